@@ -1,0 +1,88 @@
+//! What a statement gives back.
+
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use nyala_schema::Result;
+
+/// The answer to one statement.
+pub enum Answer {
+    Rows(RowStream),
+    /// A command tag such as `CREATE TABLE` or `SELECT 42`.
+    Done(String),
+}
+
+/// Rows as they are made. Dropping it cancels the query.
+pub struct RowStream {
+    source: Box<dyn RowSource>,
+}
+
+/// Where a stream's rows come from: a running query or rows made at once.
+pub(crate) trait RowSource: Send {
+    fn schema(&self) -> SchemaRef;
+    fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>>;
+    fn progress(&self) -> Progress;
+    fn summary(&self) -> Summary;
+}
+
+impl RowStream {
+    pub(crate) fn new(source: Box<dyn RowSource>) -> Self {
+        Self { source }
+    }
+
+    pub fn schema(&self) -> SchemaRef {
+        self.source.schema()
+    }
+
+    /// The next batch, blocking; `None` at the end. After an error there are no more rows.
+    ///
+    /// # Errors
+    /// Those of the query, `Cancelled` among them.
+    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(result) = self.next_within(Duration::from_secs(3600)) {
+                return result;
+            }
+        }
+    }
+
+    /// As [`next_batch`](Self::next_batch), but gives up with `None` after `wait`, so that progress can be shown.
+    pub fn next_within(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
+        self.source.next(wait)
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.source.progress()
+    }
+
+    /// What the query took; complete once the stream has ended.
+    pub fn summary(&self) -> Summary {
+        self.source.summary()
+    }
+}
+
+/// How far a running query is.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Progress {
+    /// Part of all scan morsels that are done, 0 to 1.
+    pub fraction: f64,
+    pub rows_scanned: u64,
+    pub bytes_read: u64,
+    pub memory_bytes: u64,
+}
+
+/// What a query took.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Summary {
+    pub rows: u64,
+    pub elapsed: Duration,
+    /// SQL text to fragments.
+    pub planning: Duration,
+    /// Sum over the programs that were compiled, on compiler threads.
+    pub compiling: Duration,
+    pub bytes_read: u64,
+    pub peak_memory_bytes: u64,
+    /// `interpreter`, `native`, or `mixed` when some batches ran before the code was ready.
+    pub backend: String,
+}

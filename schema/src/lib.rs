@@ -1,0 +1,24 @@
+//! The nouns that the compiler and the runtime share, and their wire form.
+//!
+//! Reading order: [`id`], [`value`], [`expr`], [`scan`], [`operator`], [`fragment`] describe a plan;
+//! [`table`], [`command`], [`statistics`], [`lookup`] describe what exists; [`error`] and [`option`]
+//! are used by all; `wire` is the only place that knows Cap'n Proto.
+
+pub mod command;
+pub mod error;
+pub mod expr;
+pub mod fragment;
+pub mod id;
+pub mod lookup;
+pub mod operator;
+pub mod option;
+pub mod scan;
+pub mod statistics;
+pub mod table;
+pub mod value;
+
+pub use error::{Error, ErrorCode, Result};
+pub use expr::Expr;
+pub use fragment::Fragment;
+pub use operator::{Operator, OperatorKind};
+pub use value::Value;

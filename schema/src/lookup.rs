@@ -1,0 +1,38 @@
+//! The questions that the compiler asks the world.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use crate::error::Result;
+use crate::scan::ScanSource;
+use crate::statistics::TableStatistics;
+
+/// A table as a query sees it, resolved once per query.
+#[derive(Debug, Clone)]
+pub struct ResolvedTable {
+    pub name: String,
+    pub schema: SchemaRef,
+    pub content: TableContent,
+}
+
+#[derive(Debug, Clone)]
+pub enum TableContent {
+    Data { source: ScanSource, statistics: Arc<TableStatistics> },
+    View { sql: String },
+}
+
+/// One catalog snapshot and the files it leads to.
+pub trait TableLookup: Send + Sync {
+    /// The version of the snapshot.
+    fn version(&self) -> u64;
+
+    /// The table, view, or file pattern (`data/*.parquet`) of that name; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the name leads to files that cannot be read.
+    fn table(&self, name: &str) -> Result<Option<Arc<ResolvedTable>>>;
+
+    /// All names, for near-misses and completion.
+    fn table_names(&self) -> Vec<String>;
+}

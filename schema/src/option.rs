@@ -1,0 +1,201 @@
+//! The options of a session: `SET name = value`. One table feeds parsing, SHOW, completion and help.
+
+use crate::error::{Error, ErrorCode, Result};
+
+/// Which way pipelines run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BackendChoice {
+    /// Interpreted at once, native from the batch on at which the code is ready.
+    Auto,
+    Interpreter,
+    /// Native from the first batch; waits for the compiler.
+    Native,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    pub backend: BackendChoice,
+    /// Worker threads of one query.
+    pub threads: usize,
+    /// Bytes that one query's operators may hold.
+    pub memory_limit: u64,
+    /// Rows of a batch.
+    pub batch_rows: usize,
+    pub runtime_filters: bool,
+    pub join_reordering: bool,
+    /// For date and time functions.
+    pub time_zone: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            backend: BackendChoice::Auto,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_limit: DEFAULT_MEMORY_LIMIT,
+            batch_rows: DEFAULT_BATCH_ROWS,
+            runtime_filters: true,
+            join_reordering: true,
+            time_zone: "UTC".to_owned(),
+        }
+    }
+}
+
+/// Used when the machine's memory is not known; `host/node` sets 80% of what there is.
+pub const DEFAULT_MEMORY_LIMIT: u64 = 4 << 30;
+pub const DEFAULT_BATCH_ROWS: usize = 8192;
+const BATCH_ROWS_MAX: usize = 65_536;
+const THREADS_MAX: usize = 1024;
+
+/// One option as people see it.
+pub struct OptionInfo {
+    pub name: &'static str,
+    pub description: &'static str,
+    get: fn(&Options) -> String,
+    set: fn(&mut Options, &str) -> Result<(), String>,
+}
+
+pub const OPTIONS: &[OptionInfo] = &[
+    OptionInfo {
+        name: "backend",
+        description: "how pipelines run: auto, interpreter or native",
+        get: |options| format!("{:?}", options.backend).to_lowercase(),
+        set: |options, text| {
+            options.backend = match text.to_lowercase().as_str() {
+                "auto" => BackendChoice::Auto,
+                "interpreter" => BackendChoice::Interpreter,
+                "native" => BackendChoice::Native,
+                _ => return Err("one of auto, interpreter, native".into()),
+            };
+            Ok(())
+        },
+    },
+    OptionInfo {
+        name: "threads",
+        description: "worker threads of one query",
+        get: |options| options.threads.to_string(),
+        set: |options, text| set_number(&mut options.threads, text, 1, THREADS_MAX),
+    },
+    OptionInfo {
+        name: "memory_limit",
+        description: "memory that one query may hold, e.g. 512MB or 4GiB",
+        get: |options| format_bytes(options.memory_limit),
+        set: |options, text| {
+            options.memory_limit = parse_bytes(text).ok_or("a size such as 512MB or 4GiB")?;
+            Ok(())
+        },
+    },
+    OptionInfo {
+        name: "batch_rows",
+        description: "rows that operators handle at once",
+        get: |options| options.batch_rows.to_string(),
+        set: |options, text| set_number(&mut options.batch_rows, text, 1, BATCH_ROWS_MAX),
+    },
+    OptionInfo {
+        name: "runtime_filters",
+        description: "whether joins drop rows early in scans: on or off",
+        get: |options| on_off(options.runtime_filters),
+        set: |options, text| set_switch(&mut options.runtime_filters, text),
+    },
+    OptionInfo {
+        name: "join_reordering",
+        description: "whether joins are ordered by cost: on or off",
+        get: |options| on_off(options.join_reordering),
+        set: |options, text| set_switch(&mut options.join_reordering, text),
+    },
+    OptionInfo {
+        name: "time_zone",
+        description: "time zone of date and time functions, e.g. UTC or +02:00",
+        get: |options| options.time_zone.clone(),
+        set: |options, text| {
+            let zone: Result<arrow::array::timezone::Tz, _> = text.parse();
+            zone.map_err(|_| "a zone such as UTC or +02:00")?;
+            options.time_zone = text.to_owned();
+            Ok(())
+        },
+    },
+];
+
+impl Options {
+    /// # Errors
+    /// `UndefinedObject` for an unknown name, `InvalidParameter` for a value that does not fit.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        let option = find(name)?;
+        (option.set)(self, value).map_err(|expected| {
+            Error::new(ErrorCode::InvalidParameter, format!("option {name} cannot be '{value}'"))
+                .with_hint(format!("it takes {expected}"))
+        })
+    }
+
+    /// # Errors
+    /// `UndefinedObject` for an unknown name.
+    pub fn get(&self, name: &str) -> Result<String> {
+        Ok((find(name)?.get)(self))
+    }
+}
+
+fn find(name: &str) -> Result<&'static OptionInfo> {
+    OPTIONS.iter().find(|option| option.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+        let names: Vec<&str> = OPTIONS.iter().map(|option| option.name).collect();
+        Error::new(ErrorCode::UndefinedObject, format!("there is no option '{name}'"))
+            .with_hint(format!("options are {}", names.join(", ")))
+    })
+}
+
+fn on_off(value: bool) -> String {
+    if value { "on" } else { "off" }.to_owned()
+}
+
+fn set_switch(target: &mut bool, text: &str) -> Result<(), String> {
+    *target = match text.to_lowercase().as_str() {
+        "on" | "true" | "1" => true,
+        "off" | "false" | "0" => false,
+        _ => return Err("on or off".into()),
+    };
+    Ok(())
+}
+
+fn set_number(target: &mut usize, text: &str, min: usize, max: usize) -> Result<(), String> {
+    match text.parse() {
+        Ok(number) if (min..=max).contains(&number) => {
+            *target = number;
+            Ok(())
+        }
+        _ => Err(format!("a whole number from {min} to {max}")),
+    }
+}
+
+const BYTE_UNITS: &[(&str, u64)] = &[
+    ("KIB", 1 << 10),
+    ("MIB", 1 << 20),
+    ("GIB", 1 << 30),
+    ("TIB", 1 << 40),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("B", 1),
+    ("", 1),
+];
+
+/// `512MB`, `4 GiB`, `1000`: bytes.
+pub fn parse_bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().ok()?;
+    let unit = text[digits..].trim().to_uppercase();
+    let (_, factor) = BYTE_UNITS.iter().find(|(name, _)| *name == unit)?;
+    Some((number * *factor as f64) as u64)
+}
+
+/// For people: `4.0 GiB`.
+pub fn format_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
