@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`id`], [`value`], [`expr`], [`scan`], [`operator`], [`fragment`] describe a plan;
 //! [`table`], [`command`], [`statistics`], [`lookup`] describe what exists; [`error`] and [`option`]
-//! are used by all; `wire` is the only place that knows Cap'n Proto.
+//! are used by all; [`wire`] is the only place that knows Cap'n Proto.
 
 pub mod command;
 pub mod error;
@@ -16,6 +16,7 @@ pub mod scan;
 pub mod statistics;
 pub mod table;
 pub mod value;
+pub mod wire;
 
 pub use error::{Error, ErrorCode, Result};
 pub use expr::Expr;

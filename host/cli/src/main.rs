@@ -1,0 +1,41 @@
+//! The `nyala` command: an interactive shell, a runner of scripts, a benchmark, a generator of test data.
+//!
+//! Reading order: [`arguments`] is what can be asked for and [`exit`] how it ends; [`sql`] is the main command and
+//! runs [`script`]s statement by statement through a [`client`] into an [`output`]; [`shell`] is the same with a
+//! person at the keyboard; [`bench`] and [`generate`] are commands of their own.
+
+mod arguments;
+mod bench;
+mod client;
+mod exit;
+mod generate;
+mod interrupt;
+mod output;
+mod progress;
+mod script;
+mod settings;
+mod shell;
+mod sql;
+mod statement;
+mod terminal;
+
+use std::process::ExitCode;
+
+use arguments::{Command, Invocation};
+use exit::Failure;
+
+fn main() -> ExitCode {
+    let outcome = match arguments::parse(std::env::args_os()) {
+        Ok(invocation) => run(invocation),
+        Err(error) => return exit::of_clap(&error),
+    };
+    exit::report(outcome)
+}
+
+fn run(invocation: Invocation) -> Result<(), Failure> {
+    match invocation.command {
+        Command::Sql(arguments) => sql::run(arguments, &invocation.sources),
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+    }
+}

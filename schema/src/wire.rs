@@ -1,0 +1,82 @@
+//! The only conversions to and from Cap'n Proto. A message that does not decode is a typed error, never a panic.
+
+mod arrow_data;
+mod catalog;
+mod expr;
+mod fragment;
+mod operator;
+mod scan;
+
+#[rustfmt::skip]
+#[allow(clippy::all, clippy::pedantic, unused_qualifications, missing_docs)]
+mod generated {
+    pub mod catalog_capnp;
+    pub mod plan_capnp;
+}
+
+pub use catalog::{decode_command, decode_snapshot, encode_command, encode_snapshot};
+pub use fragment::{decode_fragment, encode_fragment};
+
+use capnp::message::{Builder, HeapAllocator, ReaderOptions};
+
+use crate::error::{Error, ErrorCode, Result};
+
+/// Words that one message may make a reader visit: 512 MiB.
+const TRAVERSAL_WORDS_MAX: usize = 64 << 20;
+/// Levels of nesting; expressions of generated SQL get deep.
+const NESTING_MAX: i32 = 4096;
+
+fn to_bytes(message: &Builder<HeapAllocator>) -> Vec<u8> {
+    capnp::serialize::write_message_to_words(message)
+}
+
+fn read<T>(
+    bytes: &[u8],
+    decode: impl FnOnce(&capnp::message::Reader<capnp::serialize::OwnedSegments>) -> Result<T>,
+) -> Result<T> {
+    let mut options = ReaderOptions::new();
+    options.traversal_limit_in_words(Some(TRAVERSAL_WORDS_MAX)).nesting_limit(NESTING_MAX);
+    let mut rest = bytes;
+    let message = capnp::serialize::read_message(&mut rest, options)?;
+    decode(&message)
+}
+
+impl From<capnp::Error> for Error {
+    fn from(error: capnp::Error) -> Self {
+        Error::new(ErrorCode::Connection, format!("a message cannot be decoded: {error}"))
+    }
+}
+
+impl From<capnp::NotInSchema> for Error {
+    fn from(error: capnp::NotInSchema) -> Self {
+        Error::new(
+            ErrorCode::Connection,
+            format!("a message holds a kind that this version does not know: {error}"),
+        )
+    }
+}
+
+impl From<std::str::Utf8Error> for Error {
+    fn from(error: std::str::Utf8Error) -> Self {
+        Error::new(ErrorCode::Connection, format!("a message holds text that is not UTF-8: {error}"))
+    }
+}
+
+/// A list length for the wire.
+fn count(len: usize) -> u32 {
+    u32::try_from(len).expect("lists of a plan are shorter than 4 billion")
+}
+
+/// Names each pair of a Rust enum and its wire enum once, for both directions.
+macro_rules! enum_pairs {
+    ($to:ident, $from:ident, $ours:ty, $wire:ty, $($variant:ident),+ $(,)?) => {
+        pub(super) fn $to(value: $ours) -> $wire {
+            match value { $(<$ours>::$variant => <$wire>::$variant,)+ }
+        }
+
+        pub(super) fn $from(value: $wire) -> $ours {
+            match value { $(<$wire>::$variant => <$ours>::$variant,)+ }
+        }
+    };
+}
+pub(crate) use enum_pairs;

@@ -1,0 +1,52 @@
+//! Whole fragments as messages.
+
+use super::generated::plan_capnp::fragment;
+use super::{count, expr, operator, read, to_bytes};
+use crate::error::Result;
+use crate::fragment::{Fragment, FragmentOutput};
+use crate::id::FragmentId;
+
+/// # Errors
+/// When a value cannot be written as Arrow IPC.
+pub fn encode_fragment(value: &Fragment) -> Result<Vec<u8>> {
+    let mut message = capnp::message::Builder::new_default();
+    let mut builder: fragment::Builder<'_> = message.init_root();
+    builder.set_id(value.id.0);
+    builder.set_catalog_version(value.catalog_version);
+    operator::encode(&value.root, builder.reborrow().init_root())?;
+    let mut output = builder.init_output();
+    match &value.output {
+        FragmentOutput::Client => output.set_client(()),
+        FragmentOutput::Gather { to } => output.set_gather(to.0),
+        FragmentOutput::Broadcast { to } => output.set_broadcast(to.0),
+        FragmentOutput::Hash { to, keys } => {
+            let mut hash = output.init_hash();
+            hash.set_to(to.0);
+            expr::encode_list(keys, hash.init_keys(count(keys.len())))?;
+        }
+    }
+    Ok(to_bytes(&message))
+}
+
+/// # Errors
+/// `Connection` when the bytes are not a fragment of a version that we know.
+pub fn decode_fragment(bytes: &[u8]) -> Result<Fragment> {
+    read(bytes, |message| {
+        let reader: fragment::Reader<'_> = message.get_root()?;
+        let output = match reader.get_output().which()? {
+            fragment::output::Client(()) => FragmentOutput::Client,
+            fragment::output::Gather(to) => FragmentOutput::Gather { to: FragmentId(to) },
+            fragment::output::Broadcast(to) => FragmentOutput::Broadcast { to: FragmentId(to) },
+            fragment::output::Hash(hash) => FragmentOutput::Hash {
+                to: FragmentId(hash.get_to()),
+                keys: expr::decode_list(hash.get_keys()?)?,
+            },
+        };
+        Ok(Fragment {
+            id: FragmentId(reader.get_id()),
+            catalog_version: reader.get_catalog_version(),
+            root: operator::decode(reader.get_root()?)?,
+            output,
+        })
+    })
+}
