@@ -1,11 +1,55 @@
 //! The project's own commands: `cargo xtask help` lists them.
 
+mod bench;
+mod build;
+mod demo;
+mod peers;
 mod regenerate;
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+
+struct Command {
+    name: &'static str,
+    usage: &'static str,
+    run: fn(&Path, &[String]) -> Result<()>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "demo",
+        usage: "build, make TPC-H data, run queries over it and show what happens",
+        run: demo::run,
+    },
+    Command {
+        name: "test",
+        usage: "all tests, with formatting and lints; [FILTER] for some of them",
+        run: test::run,
+    },
+    Command {
+        name: "bench",
+        usage: "tpch [--scale N] [--against duckdb,datafusion] [--runs N] [--threads N] [--queries 1,6,18] [--set option=value]",
+        run: bench::run,
+    },
+    Command {
+        name: "check",
+        usage: "CRATE: check one crate, reusing what the whole workspace built",
+        run: build::check,
+    },
+    Command {
+        name: "bless",
+        usage: "rewrite the expected texts of golden tests; read the difference",
+        run: test::bless,
+    },
+    Command {
+        name: "regenerate",
+        usage: "[--check]: the generated Rust of the wire format (needs the capnp compiler)",
+        run: |root, arguments| regenerate::run(root, arguments.iter().any(|a| a == "--check")),
+    },
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,11 +63,15 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Result<()> {
-    let root = project_root();
-    match arguments.first().map(String::as_str) {
-        Some("regenerate") => regenerate::run(&root, arguments.iter().any(|a| a == "--check")),
-        Some(other) => bail!("there is no command '{other}'; see `cargo xtask help`"),
-        None => Ok(()),
+    let name = arguments.first().map_or("help", String::as_str);
+    if matches!(name, "help" | "--help" | "-h") {
+        println!("cargo xtask COMMAND\n");
+        COMMANDS.iter().for_each(|command| println!("  {:<12}{}", command.name, command.usage));
+        return Ok(());
+    }
+    match COMMANDS.iter().find(|command| command.name == name) {
+        Some(command) => (command.run)(&project_root(), &arguments[1..]),
+        None => bail!("there is no command '{name}'; see `cargo xtask help`"),
     }
 }
 

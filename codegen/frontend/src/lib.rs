@@ -1,1 +1,38 @@
-//! Placeholder
+//! SQL text in, optimised logical plan out.
+//!
+//! [`script`] cuts text into statements, [`shape`] says how deep a text nests, [`dialect`] and [`parse`] turn it into a
+//! [`Statement`]. [`Frontend`] plans queries: [`registry`] knows the functions, [`context`] resolves names,
+//! [`table`] and [`series`] are what scans read, [`relation`] handles what stands in FROM, and [`optimize`] runs
+//! DataFusion's rules. [`diagnose`] makes of every failure an error with position and hint; [`render`] shows it.
+
+mod balance;
+mod context;
+mod diagnose;
+mod dialect;
+mod locate;
+mod normalize;
+mod optimize;
+mod parse;
+mod plan;
+mod registry;
+mod relation;
+mod render;
+mod script;
+mod series;
+mod shape;
+mod statement;
+mod suggest;
+mod table;
+mod types;
+mod view;
+
+pub use parse::parse;
+pub use plan::{Frontend, logical_text};
+pub use registry::{FunctionInfo, FunctionKind};
+pub use render::render;
+pub use script::{is_complete, split};
+pub use series::SeriesHandle;
+pub use statement::{
+    ColumnDefinition, CopySource, DescribeTarget, ExplainFormat, PartitionColumn, ShowTarget, Statement,
+};
+pub use table::TableHandle;

@@ -18,6 +18,12 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// `Unsupported` when this backend gains nothing on the program: run it with the interpreter instead.
     fn compile(&self, program: &Arc<Program>) -> Result<Arc<dyn Executable>>;
+
+    /// The code when it has been compiled before; never compiles.
+    fn cached(&self, program: &Arc<Program>) -> Option<Arc<dyn Executable>> {
+        let _ = program;
+        None
+    }
 }
 
 /// A program ready to run, from any thread, on many at once.

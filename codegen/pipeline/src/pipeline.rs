@@ -62,8 +62,8 @@ pub enum Source {
         operator: OperatorId,
         state: StateId,
     },
-    /// Build rows of a join that emits them, after the last probe: build columns, for outer joins behind NULL
-    /// probe columns of these types; for mark joins with the mark last.
+    /// Build rows of a join that emits them, after the last probe: all payload columns of the state (keys are not
+    /// among them), for outer joins behind NULL probe columns of these types; for mark joins with the mark last.
     BuildRows {
         operator: OperatorId,
         state: StateId,
@@ -112,6 +112,10 @@ pub struct Compute {
 
 /// Looks every row up in a hash table. The next chunk: the chunk columns `kept` (where the kind keeps probe columns),
 /// the build's payload columns `payload` by index (where it keeps build columns), then the mark of `ProbeMark`.
+/// Payload columns are counted in `JoinSpec::payload_types`: 0 is the first behind the keys.
+///
+/// `BuildSemi`, `BuildAnti` and `BuildMark` give no row here but only from [`Source::BuildRows`]; their probe pipeline
+/// ends in a `Keep` of no columns, which receives nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probe {
     pub operator: OperatorId,
@@ -156,7 +160,7 @@ pub enum Sink {
         update: Option<Compute>,
         library: Vec<LibraryInput>,
     },
-    /// Sort, window, collect, at-most-one-row: these chunk columns.
+    /// Sort, window, collect, at-most-one-row: these chunk columns. Several pipelines may write one state.
     Keep {
         operator: OperatorId,
         state: StateId,

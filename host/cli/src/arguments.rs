@@ -239,7 +239,9 @@ mod tests {
 
     #[test]
     fn sources_keep_their_order() {
-        for line in [&["-c", "a", "-f", "b.sql", "-c", "d"][..], &["sql", "-c", "a", "-f", "b.sql", "-c", "d"]] {
+        for line in
+            [&["-c", "a", "-f", "b.sql", "-c", "d"][..], &["sql", "-c", "a", "-f", "b.sql", "-c", "d"]]
+        {
             let sources = parsed(line).unwrap().sources;
             let text = |text: &str| Source::Text(text.to_owned());
             assert_eq!(sources, [text("a"), Source::File("b.sql".into()), text("d")]);

@@ -86,3 +86,35 @@ pub struct Summary {
     /// `interpreter`, `native`, or `mixed` when some batches ran before the code was ready.
     pub backend: String,
 }
+
+/// Rows that were made at once: what SHOW, DESCRIBE and EXPLAIN give.
+pub(crate) struct ReadyRows {
+    schema: SchemaRef,
+    batch: Option<RecordBatch>,
+    rows: u64,
+}
+
+impl ReadyRows {
+    pub(crate) fn answer(batch: RecordBatch) -> Answer {
+        let rows = Self { schema: batch.schema(), rows: batch.num_rows() as u64, batch: Some(batch) };
+        Answer::Rows(RowStream::new(Box::new(rows)))
+    }
+}
+
+impl RowSource for ReadyRows {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn next(&mut self, _wait: Duration) -> Option<Result<Option<RecordBatch>>> {
+        Some(Ok(self.batch.take()))
+    }
+
+    fn progress(&self) -> Progress {
+        Progress { fraction: 1.0, ..Progress::default() }
+    }
+
+    fn summary(&self) -> Summary {
+        Summary { rows: self.rows, ..Summary::default() }
+    }
+}

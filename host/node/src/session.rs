@@ -1,15 +1,27 @@
 //! One user's conversation with the engine: options, and one statement at a time.
 
-use nyala_schema::option::Options;
-use nyala_schema::{Error, Result};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nyala_frontend::{FunctionKind, Statement};
+use nyala_schema::option::{OPTIONS, Options};
+use nyala_schema::Result;
 
 use crate::answer::Answer;
+use crate::engine::Engine;
+use crate::tables::Tables;
+use crate::{copy, definition, explain, query, show};
 
-pub struct Session {}
+pub struct Session {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) options: Options,
+    cancel: CancelHandle,
+}
 
 /// Cancels what a session runs, from any thread.
-#[derive(Clone)]
-pub struct CancelHandle {}
+#[derive(Clone, Default)]
+pub struct CancelHandle {
+    running: Arc<Mutex<Option<nyala_executor::CancelHandle>>>,
+}
 
 /// What completion offers.
 #[derive(Debug, Clone, Default)]
@@ -22,50 +34,107 @@ pub struct Names {
 }
 
 impl Session {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        let options = engine.defaults.clone();
+        Self { engine, options, cancel: CancelHandle::default() }
+    }
+
     /// Cuts a script into statements by its semicolons (those in quotes, comments and dollar quotes do not count).
     /// Each comes with the line (from 1) where it starts. The last may be incomplete.
     pub fn split(script: &str) -> Vec<(u32, String)> {
-        vec![(1, script.to_owned())]
+        nyala_frontend::split(script)
     }
 
     /// Whether `text` ends a statement: what an interactive shell asks before it runs a line.
     pub fn is_complete(text: &str) -> bool {
-        text.trim_end().ends_with(';')
+        nyala_frontend::is_complete(text)
     }
 
     /// Runs one statement.
     ///
     /// # Errors
     /// With code, message and, where known, position in `sql` and a hint.
-    pub fn execute(&mut self, _sql: &str) -> Result<Answer> {
-        Err(Error::unsupported("the engine is not wired yet"))
+    pub fn execute(&mut self, sql: &str) -> Result<Answer> {
+        let statement = nyala_frontend::parse(sql)?;
+        match statement {
+            Statement::Query(query) => query::run(self, sql, &query),
+            Statement::Explain { format, analyze, statement } => explain::run(self, sql, format, analyze, &statement),
+            Statement::CreateExternalTable { .. }
+            | Statement::CreateTable { .. }
+            | Statement::CreateTableAs { .. }
+            | Statement::CreateView { .. }
+            | Statement::Insert { .. }
+            | Statement::Drop { .. } => definition::run(self, sql, statement),
+            Statement::Copy { source, path, format, options } => copy::run(self, sql, source, &path, format, &options),
+            Statement::Describe(target) => show::describe(self, sql, &target),
+            Statement::Show(target) => show::run(self, &target),
+            Statement::Set { name, value } => {
+                self.options.set(&name, &value)?;
+                Ok(Answer::Done("SET".into()))
+            }
+            Statement::Reset { name } => self.reset(name.as_deref()),
+        }
+    }
+
+    fn reset(&mut self, name: Option<&str>) -> Result<Answer> {
+        match name {
+            None => self.options = self.engine.defaults.clone(),
+            Some(name) => {
+                let value = self.engine.defaults.get(name)?;
+                self.options.set(name, &value)?;
+            }
+        }
+        Ok(Answer::Done("RESET".into()))
     }
 
     pub fn options(&self) -> &Options {
-        unimplemented_options()
+        &self.options
     }
 
     /// # Errors
     /// Unknown option or value.
-    pub fn set(&mut self, _name: &str, _value: &str) -> Result<()> {
-        Err(Error::unsupported("the engine is not wired yet"))
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        self.options.set(name, value)
     }
 
     pub fn cancel_handle(&self) -> CancelHandle {
-        CancelHandle {}
+        self.cancel.clone()
     }
 
     /// Names for completion and for `\d`.
     pub fn names(&self) -> Names {
-        Names::default()
+        let snapshot = self.engine.catalog.snapshot();
+        let columns = snapshot.tables.iter().flat_map(|(table, definition)| {
+            definition.schema().fields().iter().map(move |field| (table.clone(), field.name().clone()))
+        });
+        let functions = self.engine.frontend().function_names();
+        Names {
+            tables: snapshot.tables.keys().cloned().collect(),
+            columns: columns.collect(),
+            functions: functions
+                .into_iter()
+                .filter(|function| !matches!(function.kind, FunctionKind::Table))
+                .map(|function| function.name)
+                .collect(),
+            keywords: OPTIONS.iter().map(|option| option.name.to_owned()).collect(),
+        }
+    }
+
+    /// The tables that a statement starting now sees.
+    pub(crate) fn tables(&self) -> Tables {
+        Tables::new(self.engine.catalog.snapshot(), self.engine.storage.clone())
+    }
+
+    pub(crate) fn watch(&self, running: nyala_executor::CancelHandle) {
+        *self.cancel.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
     }
 }
 
 impl CancelHandle {
-    pub fn cancel(&self) {}
-}
-
-fn unimplemented_options() -> &'static Options {
-    static OPTIONS: std::sync::OnceLock<Options> = std::sync::OnceLock::new();
-    OPTIONS.get_or_init(Options::default)
+    /// Does nothing when nothing runs.
+    pub fn cancel(&self) {
+        if let Some(running) = &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
+            running.cancel();
+        }
+    }
 }

@@ -1,5 +1,24 @@
 //! Scans and sinks: files and tables in memory as columns, columns as files.
+//!
+//! Reading order: [`scanner`] is what an executor sees of a scan; [`storage`] finds files and opens scans over
+//! them; `resolve` turns a location into files, a schema and statistics; `parquet`, `text` and `ipc` read the
+//! formats, `memory` tables that live in the process; [`sink`] writes files and [`generate`] the benchmarks' data.
 
+pub mod file;
+pub mod format;
+pub mod generate;
+mod ipc;
+mod layout;
+mod memory;
+pub mod parquet;
+mod prune;
+pub mod resolve;
 pub mod scanner;
+pub mod sink;
+pub mod storage;
+mod text;
 
+pub use resolve::ResolvedFiles;
 pub use scanner::{Morsel, MorselReader, Scanner};
+pub use sink::{Sink, SinkFormat, WriteSummary, create_sink};
+pub use storage::Storage;

@@ -1,0 +1,199 @@
+//! CREATE TABLE, CREATE EXTERNAL TABLE, CREATE VIEW.
+
+use nyala_schema::command::OnConflict;
+use nyala_schema::scan::FileFormat;
+use nyala_schema::{Error, ErrorCode, Result};
+use sqlparser::ast::{ColumnOption, DataType as SqlType};
+use sqlparser::tokenizer::Token;
+
+use super::StatementParser;
+use super::file_format::{FileOptions, build_format};
+use crate::context::data_type_of;
+use crate::locate::position_of;
+use crate::normalize::ident_of;
+use crate::statement::{ColumnDefinition, PartitionColumn, Statement};
+use crate::suggest::quoted;
+
+impl StatementParser<'_> {
+    /// `CREATE [OR REPLACE] [EXTERNAL | TEMPORARY] TABLE | VIEW …`.
+    pub(super) fn create(&mut self) -> Result<Statement> {
+        self.expect_word("CREATE")?;
+        let replace = self.words(&["OR", "REPLACE"]);
+        let _ = self.word("TEMPORARY") || self.word("TEMP");
+        if self.word("EXTERNAL") {
+            self.expect_word("TABLE")?;
+            return self.create_external(replace);
+        }
+        if self.word("TABLE") {
+            return self.create_table(replace);
+        }
+        if self.word("VIEW") {
+            return self.create_view(replace);
+        }
+        Err(self.expected("TABLE, EXTERNAL TABLE or VIEW"))
+    }
+
+    fn conflict(&mut self, replace: bool) -> Result<OnConflict> {
+        match (replace, self.words(&["IF", "NOT", "EXISTS"])) {
+            (true, true) => Err(self
+                .here(Error::new(ErrorCode::Syntax, "OR REPLACE and IF NOT EXISTS cannot be used together"))),
+            (true, false) => Ok(OnConflict::Replace),
+            (false, true) => Ok(OnConflict::Keep),
+            (false, false) => Ok(OnConflict::Fail),
+        }
+    }
+
+    fn create_table(&mut self, replace: bool) -> Result<Statement> {
+        let on_conflict = self.conflict(replace)?;
+        let name = self.object_name()?;
+        if self.word("AS") {
+            return Ok(Statement::CreateTableAs { name, query: self.query()?, on_conflict });
+        }
+        let columns = self.column_definitions()?;
+        if columns.is_empty() {
+            return Err(self.expected("columns or AS"));
+        }
+        for clause in ["LOCATION", "STORED"] {
+            if self.peek_is(clause) {
+                let error = Error::new(ErrorCode::Syntax, format!("{clause} belongs to CREATE EXTERNAL TABLE"));
+                return Err(self.here(error));
+            }
+        }
+        if self.word("AS") {
+            let error = Error::unsupported("CREATE TABLE with both columns and AS is not supported");
+            return Err(self.here(error).with_hint("name and cast the columns in the query"));
+        }
+        Ok(Statement::CreateTable { name, columns, on_conflict })
+    }
+
+    fn create_view(&mut self, replace: bool) -> Result<Statement> {
+        let on_conflict = self.conflict(replace)?;
+        let name = self.object_name()?;
+        let columns = if self.peek().token == Token::LParen { Some(self.identifiers()?) } else { None };
+        self.expect_word("AS")?;
+        let start = self.peek();
+        let query = self.query()?;
+        let query_sql = self.text_between(&start, &self.peek()).to_owned();
+        Ok(Statement::CreateView { name, columns, query_sql, query, on_conflict })
+    }
+
+    fn create_external(&mut self, replace: bool) -> Result<Statement> {
+        let on_conflict = self.conflict(replace)?;
+        let start = self.peek();
+        let name = self.object_name()?;
+        let columns = self.column_definitions()?;
+        let mut clauses = ExternalClauses::default();
+        while self.external_clause(&mut clauses)? {}
+        let Some(location) = clauses.location else {
+            return Err(match self.peek().token {
+                Token::EOF | Token::SemiColon => {
+                    let error = Error::new(ErrorCode::Syntax, format!("table {} has no LOCATION", quoted(&name)));
+                    let error = error.with_hint("add LOCATION 'path', a file, a directory or a glob");
+                    super::at_token(error, &start)
+                }
+                _ => self.expected("STORED AS, PARTITIONED BY, OPTIONS or LOCATION"),
+            });
+        };
+        let (format, rest) = build_format(clauses.format.as_deref(), clauses.options, &location)?;
+        if let Some((option, _)) = rest.first() {
+            let message = format!("option {} does not apply to reading {}", quoted(option), format_name(format.as_ref()));
+            return Err(Error::new(ErrorCode::InvalidParameter, message));
+        }
+        let partition_by = clauses.partition_by;
+        Ok(Statement::CreateExternalTable { name, columns, format, location, partition_by, on_conflict })
+    }
+
+    /// One clause, in any order; `false` when there is no more.
+    fn external_clause(&mut self, clauses: &mut ExternalClauses) -> Result<bool> {
+        if self.words(&["STORED", "AS"]) || self.word("USING") {
+            clauses.format = Some(self.text_value()?);
+        } else if self.word("LOCATION") {
+            clauses.location = Some(self.string()?);
+        } else if self.words(&["PARTITIONED", "BY"]) {
+            clauses.partition_by = self.partition_columns()?;
+        } else if self.words(&["WITH", "HEADER"]) {
+            let _ = self.word("ROW");
+            clauses.options.set("header", "true");
+        } else if self.word("DELIMITER") {
+            let delimiter = self.string()?;
+            clauses.options.set("delimiter", &delimiter);
+        } else if self.words(&["COMPRESSION", "TYPE"]) {
+            let compression = self.text_value()?;
+            clauses.options.set("compression", &compression);
+        } else if self.word("OPTIONS") || self.word("WITH") {
+            self.file_options(&mut clauses.options)?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// `(a, b INTEGER)`.
+    fn partition_columns(&mut self) -> Result<Vec<PartitionColumn>> {
+        self.expect_token(&Token::LParen)?;
+        let mut columns = Vec::new();
+        loop {
+            let name = ident_of(&self.identifier()?);
+            let data_type = match self.peek().token {
+                Token::Comma | Token::RParen => None,
+                _ => Some(self.data_type()?),
+            };
+            columns.push(PartitionColumn { name, data_type });
+            if !self.token(&Token::Comma) {
+                break;
+            }
+        }
+        self.expect_token(&Token::RParen)?;
+        Ok(columns)
+    }
+
+    /// `(a INTEGER NOT NULL, b TEXT)`, or nothing.
+    fn column_definitions(&mut self) -> Result<Vec<ColumnDefinition>> {
+        let mut columns: Vec<ColumnDefinition> = Vec::new();
+        if self.peek().token != Token::LParen {
+            return Ok(columns);
+        }
+        let (definitions, constraints) = self.sub(|parser| parser.parse_columns())?;
+        if let Some(constraint) = constraints.first() {
+            return Err(self.here(Error::unsupported(format!("constraints are not supported: {constraint}"))));
+        }
+        for definition in definitions {
+            let name = ident_of(&definition.name);
+            let position = position_of(definition.name.span.start);
+            let fail = |error: Error| position.map_or(error.clone(), |position| error.at(position));
+            if columns.iter().any(|column| column.name == name) {
+                let message = format!("column {} is there twice", quoted(&name));
+                return Err(fail(Error::new(ErrorCode::DuplicateColumn, message)));
+            }
+            let mut nullable = true;
+            for option in &definition.options {
+                match &option.option {
+                    ColumnOption::Null => {}
+                    ColumnOption::NotNull => nullable = false,
+                    other => return Err(fail(Error::unsupported(format!("{other} on a column is not supported")))),
+                }
+            }
+            let data_type = data_type_of(&definition.data_type).map_err(fail)?;
+            columns.push(ColumnDefinition { name, data_type, nullable });
+        }
+        Ok(columns)
+    }
+
+    fn data_type(&mut self) -> Result<arrow::datatypes::DataType> {
+        let token = self.peek();
+        let sql_type: SqlType = self.sub(|parser| parser.parse_data_type())?;
+        data_type_of(&sql_type).map_err(|error| super::at_token(error, &token))
+    }
+}
+
+#[derive(Default)]
+struct ExternalClauses {
+    format: Option<String>,
+    location: Option<String>,
+    partition_by: Vec<PartitionColumn>,
+    options: FileOptions,
+}
+
+fn format_name(format: Option<&FileFormat>) -> String {
+    format.map_or_else(|| "files".to_owned(), ToString::to_string)
+}

@@ -1,0 +1,427 @@
+//! Statements from text: Nyala's own by hand over sqlparser's tokens, queries by sqlparser itself.
+
+mod copy;
+mod create;
+mod file_format;
+mod show;
+
+use nyala_schema::command::DropKind;
+use nyala_schema::error::Position;
+use nyala_schema::{Error, ErrorCode, Result};
+use sqlparser::ast::{Ident, Query};
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
+
+use crate::balance::balance_query;
+use crate::diagnose::syntax_error;
+use crate::dialect::NyalaDialect;
+use crate::locate::{end_of, offset_of, position_of};
+use crate::normalize::{ident_of, name_of, normalize_query};
+use crate::shape::{NESTING_MAX, Shape};
+use crate::statement::{ExplainFormat, Statement};
+use crate::suggest::{did_you_mean, nearest};
+
+/// Reads exactly one statement; a semicolon may end it. Never panics, whatever the text.
+///
+/// # Errors
+/// `Syntax` with the position; `TooComplex` for a text that is too large or too deep; `Unsupported` for SQL that
+/// Nyala does not run; `InvalidParameter` for options of statements.
+pub fn parse(sql: &str) -> Result<Statement> {
+    let shape = Shape::of(sql);
+    shape.check()?;
+    shape.run(|| {
+        let mut parser = StatementParser::new(sql, shape)?;
+        let statement = parser.statement()?;
+        parser.finish()?;
+        Ok(statement)
+    })
+}
+
+/// Words that begin a statement.
+const STARTS: &[&str] = &[
+    "SELECT", "WITH", "VALUES", "FROM", "EXPLAIN", "DESCRIBE", "DESC", "SHOW", "SET", "RESET", "CREATE", "DROP", "COPY",
+    "INSERT",
+];
+
+/// Words that begin statements of other databases, and what to do instead.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("UPDATE", "write CREATE OR REPLACE TABLE … AS SELECT … with the new values"),
+    ("DELETE", "write CREATE OR REPLACE TABLE … AS SELECT … without those rows"),
+    ("MERGE", "write CREATE OR REPLACE TABLE … AS SELECT …"),
+    ("ALTER", "drop it and create it anew"),
+    ("TRUNCATE", "write CREATE OR REPLACE TABLE …"),
+    ("BEGIN", "every statement is a transaction of its own"),
+    ("START", "every statement is a transaction of its own"),
+    ("COMMIT", "every statement is a transaction of its own"),
+    ("ROLLBACK", "every statement is a transaction of its own"),
+    ("PREPARE", "put the values into the text"),
+    ("EXECUTE", "put the values into the text"),
+    ("GRANT", "there are no roles"),
+    ("REVOKE", "there are no roles"),
+    ("USE", "there is one schema"),
+    ("ANALYZE", "statistics are read from the files when a query is planned"),
+    ("VACUUM", "there is nothing to clean up"),
+    ("PRAGMA", "use SET and SHOW"),
+    ("ATTACH", "write CREATE EXTERNAL TABLE … LOCATION '…'"),
+    ("LOAD", "write CREATE EXTERNAL TABLE … LOCATION '…'"),
+    ("INSTALL", "everything is built in"),
+    ("CALL", "functions are called with SELECT"),
+];
+
+/// The parser of one statement's text.
+struct StatementParser<'a> {
+    sql: &'a str,
+    shape: Shape,
+    parser: Parser<'a>,
+}
+
+impl<'a> StatementParser<'a> {
+    fn new(sql: &'a str, shape: Shape) -> Result<Self> {
+        let tokens = Tokenizer::new(&NyalaDialect, sql)
+            .tokenize_with_location()
+            .map_err(|error| syntax_error(&ParserError::from(error), sql, &[]))?;
+        let parser =
+            Parser::new(&NyalaDialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
+        Ok(Self { sql, shape, parser })
+    }
+
+    fn statement(&mut self) -> Result<Statement> {
+        if self.peek().token == Token::LParen {
+            return Ok(Statement::Query(self.query()?));
+        }
+        let first = self.peek();
+        let Token::Word(word) = &first.token else { return Err(self.expected("a statement")) };
+        match word.value.to_uppercase().as_str() {
+            _ if word.quote_style.is_some() => Err(self.expected("a statement")),
+            "SELECT" | "WITH" | "VALUES" | "FROM" => Ok(Statement::Query(self.query()?)),
+            "EXPLAIN" => self.explain(),
+            "DESCRIBE" | "DESC" => self.describe(),
+            "SHOW" => self.show(),
+            "SET" => self.set(),
+            "RESET" => self.reset(),
+            "CREATE" => self.create(),
+            "DROP" => self.drop(),
+            "COPY" => self.copy(),
+            "INSERT" => self.insert(),
+            _ => Err(self.unknown_statement(word)),
+        }
+    }
+
+    fn unknown_statement(&self, word: &Word) -> Error {
+        if let Some((name, instead)) = ELSEWHERE.iter().find(|(name, _)| name.eq_ignore_ascii_case(&word.value)) {
+            let error = Error::unsupported(format!("{name} is not supported")).with_hint(*instead);
+            return self.here(error);
+        }
+        let error = self.here(Error::new(ErrorCode::Syntax, format!("a statement cannot begin with {}", word.value)));
+        match nearest(&word.value, STARTS.iter().copied()) {
+            Some(start) => error.with_hint(format!("did you mean {start}?")),
+            None => error.with_hint(format!("statements begin with {}", STARTS.join(", "))),
+        }
+    }
+
+    /// A query, put into the form that the planner wants.
+    fn query(&mut self) -> Result<Box<Query>> {
+        let mut query = self.sub(|parser| parser.parse_query())?;
+        if self.shape.is_large() {
+            balance_query(&mut query)?;
+        }
+        normalize_query(&mut query)?;
+        Ok(query)
+    }
+
+    /// Whether a query starts here, perhaps in parentheses.
+    fn at_query(&self) -> bool {
+        let mut ahead = 0;
+        while self.parser.peek_nth_token_ref(ahead).token == Token::LParen {
+            ahead += 1;
+        }
+        match &self.parser.peek_nth_token_ref(ahead).token {
+            Token::Word(word) if word.quote_style.is_none() => {
+                ["SELECT", "WITH", "VALUES", "FROM"].iter().any(|start| word.value.eq_ignore_ascii_case(start))
+            }
+            _ => false,
+        }
+    }
+
+    /// `EXPLAIN [ANALYZE] [VERBOSE] [(FORMAT name, ANALYZE)] [name] statement`.
+    fn explain(&mut self) -> Result<Statement> {
+        self.expect_word("EXPLAIN")?;
+        let mut format = ExplainFormat::Fragments;
+        let mut analyze = false;
+        loop {
+            if self.word("ANALYZE") {
+                analyze = true;
+            } else if self.word("VERBOSE") {
+            } else if self.word("FORMAT") {
+                format = self.explain_format()?;
+            } else if self.peek().token == Token::LParen && !self.at_query() {
+                (format, analyze) = self.explain_options(format, analyze)?;
+            } else if let Some(named) = self.peek_word().and_then(|word| ExplainFormat::from_name(&word.value)) {
+                self.parser.advance_token();
+                format = named;
+            } else {
+                break;
+            }
+        }
+        let start = self.peek();
+        let statement = Box::new(self.statement()?);
+        match statement.as_ref() {
+            Statement::Query(_)
+            | Statement::CreateTableAs { .. }
+            | Statement::Insert { .. }
+            | Statement::Copy { .. } => Ok(Statement::Explain { format, analyze, statement }),
+            _ => Err(at_token(Error::new(ErrorCode::Syntax, "EXPLAIN takes a query"), &start)),
+        }
+    }
+
+    fn explain_options(&mut self, format: ExplainFormat, analyze: bool) -> Result<(ExplainFormat, bool)> {
+        let (mut format, mut analyze) = (format, analyze);
+        self.expect_token(&Token::LParen)?;
+        loop {
+            if self.word("FORMAT") {
+                format = self.explain_format()?;
+            } else if self.word("ANALYZE") {
+                analyze = !(self.word("FALSE") || self.word("OFF"));
+                let _ = self.word("TRUE") || self.word("ON");
+            } else if self.word("VERBOSE") {
+                let _ = self.word("TRUE") || self.word("FALSE") || self.word("ON") || self.word("OFF");
+            } else {
+                return Err(self.expected("FORMAT or ANALYZE"));
+            }
+            if !self.token(&Token::Comma) {
+                break;
+            }
+        }
+        self.expect_token(&Token::RParen)?;
+        Ok((format, analyze))
+    }
+
+    fn explain_format(&mut self) -> Result<ExplainFormat> {
+        let token = self.peek();
+        let name = self.text_value()?;
+        ExplainFormat::from_name(&name).ok_or_else(|| {
+            let error = Error::new(ErrorCode::InvalidParameter, format!("EXPLAIN has no format \"{name}\""));
+            let error = at_token(error, &token);
+            match nearest(&name, ExplainFormat::NAMES) {
+                Some(near) => error.with_hint(did_you_mean(near)),
+                None => error.with_hint(format!("formats are {}", ExplainFormat::NAMES.join(", "))),
+            }
+        })
+    }
+
+    /// `DROP TABLE|VIEW [IF EXISTS] name [CASCADE|RESTRICT]`.
+    fn drop(&mut self) -> Result<Statement> {
+        self.expect_word("DROP")?;
+        let _ = self.word("EXTERNAL");
+        let kind = if self.word("TABLE") {
+            DropKind::Table
+        } else if self.word("VIEW") {
+            DropKind::View
+        } else {
+            return Err(self.expected("TABLE or VIEW"));
+        };
+        let if_exists = self.words(&["IF", "EXISTS"]);
+        let name = self.object_name()?;
+        let _ = self.word("RESTRICT");
+        if self.peek_is("CASCADE") {
+            return Err(self.here(Error::unsupported("DROP … CASCADE is not supported")));
+        }
+        Ok(Statement::Drop { kind, name, if_exists })
+    }
+
+    /// `INSERT INTO name [(columns)] query`.
+    fn insert(&mut self) -> Result<Statement> {
+        self.expect_word("INSERT")?;
+        self.expect_word("INTO")?;
+        let _ = self.word("TABLE");
+        let table = self.object_name()?;
+        let columns = if self.peek().token == Token::LParen && !self.at_query() {
+            self.identifiers()?
+        } else {
+            Vec::new()
+        };
+        if !self.at_query() {
+            return Err(self.expected("VALUES or SELECT"));
+        }
+        Ok(Statement::Insert { table, columns, query: self.query()? })
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let mut ended = false;
+        while self.token(&Token::SemiColon) {
+            ended = true;
+        }
+        if self.peek().token == Token::EOF {
+            return Ok(());
+        }
+        if ended {
+            return Err(self.here(Error::new(ErrorCode::Syntax, "there is more than one statement")));
+        }
+        Err(self.expected("the end of the statement"))
+    }
+}
+
+/// The small steps that all statements are read with.
+impl StatementParser<'_> {
+    /// Lets sqlparser read a part.
+    fn sub<T>(&mut self, read: impl FnOnce(&mut Parser) -> Result<T, ParserError>) -> Result<T> {
+        let result = read(&mut self.parser);
+        result.map_err(|error| {
+            let tokens = self.tokens_read();
+            syntax_error(&error, self.sql, &tokens)
+        })
+    }
+
+    /// The last words before the place that the parser has come to, for near-misses of keywords.
+    fn tokens_read(&self) -> Vec<TokenWithSpan> {
+        let mut back = Vec::new();
+        let at = self.parser.get_current_index();
+        for index in (0..=at + 1).rev() {
+            let token = self.parser.token_at(index);
+            if matches!(token.token, Token::Word(_)) {
+                back.push(token.clone());
+            }
+            if back.len() == 4 {
+                break;
+            }
+        }
+        back
+    }
+
+    fn peek(&self) -> TokenWithSpan {
+        self.parser.peek_token()
+    }
+
+    /// The next token if it is a word without quotes.
+    fn peek_word(&self) -> Option<Word> {
+        match self.parser.peek_token_ref().token {
+            Token::Word(ref word) if word.quote_style.is_none() => Some(word.clone()),
+            _ => None,
+        }
+    }
+
+    fn peek_is(&self, name: &str) -> bool {
+        matches!(&self.parser.peek_token_ref().token,
+            Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(name))
+    }
+
+    /// Takes the word if it comes next.
+    fn word(&mut self, name: &str) -> bool {
+        let found = self.peek_is(name);
+        if found {
+            self.parser.advance_token();
+        }
+        found
+    }
+
+    /// Takes all of the words if they come next, or none.
+    fn words(&mut self, names: &[&str]) -> bool {
+        let all = names.iter().enumerate().all(|(ahead, name)| {
+            matches!(&self.parser.peek_nth_token_ref(ahead).token,
+                Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(name))
+        });
+        if all {
+            names.iter().for_each(|_| self.parser.advance_token());
+        }
+        all
+    }
+
+    fn expect_word(&mut self, name: &str) -> Result<()> {
+        if self.word(name) { Ok(()) } else { Err(self.expected(name)) }
+    }
+
+    fn token(&mut self, token: &Token) -> bool {
+        self.parser.consume_token(token)
+    }
+
+    fn expect_token(&mut self, token: &Token) -> Result<()> {
+        if self.token(token) { Ok(()) } else { Err(self.expected(&format!("'{token}'"))) }
+    }
+
+    fn object_name(&mut self) -> Result<String> {
+        if !matches!(self.peek().token, Token::Word(_)) {
+            return Err(self.expected("a name"));
+        }
+        let name = self.sub(|parser| parser.parse_object_name(false))?;
+        name_of(&name).ok_or_else(|| self.expected("a name"))
+    }
+
+    fn identifier(&mut self) -> Result<Ident> {
+        if !matches!(self.peek().token, Token::Word(_)) {
+            return Err(self.expected("a name"));
+        }
+        self.sub(|parser| parser.parse_identifier())
+    }
+
+    /// `(a, b)`.
+    fn identifiers(&mut self) -> Result<Vec<String>> {
+        self.expect_token(&Token::LParen)?;
+        let mut names = Vec::new();
+        loop {
+            names.push(ident_of(&self.identifier()?));
+            if !self.token(&Token::Comma) {
+                break;
+            }
+        }
+        self.expect_token(&Token::RParen)?;
+        Ok(names)
+    }
+
+    fn string(&mut self) -> Result<String> {
+        match self.peek().token {
+            Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text) => {
+                self.parser.advance_token();
+                Ok(text)
+            }
+            Token::DollarQuotedString(text) => {
+                self.parser.advance_token();
+                Ok(text.value)
+            }
+            _ => Err(self.expected("a text in single quotes")),
+        }
+    }
+
+    /// A word, a text in quotes or a number, as text.
+    fn text_value(&mut self) -> Result<String> {
+        let text = match self.peek().token {
+            Token::Word(word) => word.value,
+            Token::Number(number, _) => number,
+            _ => return self.string(),
+        };
+        self.parser.advance_token();
+        Ok(text)
+    }
+
+    /// The text between two places, without white space at its ends.
+    fn text_between(&self, start: &TokenWithSpan, end: &TokenWithSpan) -> &str {
+        let offset = |token: &TokenWithSpan| match position_of(token.span.start) {
+            Some(position) => offset_of(self.sql, position),
+            None => self.sql.len(),
+        };
+        self.sql.get(offset(start)..offset(end)).unwrap_or_default().trim()
+    }
+
+    fn here(&self, error: Error) -> Error {
+        at_token_or(error, &self.peek(), end_of(self.sql))
+    }
+
+    fn expected(&self, what: &str) -> Error {
+        let found = self.peek();
+        let message = match found.token {
+            Token::EOF => format!("the statement ends where {what} was expected"),
+            token => format!("expected {what}, found {token}"),
+        };
+        self.here(Error::new(ErrorCode::Syntax, message))
+    }
+}
+
+fn at_token(error: Error, token: &TokenWithSpan) -> Error {
+    match position_of(token.span.start) {
+        Some(position) => error.at(position),
+        None => error,
+    }
+}
+
+fn at_token_or(error: Error, token: &TokenWithSpan, otherwise: Position) -> Error {
+    error.at(position_of(token.span.start).unwrap_or(otherwise))
+}

@@ -1,0 +1,102 @@
+//! What may stand in FROM beside tables and subqueries: files in quotes, functions that read files, series.
+
+use datafusion_common::DataFusionError;
+use datafusion_expr::planner::{RelationPlanner, RelationPlannerContext, RelationPlanning};
+use nyala_schema::{Error, ErrorCode};
+use sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Spanned, TableAlias, TableAliasColumnDef,
+    TableFactor, TableFunctionArgs, Value,
+};
+
+use crate::context::external;
+use crate::locate::position_of;
+
+/// Rewrites table factors into those that the planner knows.
+#[derive(Debug)]
+pub(crate) struct Relations;
+
+impl RelationPlanner for Relations {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        _: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning, DataFusionError> {
+        let rewritten = rewrite(relation).map_err(external)?;
+        Ok(RelationPlanning::Original(Box::new(rewritten)))
+    }
+}
+
+fn rewrite(mut relation: TableFactor) -> Result<TableFactor, Error> {
+    let position = position_of(relation.span().start);
+    let TableFactor::Table { name, args, alias, .. } = &mut relation else { return Ok(relation) };
+    if let Some(arguments) = args {
+        match single_ident(name).map(|ident| ident.value.to_lowercase()).as_deref() {
+            Some("read_parquet" | "parquet_scan" | "read_csv" | "read_csv_auto" | "read_json" | "read_ndjson") => {
+                let path = path_argument(name, arguments).map_err(|error| match position {
+                    Some(position) => error.at(position),
+                    None => error,
+                })?;
+                *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::with_quote('\'', path))]);
+                *args = None;
+            }
+            Some("generate_series" | "range") => name_column_after_alias(alias),
+            _ => {}
+        }
+    }
+    if args.is_none() && alias.is_none() {
+        *alias = single_ident(name).and_then(alias_of_file);
+    }
+    Ok(relation)
+}
+
+fn single_ident(name: &ObjectName) -> Option<&Ident> {
+    match name.0.as_slice() {
+        [part] => part.as_ident(),
+        _ => None,
+    }
+}
+
+/// `FROM generate_series(1, 3) AS n` has a column `n`.
+fn name_column_after_alias(alias: &mut Option<TableAlias>) {
+    if let Some(alias) = alias {
+        if alias.columns.is_empty() {
+            alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
+        }
+    }
+}
+
+fn path_argument(name: &ObjectName, arguments: &TableFunctionArgs) -> Result<String, Error> {
+    if let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))] = arguments.args.as_slice() {
+        if let Value::SingleQuotedString(path) = &value.value {
+            return Ok(path.clone());
+        }
+    }
+    Err(Error::new(ErrorCode::InvalidParameter, format!("{name} takes one path in single quotes"))
+        .with_hint("options are given with CREATE EXTERNAL TABLE … OPTIONS (…)"))
+}
+
+/// A file in quotes may be called by its name without directory and ending, if that can be written without quotes.
+fn alias_of_file(file: &Ident) -> Option<TableAlias> {
+    if file.quote_style != Some('\'') {
+        return None;
+    }
+    let name = file.value.rsplit('/').next()?.split('.').next()?;
+    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    is_plain.then(|| TableAlias { explicit: false, name: Ident::new(name), columns: vec![], at: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_called_by_their_stem() {
+        let alias = |file: &str| alias_of_file(&Ident::with_quote('\'', file)).map(|alias| alias.name.value);
+        assert_eq!(alias("data/line_item.parquet"), Some("line_item".to_owned()));
+        assert_eq!(alias("t.csv.gz"), Some("t".to_owned()));
+        assert_eq!(alias("data/*.parquet"), None);
+        assert_eq!(alias("2024.csv"), None);
+        assert_eq!(alias("dir/"), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! Arithmetic: operand types, widths of decimals, and whether a result must be checked.
+
+use arrow::datatypes::DataType;
+use nyala_schema::Result;
+use nyala_schema::expr::ArithmeticOp;
+
+use super::cast::{DECIMAL128_DIGITS, number_scale};
+use super::{Lowering, Operand};
+use crate::column::{Column, decimal_parts, decimal_type, exact_type, fits_decimal64, is_decimal64};
+use crate::program::{Op, Type, ValueId};
+use crate::range::Interval;
+
+impl Lowering<'_> {
+    /// `result` is the logical type.
+    pub(super) fn arithmetic(
+        &mut self,
+        op: ArithmeticOp,
+        left: &Operand,
+        right: &Operand,
+        result: &DataType,
+    ) -> Result<Operand> {
+        let left_type = self.column_of(left).data_type().clone();
+        let right_type = self.column_of(right).data_type().clone();
+        let numbers = number_scale(&left_type).is_some() && number_scale(&right_type).is_some();
+        if numbers && let Some((precision, scale)) = decimal_parts(result) {
+            return self.decimals(op, left, right, precision, scale);
+        }
+        if numbers && result.is_integer() {
+            return self.integers(op, left, right, result);
+        }
+        if result.is_floating() {
+            let (left, right) = (self.value(left, result)?, self.value(right, result)?);
+            return Ok(self.emit_arithmetic(op, left, right, Column::of_type(result.clone(), false), false));
+        }
+        let (left, right) = (self.own_value(left), self.own_value(right));
+        Ok(self.emit_arithmetic(op, left, right, Column::of_type(exact_type(result), false), true))
+    }
+
+    fn integers(
+        &mut self,
+        op: ArithmeticOp,
+        left: &Operand,
+        right: &Operand,
+        result: &DataType,
+    ) -> Result<Operand> {
+        let (left, right) = (self.value(left, result)?, self.value(right, result)?);
+        let range = combined(op, self.known(left).interval(), self.known(right).interval());
+        let fits = Interval::of_type(result).is_some_and(|all| all.contains(range));
+        let column = Column::with_range(result.clone(), false, range);
+        Ok(self.emit_arithmetic(op, left, right, column, !fits))
+    }
+
+    fn decimals(
+        &mut self,
+        op: ArithmeticOp,
+        left: &Operand,
+        right: &Operand,
+        precision: u8,
+        scale: i8,
+    ) -> Result<Operand> {
+        let (left, right) = (self.as_decimal(left)?, self.as_decimal(right)?);
+        match op {
+            ArithmeticOp::Add | ArithmeticOp::Subtract | ArithmeticOp::Remainder => {
+                let (left, right) = (self.rescaled(&left, scale)?, self.rescaled(&right, scale)?);
+                let range = combined(op, self.column_of(&left).interval(), self.column_of(&right).interval());
+                self.decimal_result(op, &left, &right, (precision, scale), range, range)
+            }
+            ArithmeticOp::Multiply => {
+                let natural = self.scale_of(&left).saturating_add(self.scale_of(&right));
+                let range = self.column_of(&left).interval().multiply(self.column_of(&right).interval());
+                if natural == scale {
+                    return self.decimal_result(op, &left, &right, (precision, scale), range, range);
+                }
+                let product =
+                    self.decimal_result(op, &left, &right, (DECIMAL128_DIGITS, natural), range, range)?;
+                self.cast(&product, &DataType::Decimal128(precision, scale), false)
+            }
+            ArithmeticOp::Divide => {
+                let power =
+                    i16::from(scale) - i16::from(self.scale_of(&left)) + i16::from(self.scale_of(&right));
+                let dividend = self.column_of(&left).interval().scaled(power);
+                let range = dividend.divide(self.column_of(&right).interval());
+                self.decimal_result(op, &left, &right, (precision, scale), range, dividend)
+            }
+        }
+    }
+
+    /// Emits the operation with operands and result of one width: 64 bits when operands, result and `between`,
+    /// what is computed on the way, fit it.
+    fn decimal_result(
+        &mut self,
+        op: ArithmeticOp,
+        left: &Operand,
+        right: &Operand,
+        (precision, scale): (u8, i8),
+        range: Interval,
+        between: Interval,
+    ) -> Result<Operand> {
+        let operands_fit = [left, right].into_iter().all(|operand| {
+            let column = self.column_of(operand);
+            fits_decimal64(self.scale_of(operand), column.interval())
+        });
+        let all = Interval::digits(precision);
+        let narrow = operands_fit && fits_decimal64(scale, all.intersect(range)) && fits_decimal64(0, between);
+        let (data_type, left, right) = if narrow {
+            let data_type = decimal_type(precision, scale, Interval::EMPTY);
+            (data_type, self.narrow(left)?, self.narrow(right)?)
+        } else {
+            (DataType::Decimal128(precision, scale), self.wide(left)?, self.wide(right)?)
+        };
+        let fits = Interval::of_type(&data_type).is_some_and(|all| all.contains(range))
+            && Interval::digits(DECIMAL128_DIGITS).contains(between);
+        let column = Column::with_range(data_type, false, range);
+        Ok(self.emit_arithmetic(op, left, right, column, !fits))
+    }
+
+    /// Shared end of all: NULL where an operand is; failing when checked or when it may divide by zero.
+    fn emit_arithmetic(
+        &mut self,
+        op: ArithmeticOp,
+        left: ValueId,
+        right: ValueId,
+        column: Column,
+        checked: bool,
+    ) -> Operand {
+        let divides = matches!(op, ArithmeticOp::Divide | ArithmeticOp::Remainder);
+        let divisor = self.known(right).interval();
+        let by_zero = divides && !column.data_type().is_floating() && divisor.contains_value(0);
+        let nullable = self.nullable(left) || self.nullable(right);
+        let column = Column { ty: Type::new(column.ty.data_type, nullable), range: column.range };
+        let op = Op::Arithmetic { op, left, right, checked };
+        Operand::Computed(self.emit(op, column, checked || by_zero))
+    }
+
+    pub(super) fn negate(&mut self, input: &Operand) -> Operand {
+        let input = self.own_value(input);
+        let known = self.known(input).clone();
+        let range = known.range.map(Interval::negate);
+        let checked = match (range, Interval::of_type(known.data_type())) {
+            (Some(range), Some(all)) => !all.contains(range),
+            _ => !known.data_type().is_floating(),
+        };
+        let range = range.and_then(|range| Some(Interval::of_type(known.data_type())?.intersect(range)));
+        let column = Column { ty: known.ty, range };
+        Operand::Computed(self.emit(Op::Negate { input, checked }, column, checked))
+    }
+
+    /// An integer as a decimal without digits behind the point.
+    fn as_decimal(&mut self, operand: &Operand) -> Result<Operand> {
+        self.rescaled(operand, self.scale_of(operand))
+    }
+
+    fn scale_of(&self, operand: &Operand) -> i8 {
+        number_scale(self.column_of(operand).data_type()).unwrap_or(0)
+    }
+
+    /// As a value of 64 bits, which it is known to fit.
+    pub(super) fn narrow(&mut self, operand: &Operand) -> Result<ValueId> {
+        let data_type = self.column_of(operand).data_type().clone();
+        if is_decimal64(&data_type) {
+            return Ok(self.own_value(operand));
+        }
+        let (precision, scale) = decimal_parts(&data_type).unwrap_or((DECIMAL128_DIGITS, 0));
+        self.value(operand, &decimal_type(precision, scale, Interval::EMPTY))
+    }
+
+    /// As a value of 128 bits.
+    pub(super) fn wide(&mut self, operand: &Operand) -> Result<ValueId> {
+        let data_type = self.column_of(operand).data_type().clone();
+        let (precision, scale) = decimal_parts(&data_type).unwrap_or((DECIMAL128_DIGITS, 0));
+        self.value(operand, &DataType::Decimal128(precision, scale))
+    }
+}
+
+fn combined(op: ArithmeticOp, left: Interval, right: Interval) -> Interval {
+    match op {
+        ArithmeticOp::Add => left.add(right),
+        ArithmeticOp::Subtract => left.subtract(right),
+        ArithmeticOp::Multiply => left.multiply(right),
+        ArithmeticOp::Divide => left.divide(right),
+        ArithmeticOp::Remainder => left.remainder(right),
+    }
+}

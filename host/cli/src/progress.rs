@@ -1,0 +1,96 @@
+//! How far a running query is, on standard error, when it takes long enough to wonder.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nyala_node::Progress;
+use nyala_schema::option::format_bytes;
+
+use crate::terminal;
+
+/// Shorter queries show nothing.
+const DELAY: Duration = Duration::from_millis(300);
+/// How often to look.
+pub const INTERVAL: Duration = Duration::from_millis(100);
+
+const STEPS: u64 = 1000;
+
+/// Drawn after a while, removed by [`clear`](Self::clear) or when dropped. Standard error that is no terminal gets
+/// nothing.
+pub struct ProgressLine {
+    started: Instant,
+    wanted: bool,
+    bar: Option<ProgressBar>,
+}
+
+impl ProgressLine {
+    pub fn new() -> Self {
+        Self { started: Instant::now(), wanted: terminal::stderr_is_terminal(), bar: None }
+    }
+
+    pub fn update(&mut self, progress: &Progress) {
+        if !self.wanted || self.started.elapsed() < DELAY {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(query_bar);
+        bar.set_position((progress.fraction.clamp(0.0, 1.0) * STEPS as f64) as u64);
+        bar.set_message(format!(
+            "{} rows, {} read, {} of memory",
+            grouped(progress.rows_scanned),
+            format_bytes(progress.bytes_read),
+            format_bytes(progress.memory_bytes),
+        ));
+        bar.tick();
+    }
+
+    /// Takes the line away and shows none again: output follows.
+    pub fn clear(&mut self) {
+        self.wanted = false;
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn query_bar() -> ProgressBar {
+    bar(STEPS, "{percent:>3}% {bar:30} {elapsed}  {wide_msg}")
+}
+
+/// A bar on standard error; nothing when that is no terminal.
+pub fn bar(steps: u64, template: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+    // The templates are literals of this program; a bad one still shows a bar, in the default style.
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+    bar
+}
+
+/// `1234567` as `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        let texts: Vec<String> = [0, 999, 1000, 1_234_567].into_iter().map(grouped).collect();
+        assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
+    }
+}

@@ -1,0 +1,79 @@
+//! A running query as its client sees it.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use nyala_schema::{Error, Result};
+
+use crate::report::{Profile, Progress};
+use crate::run::{Pool, Query};
+
+/// Rows as they are made, in batches of the plan's output schema. Dropping it cancels the query.
+pub struct Execution {
+    query: Arc<Query>,
+    /// Keeps the threads alive as long as the query may need them.
+    _pool: Arc<Pool>,
+}
+
+/// Cancels a query from any thread; does not keep it alive.
+#[derive(Clone)]
+pub struct CancelHandle(Weak<Query>);
+
+impl Execution {
+    pub(crate) fn new(query: Arc<Query>, pool: Arc<Pool>) -> Self {
+        Self { query, _pool: pool }
+    }
+
+    pub fn schema(&self) -> SchemaRef {
+        self.query.plan.output_schema.clone()
+    }
+
+    /// The next batch; `None` when there was none within `wait`, `Some(Ok(None))` at the end. After an error, and
+    /// after the end, every call gives the same again.
+    ///
+    /// # Errors
+    /// The first error of the query; `Cancelled` when that was what ended it.
+    pub fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
+        let (next, resumable) = self.query.output.next(wait);
+        resumable.into_iter().for_each(|task| task.resume());
+        if let Some(Ok(Some(batch))) = &next {
+            self.query.rows_given.fetch_add(batch.num_rows() as u64, Relaxed);
+        }
+        next
+    }
+
+    pub fn cancel_handle(&self) -> CancelHandle {
+        CancelHandle(Arc::downgrade(&self.query))
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.query.progress()
+    }
+
+    /// What the query took; complete once [`next`](Self::next) has given the end.
+    pub fn profile(&self) -> Profile {
+        self.query.profile()
+    }
+}
+
+impl Drop for Execution {
+    fn drop(&mut self) {
+        if !self.query.is_over() {
+            self.query.fail(Error::cancelled());
+        }
+    }
+}
+
+impl CancelHandle {
+    /// Ends the query with the error `Cancelled`, unless it has ended already.
+    pub fn cancel(&self) {
+        if let Some(query) = self.0.upgrade()
+            && !query.is_over()
+        {
+            query.fail(Error::cancelled());
+        }
+    }
+}

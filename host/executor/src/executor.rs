@@ -1,0 +1,83 @@
+//! The part of a process that runs queries: worker pool, compiler thread, backends.
+
+use std::sync::Arc;
+
+use nyala_pipeline::{Backend, Library, PipelinePlan};
+use nyala_schema::Result;
+use nyala_schema::option::Options;
+use nyala_schema::scan::TableScan;
+use nyala_storage::Scanner;
+
+use crate::code::{Backends, Compiler};
+use crate::execution::Execution;
+use crate::run::{Pool, Query, schedule};
+
+/// Opens the tables of a plan.
+pub trait Scans: Send + Sync {
+    /// # Errors
+    /// FileAccess, CorruptFile, UndefinedTable.
+    fn open(&self, scan: &TableScan) -> Result<Box<dyn Scanner>>;
+}
+
+impl<F> Scans for F
+where
+    F: Fn(&TableScan) -> Result<Box<dyn Scanner>> + Send + Sync,
+{
+    fn open(&self, scan: &TableScan) -> Result<Box<dyn Scanner>> {
+        self(scan)
+    }
+}
+
+/// What an executor is made of.
+pub struct ExecutorConfig {
+    /// Worker threads, shared by all queries.
+    pub threads: usize,
+    pub interpreter: Arc<dyn Backend>,
+    /// Without it everything is interpreted.
+    pub native: Option<Arc<dyn Backend>>,
+    pub library: Arc<dyn Library>,
+    pub scans: Arc<dyn Scans>,
+}
+
+/// One per process. Its threads end when it and all its executions are dropped.
+pub struct Executor {
+    config: ExecutorConfig,
+    pool: Arc<Pool>,
+    compiler: Compiler,
+}
+
+impl Executor {
+    pub fn new(config: ExecutorConfig) -> Self {
+        Self { pool: Arc::new(Pool::start(config.threads)), compiler: Compiler::start(), config }
+    }
+
+    /// Starts a query; its rows come from the execution.
+    ///
+    /// # Errors
+    /// Those of opening the scans; Unsupported for what this executor does not run. What goes wrong later is
+    /// reported by the execution.
+    pub fn start(&self, plan: Arc<PipelinePlan>, options: &Options) -> Result<Execution> {
+        let backends = Backends {
+            choice: options.backend,
+            interpreter: self.config.interpreter.clone(),
+            native: self.config.native.clone(),
+            compiler: self.compiler.clone(),
+        };
+        let query = Query::new(
+            plan,
+            options,
+            (self.pool.handle().clone(), self.pool.threads()),
+            &backends,
+            self.config.library.clone(),
+            self.config.scans.as_ref(),
+        )?;
+        schedule::proceed(&query);
+        Ok(Execution::new(query, self.pool.clone()))
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        self.compiler.stop();
+    }
+}

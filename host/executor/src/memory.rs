@@ -1,0 +1,131 @@
+//! What the operators of a query hold, and the limit on it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use nyala_pipeline::PipelinePlan;
+use nyala_schema::id::OperatorId;
+use nyala_schema::option::format_bytes;
+use nyala_schema::{Error, ErrorCode, Result};
+
+/// The account of one query. All sizes are bytes.
+pub(crate) struct Memory {
+    limit: u64,
+    held: AtomicU64,
+    peak: AtomicU64,
+    operators: HashMap<OperatorId, Account>,
+}
+
+struct Account {
+    name: &'static str,
+    held: AtomicU64,
+    peak: AtomicU64,
+}
+
+/// What one holder has; given back when it is dropped.
+pub(crate) struct Reservation {
+    memory: Arc<Memory>,
+    operator: OperatorId,
+    bytes: u64,
+}
+
+impl Memory {
+    /// Has an account for every operator that keeps a state.
+    pub(crate) fn new(limit: u64, plan: &PipelinePlan) -> Arc<Self> {
+        let account = |name| Account { name, held: AtomicU64::new(0), peak: AtomicU64::new(0) };
+        let operators =
+            plan.states.iter().map(|state| (state.operator, account(state.spec.name()))).collect();
+        Arc::new(Self { limit, held: AtomicU64::new(0), peak: AtomicU64::new(0), operators })
+    }
+
+    pub(crate) fn reserve(self: &Arc<Self>, operator: OperatorId) -> Reservation {
+        Reservation { memory: self.clone(), operator, bytes: 0 }
+    }
+
+    pub(crate) fn held(&self) -> u64 {
+        self.held.load(Relaxed)
+    }
+
+    pub(crate) fn peak(&self) -> u64 {
+        self.peak.load(Relaxed)
+    }
+
+    pub(crate) fn peak_of(&self, operator: OperatorId) -> u64 {
+        self.operators.get(&operator).map_or(0, |account| account.peak.load(Relaxed))
+    }
+
+    fn take(&self, operator: OperatorId, bytes: u64) -> Result<()> {
+        let held = self.held.fetch_add(bytes, Relaxed) + bytes;
+        if held > self.limit {
+            let error = self.exceeded(operator, bytes);
+            self.held.fetch_sub(bytes, Relaxed);
+            return Err(error);
+        }
+        self.peak.fetch_max(held, Relaxed);
+        if let Some(account) = self.operators.get(&operator) {
+            let held = account.held.fetch_add(bytes, Relaxed) + bytes;
+            account.peak.fetch_max(held, Relaxed);
+        }
+        Ok(())
+    }
+
+    fn give_back(&self, operator: OperatorId, bytes: u64) {
+        self.held.fetch_sub(bytes, Relaxed);
+        if let Some(account) = self.operators.get(&operator) {
+            account.held.fetch_sub(bytes, Relaxed);
+        }
+    }
+
+    fn exceeded(&self, operator: OperatorId, wanted: u64) -> Error {
+        let mut holders: Vec<(u64, String)> = self
+            .operators
+            .iter()
+            .map(|(id, account)| (account.held.load(Relaxed), format!("{} {id}", account.name)))
+            .filter(|(held, _)| *held > 0)
+            .collect();
+        holders.sort_by(|left, right| right.cmp(left));
+        let holders: Vec<String> =
+            holders.into_iter().map(|(held, name)| format!("{name} {}", format_bytes(held))).collect();
+        let who = self.operators.get(&operator).map_or("operator", |account| account.name);
+        let held = if holders.is_empty() { "nothing".to_owned() } else { holders.join(", ") };
+        Error::new(
+            ErrorCode::OutOfMemory,
+            format!(
+                "out of memory: {who} {operator} needs {} more than the query's limit of {} allows; held: {held}",
+                format_bytes(wanted),
+                format_bytes(self.limit),
+            ),
+        )
+        .with_hint("raise the limit with --memory-limit or SET memory_limit, or let the query keep fewer rows")
+    }
+}
+
+impl Reservation {
+    /// # Errors
+    /// OutOfMemory; the reservation stays as it was.
+    pub(crate) fn grow(&mut self, bytes: u64) -> Result<()> {
+        self.memory.take(self.operator, bytes)?;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Changes the reservation to `bytes`.
+    ///
+    /// # Errors
+    /// OutOfMemory; the reservation stays as it was.
+    pub(crate) fn set(&mut self, bytes: u64) -> Result<()> {
+        if bytes > self.bytes {
+            return self.grow(bytes - self.bytes);
+        }
+        self.memory.give_back(self.operator, self.bytes - bytes);
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.memory.give_back(self.operator, self.bytes);
+    }
+}

@@ -1,0 +1,187 @@
+//! All that the tasks of one query share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use nyala_pipeline::{Library, PipelinePlan, Source};
+use nyala_schema::id::{OperatorId, RuntimeFilterId};
+use nyala_schema::option::Options;
+use nyala_schema::{Error, Result};
+use nyala_storage::Scanner;
+
+use crate::code::Backends;
+use crate::executor::Scans;
+use crate::join::RuntimeFilter;
+use crate::lock::lock;
+use crate::memory::Memory;
+use crate::report::counters::source_operator;
+use crate::report::{Counters, OperatorProfile, Profile, Progress};
+use crate::run::output::Output;
+use crate::run::pool::PoolHandle;
+use crate::run::prepared::Prepared;
+use crate::run::schedule::Schedule;
+use crate::state::StateSlot;
+
+pub(crate) struct Query {
+    pub(crate) plan: Arc<PipelinePlan>,
+    pub(crate) options: Options,
+    /// Workers of one pipeline.
+    pub(crate) threads: usize,
+    pub(crate) pool: PoolHandle,
+    pub(crate) library: Arc<dyn Library>,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) counters: Counters,
+    /// By pipeline; those that scan nothing have none.
+    pub(crate) scanners: Vec<Option<Arc<dyn Scanner>>>,
+    pub(crate) prepared: Vec<Prepared>,
+    pub(crate) states: Vec<StateSlot>,
+    /// Empty until the join that makes the filter has been built.
+    pub(crate) filters: HashMap<RuntimeFilterId, Arc<OnceLock<RuntimeFilter>>>,
+    pub(crate) output: Output,
+    pub(crate) schedule: Mutex<Schedule>,
+    pub(crate) rows_scanned: AtomicU64,
+    /// Rows of the scan morsels that are done, pruned ones included.
+    pub(crate) rows_passed: AtomicU64,
+    pub(crate) rows_given: AtomicU64,
+    stopped: AtomicBool,
+    started: Instant,
+    elapsed: OnceLock<Duration>,
+}
+
+impl Query {
+    /// Opens the scans and readies the code; starts nothing.
+    ///
+    /// # Errors
+    /// Those of opening a scan; Unsupported for what cannot be run.
+    pub(crate) fn new(
+        plan: Arc<PipelinePlan>,
+        options: &Options,
+        pool: (PoolHandle, usize),
+        backends: &Backends,
+        library: Arc<dyn Library>,
+        scans: &dyn Scans,
+    ) -> Result<Arc<Self>> {
+        let started = Instant::now();
+        let scanners = plan.pipelines.iter().map(|pipeline| match &pipeline.source {
+            Source::Scan { scan, .. } => Ok(Some(Arc::from(scans.open(scan)?))),
+            Source::Receive { .. } => Err(Error::unsupported("rows from another node cannot be received yet")),
+            Source::Values { .. }
+            | Source::Series { .. }
+            | Source::State { .. }
+            | Source::BuildRows { .. } => Ok(None),
+        });
+        let scanners = scanners.collect::<Result<Vec<_>>>()?;
+        let memory = Memory::new(options.memory_limit, &plan);
+        let states: Vec<StateSlot> =
+            (0..plan.states.len()).map(|index| StateSlot::new(&plan, index, &memory)).collect::<Result<_>>()?;
+        let filters = states.iter().flat_map(StateSlot::runtime_filters).collect();
+        Ok(Arc::new(Self {
+            options: options.clone(),
+            threads: options.threads.clamp(1, pool.1),
+            pool: pool.0,
+            library,
+            counters: Counters::new(&plan),
+            prepared: plan.pipelines.iter().map(|pipeline| Prepared::new(pipeline, backends)).collect(),
+            scanners,
+            states,
+            filters,
+            output: Output::default(),
+            schedule: Mutex::new(Schedule::new(&plan)),
+            rows_scanned: AtomicU64::new(0),
+            rows_passed: AtomicU64::new(0),
+            rows_given: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+            started,
+            elapsed: OnceLock::new(),
+            memory,
+            plan,
+        }))
+    }
+
+    /// Whether tasks have to end: the query failed, was cancelled, or nobody wants its rows.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Relaxed)
+    }
+
+    /// Ends the query with an error; the first one counts.
+    pub(crate) fn fail(&self, error: Error) {
+        self.stopped.store(true, Relaxed);
+        for task in self.output.end(Err(error)) {
+            task.resume();
+        }
+    }
+
+    /// All pipelines have ended.
+    pub(crate) fn end(&self) {
+        _ = self.elapsed.set(self.started.elapsed());
+        self.states.iter().for_each(StateSlot::release);
+        for task in self.output.end(Ok(())) {
+            task.resume();
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        lock(&self.schedule).is_over()
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.scanners.iter().flatten().map(|scanner| scanner.bytes_read()).sum()
+    }
+
+    fn bytes_read_by(&self, operator: OperatorId) -> u64 {
+        let pipelines = self.plan.pipelines.iter().zip(&self.scanners);
+        pipelines
+            .filter(|(pipeline, _)| source_operator(&pipeline.source) == operator)
+            .filter_map(|(_, scanner)| scanner.as_ref())
+            .map(|scanner| scanner.bytes_read())
+            .sum()
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        let total: u64 =
+            self.scanners.iter().flatten().flat_map(|s| s.morsels()).map(|morsel| morsel.rows).sum();
+        let passed = self.rows_passed.load(Relaxed);
+        let fraction = match (self.elapsed.get(), total) {
+            (Some(_), _) => 1.0,
+            (None, 0) => 0.0,
+            (None, total) => (passed as f64 / total as f64).min(1.0),
+        };
+        Progress {
+            fraction,
+            rows_scanned: self.rows_scanned.load(Relaxed),
+            bytes_read: self.bytes_read(),
+            memory_bytes: self.memory.held(),
+        }
+    }
+
+    pub(crate) fn profile(&self) -> Profile {
+        let programs: Vec<_> =
+            self.prepared.iter().flat_map(Prepared::slots).map(|slot| slot.profile()).collect();
+        let operators = self.counters.iter().map(|(id, name, counters)| {
+            let profile = OperatorProfile {
+                name: name.to_owned(),
+                rows_in: counters.rows_in.load(Relaxed),
+                rows_out: counters.rows_out.load(Relaxed),
+                rows_built: counters.rows_built.load(Relaxed),
+                time: Duration::from_nanos(counters.time_ns.load(Relaxed)),
+                peak_memory_bytes: self.memory.peak_of(id),
+                bytes_read: self.bytes_read_by(id),
+                morsels: counters.morsels.load(Relaxed),
+                morsels_pruned: counters.morsels_pruned.load(Relaxed),
+                rows_filtered: counters.rows_filtered.load(Relaxed),
+            };
+            (id, profile)
+        });
+        Profile {
+            operators: operators.collect(),
+            rows: self.rows_given.load(Relaxed),
+            elapsed: self.elapsed.get().copied().unwrap_or_else(|| self.started.elapsed()),
+            compiling: programs.iter().map(|program| program.compiling).sum(),
+            programs,
+            peak_memory_bytes: self.memory.peak(),
+            bytes_read: self.bytes_read(),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! EXPLAIN in its forms, and EXPLAIN ANALYZE.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use nyala_frontend::{ExplainFormat, Statement};
+use nyala_pipeline::{Program, Sink, Source, Step};
+use nyala_schema::{Error, Result};
+use sqlparser::ast::Query;
+
+use crate::answer::{Answer, RowStream};
+use crate::query::{self, Planned};
+use crate::session::Session;
+use crate::show::text_rows;
+
+pub fn run(
+    session: &Session,
+    sql: &str,
+    format: ExplainFormat,
+    analyze: bool,
+    statement: &Statement,
+) -> Result<Answer> {
+    let query = explained_query(statement)?;
+    let planned = query::plan(session, sql, query)?;
+    let text = if analyze { analyzed(session, &planned)? } else { text_of(session, &planned, format)? };
+    let rows: Vec<Vec<String>> = text.lines().map(|line| vec![line.to_owned()]).collect();
+    text_rows(&["plan"], &rows)
+}
+
+fn explained_query(statement: &Statement) -> Result<&Query> {
+    match statement {
+        Statement::Query(query) | Statement::CreateTableAs { query, .. } | Statement::Insert { query, .. } => Ok(query),
+        _ => Err(Error::unsupported("EXPLAIN of this statement").with_hint("it explains queries")),
+    }
+}
+
+fn text_of(session: &Session, planned: &Planned, format: ExplainFormat) -> Result<String> {
+    Ok(match format {
+        ExplainFormat::Logical => nyala_frontend::logical_text(&planned.logical),
+        ExplainFormat::Fragments => planned.fragment.to_string(),
+        ExplainFormat::Pipelines => planned.pipelines.to_string(),
+        ExplainFormat::Ir => programs(planned).iter().map(|(place, program)| format!("{place}\n{program}\n")).collect(),
+        ExplainFormat::Clif => clif(session, planned),
+        ExplainFormat::All => {
+            let mut text = String::new();
+            let parts = [
+                ("logical plan", ExplainFormat::Logical),
+                ("fragments", ExplainFormat::Fragments),
+                ("pipelines", ExplainFormat::Pipelines),
+                ("clif", ExplainFormat::Clif),
+            ];
+            for (title, part) in parts {
+                let _ = writeln!(text, "== {title} ==\n{}", text_of(session, planned, part)?.trim_end());
+            }
+            text
+        }
+    })
+}
+
+fn clif(session: &Session, planned: &Planned) -> String {
+    let listing = |(place, program): &(String, Arc<Program>)| match session.engine.native.clif(program) {
+        Ok(text) => format!("{place}\n{text}\n"),
+        Err(error) => format!("{place}\ninterpreted: {error}\n"),
+    };
+    programs(planned).iter().map(listing).collect()
+}
+
+/// Every program of the plan, with where it stands.
+fn programs(planned: &Planned) -> Vec<(String, Arc<Program>)> {
+    let mut found = Vec::new();
+    for (index, pipeline) in planned.pipelines.pipelines.iter().enumerate() {
+        let mut add = |place: &str, compute: &nyala_pipeline::pipeline::Compute| {
+            found.push((format!("pipeline {index}, {place}:"), compute.code.program.clone()));
+        };
+        if let Source::Scan { filter: Some(filter), .. } = &pipeline.source {
+            add("scan filter", filter);
+        }
+        for step in &pipeline.steps {
+            match step {
+                Step::Compute { compute, operator } => add(&format!("compute {operator}"), compute),
+                Step::Expand { variants, operator } => {
+                    variants.iter().for_each(|compute| add(&format!("expand {operator}"), compute));
+                }
+                Step::Probe(probe) => probe.residual.iter().for_each(|c| add(&format!("residual {}", probe.operator), c)),
+                Step::NestedLoop(join) => join.condition.iter().for_each(|c| add(&format!("condition {}", join.operator), c)),
+                Step::Limit { .. } | Step::Unnest { .. } => {}
+            }
+        }
+        if let Sink::Aggregate { update: Some(update), operator, .. } = &pipeline.sink {
+            add(&format!("aggregate {operator}"), update);
+        }
+    }
+    found
+}
+
+fn analyzed(session: &Session, planned: &Planned) -> Result<String> {
+    let running = query::start(session, planned)?;
+    let profile = running.execution.profile_handle();
+    let mut stream = RowStream::new(Box::new(running));
+    while stream.next_batch()?.is_some() {}
+    let summary = stream.summary();
+    Ok(format!(
+        "{}\nplanning {:.2} ms, compiling {:.2} ms, total {:.2} ms, backend {}\n",
+        profile.profile().to_text(&planned.fragment.root).trim_end(),
+        summary.planning.as_secs_f64() * 1e3,
+        summary.compiling.as_secs_f64() * 1e3,
+        summary.elapsed.as_secs_f64() * 1e3,
+        summary.backend,
+    ))
+}

@@ -1,0 +1,122 @@
+//! From a query's text to rows that stream.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use nyala_executor::Execution;
+use nyala_pipeline::PipelinePlan;
+use nyala_schema::lookup::TableLookup;
+use nyala_schema::{Error, Fragment, Result};
+use sqlparser::ast::Query;
+
+use crate::answer::{Answer, Progress, RowSource, RowStream, Summary};
+use crate::session::Session;
+
+/// A query in all its forms, from text to pipelines.
+pub struct Planned {
+    pub logical: nyala_frontend::LogicalPlan,
+    pub fragment: Fragment,
+    pub pipelines: Arc<PipelinePlan>,
+    /// Text to pipelines.
+    pub planning: Duration,
+}
+
+pub fn plan(session: &Session, sql: &str, query: &Query) -> Result<Planned> {
+    let start = Instant::now();
+    let tables = session.tables();
+    let logical = session.engine.frontend().plan_query(sql, query, &tables, &session.options)?;
+    let fragments = nyala_planner::plan(&logical, tables.version(), &session.options)?;
+    let [fragment] = <[Fragment; 1]>::try_from(fragments)
+        .map_err(|fragments| Error::internal(format!("{} fragments on one node", fragments.len())))?;
+    let pipelines = Arc::new(nyala_pipeline::build(&fragment)?);
+    Ok(Planned { logical, fragment, pipelines, planning: start.elapsed() })
+}
+
+/// Plans a query and starts it.
+pub fn run(session: &Session, sql: &str, query: &Query) -> Result<Answer> {
+    let planned = plan(session, sql, query)?;
+    Ok(Answer::Rows(RowStream::new(Box::new(start(session, &planned)?))))
+}
+
+pub fn start(session: &Session, planned: &Planned) -> Result<RunningQuery> {
+    let execution = session.engine.executor.start(planned.pipelines.clone(), &session.options)?;
+    session.watch(execution.cancel_handle());
+    Ok(RunningQuery {
+        schema: named_schema(&planned.fragment.root.schema, &execution.schema()),
+        execution,
+        planning: planned.planning,
+        start: Instant::now(),
+        rows: 0,
+        finished: None,
+    })
+}
+
+/// Runs a query to its end and keeps its rows.
+pub fn collect(session: &Session, sql: &str, query: &Query) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+    let mut stream = RowStream::new(Box::new(start(session, &plan(session, sql, query)?)?));
+    let mut batches = Vec::new();
+    while let Some(batch) = stream.next_batch()? {
+        batches.push(batch);
+    }
+    Ok((stream.schema(), batches))
+}
+
+/// The types that come out under the names that the query gave.
+fn named_schema(names: &Schema, types: &Schema) -> SchemaRef {
+    let fields = names.fields().iter().zip(types.fields());
+    let fields = fields.map(|(name, field)| field.as_ref().clone().with_name(name.name()));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+pub struct RunningQuery {
+    pub execution: Execution,
+    schema: SchemaRef,
+    planning: Duration,
+    start: Instant,
+    rows: u64,
+    /// Set at the end of the rows, or at an error.
+    finished: Option<Duration>,
+}
+
+impl RowSource for RunningQuery {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
+        let result = self.execution.next(wait)?;
+        match &result {
+            Ok(Some(batch)) => self.rows += batch.num_rows() as u64,
+            Ok(None) | Err(_) => {
+                self.finished.get_or_insert_with(|| self.start.elapsed());
+            }
+        }
+        let renamed = |batch: RecordBatch| Ok(RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())?);
+        Some(result.and_then(|batch| batch.map(renamed).transpose()))
+    }
+
+    fn progress(&self) -> Progress {
+        let progress = self.execution.progress();
+        Progress {
+            fraction: progress.fraction,
+            rows_scanned: progress.rows_scanned,
+            bytes_read: progress.bytes_read,
+            memory_bytes: progress.memory_bytes,
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        let profile = self.execution.profile();
+        Summary {
+            rows: self.rows,
+            elapsed: self.planning + self.finished.unwrap_or_else(|| self.start.elapsed()),
+            planning: self.planning,
+            compiling: profile.compiling,
+            bytes_read: profile.bytes_read,
+            peak_memory_bytes: profile.peak_memory_bytes,
+            backend: profile.backend.clone(),
+        }
+    }
+}

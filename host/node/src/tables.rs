@@ -1,0 +1,96 @@
+//! One catalog snapshot and the files behind it, as the compiler asks for them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::datatypes::Schema;
+use nyala_catalog::Snapshot;
+use nyala_executor::Scans;
+use nyala_schema::Result;
+use nyala_schema::lookup::{ResolvedTable, TableContent, TableLookup};
+use nyala_schema::scan::{ScanSource, TableScan};
+use nyala_schema::table::{ExternalTable, TableDefinition};
+use nyala_storage::{Scanner, Storage};
+
+/// The tables that one statement sees. Files are listed once, however often a query names them.
+pub struct Tables {
+    snapshot: Arc<Snapshot>,
+    storage: Storage,
+    resolved: Mutex<HashMap<String, Option<Arc<ResolvedTable>>>>,
+}
+
+impl Tables {
+    pub fn new(snapshot: Arc<Snapshot>, storage: Storage) -> Self {
+        Self { snapshot, storage, resolved: Mutex::default() }
+    }
+
+    fn resolve(&self, name: &str) -> Result<Option<Arc<ResolvedTable>>> {
+        let Some(definition) = self.snapshot.table(name) else {
+            return if is_location(name) { self.resolve_files(name).map(Some) } else { Ok(None) };
+        };
+        let content = match definition.as_ref() {
+            TableDefinition::View { sql, .. } => TableContent::View { sql: sql.clone() },
+            TableDefinition::Memory { version, .. } => TableContent::Data {
+                source: ScanSource::Memory { table: name.to_owned(), version: *version },
+                statistics: Arc::new(self.storage.memory_statistics(name).unwrap_or_default()),
+            },
+            TableDefinition::External(table) => {
+                let files = self.resolve_external(table)?;
+                TableContent::Data { source: files.source, statistics: Arc::new(files.statistics) }
+            }
+        };
+        let schema = definition.schema().clone();
+        Ok(Some(Arc::new(ResolvedTable { name: name.to_owned(), schema, content })))
+    }
+
+    fn resolve_external(&self, table: &ExternalTable) -> Result<nyala_storage::ResolvedFiles> {
+        let own = table.schema.fields().len() - table.partition_columns;
+        let partition_by: Vec<String> =
+            table.schema.fields()[own..].iter().map(|field| field.name().clone()).collect();
+        let declared = Schema::new(table.schema.fields().to_vec());
+        self.storage.resolve(&table.location, Some(table.format.clone()), Some(&declared), &partition_by)
+    }
+
+    fn resolve_files(&self, location: &str) -> Result<Arc<ResolvedTable>> {
+        let files = self.storage.resolve(location, None, None, &[])?;
+        Ok(Arc::new(ResolvedTable {
+            name: location.to_owned(),
+            schema: files.schema,
+            content: TableContent::Data { source: files.source, statistics: Arc::new(files.statistics) },
+        }))
+    }
+}
+
+/// Whether a table name that the catalog does not have can mean files: `data/x`, `x.parquet`, `*.csv`.
+fn is_location(name: &str) -> bool {
+    name.contains(['/', '*', '?', '.'])
+}
+
+impl TableLookup for Tables {
+    fn version(&self) -> u64 {
+        self.snapshot.version
+    }
+
+    fn table(&self, name: &str) -> Result<Option<Arc<ResolvedTable>>> {
+        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = resolved.get(name) {
+            return Ok(known.clone());
+        }
+        let table = self.resolve(name)?;
+        resolved.insert(name.to_owned(), table.clone());
+        Ok(table)
+    }
+
+    fn table_names(&self) -> Vec<String> {
+        self.snapshot.tables.keys().cloned().collect()
+    }
+}
+
+/// The executor's way to the storage.
+pub struct StorageScans(pub Storage);
+
+impl Scans for StorageScans {
+    fn open(&self, scan: &TableScan) -> Result<Box<dyn Scanner>> {
+        self.0.open(scan)
+    }
+}

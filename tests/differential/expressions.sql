@@ -1,0 +1,25 @@
+-- Scalar expressions.
+SELECT n_nationkey, n_nationkey + 1, n_nationkey * 2 - 3, -n_nationkey, n_nationkey % 4 FROM nation;
+SELECT l_extendedprice * (1 - l_discount) * (1 + l_tax) FROM lineitem WHERE l_orderkey < 200;
+SELECT l_quantity / 3, l_extendedprice / l_quantity FROM lineitem WHERE l_orderkey < 20 AND false;
+SELECT CASE WHEN n_nationkey < 5 THEN 'low' WHEN n_nationkey < 10 THEN 'mid' ELSE NULL END FROM nation;
+SELECT CASE n_regionkey WHEN 0 THEN 'zero' WHEN 1 THEN 'one' END, coalesce(NULL, n_name), nullif(n_regionkey, 2) FROM nation;
+SELECT n_name FROM nation WHERE n_nationkey <> 0 AND 100 / n_nationkey > 20;
+SELECT sum(CASE WHEN l_linenumber = 0 THEN 1 / l_linenumber ELSE 0 END) FROM lineitem WHERE l_linenumber > 0;
+SELECT n_name FROM nation WHERE n_nationkey BETWEEN 3 AND 7 OR n_nationkey IN (11, 13, 17);
+SELECT x IS NULL, x IS NOT NULL, x = 1, x <> 1, x IS DISTINCT FROM 1, NOT (x = 1) FROM (VALUES (1), (2), (NULL)) t(x);
+SELECT a AND b, a OR b, NOT a FROM (VALUES (true, true), (true, false), (true, NULL), (false, NULL), (NULL, NULL), (false, false)) t(a, b);
+SELECT x IN (1, NULL), x NOT IN (1, NULL), x IN (2, 3) FROM (VALUES (1), (2), (NULL)) t(x);
+SELECT abs(x), floor(x), ceil(x), round(x, 1), sqrt(abs(x)) FROM (VALUES (1.25::DOUBLE), (-2.5::DOUBLE), (0.0::DOUBLE)) t(x);
+SELECT greatest(1, x, 3), least(1, x, 3) FROM (VALUES (2), (5), (0)) t(x);
+SELECT count(*) FROM lineitem WHERE l_shipdate < l_commitdate AND l_commitdate < l_receiptdate;
+SELECT count(*) FROM lineitem WHERE l_discount >= 0.05 AND l_discount < 0.08 AND l_quantity * 2 > 30.5;
+SELECT CAST('12' AS INTEGER) + 1, CAST(3.7 AS DECIMAL(5, 1)), CAST(n_nationkey AS VARCHAR) || 'x', CAST('1998-01-02' AS DATE) FROM nation WHERE n_nationkey < 2;
+SELECT TRY_CAST('abc' AS INTEGER), TRY_CAST('7' AS INTEGER);
+SELECT 0.1 + 0.2, 1.10 * 2.20, 10.00 - 0.01;
+SELECT CAST(123456789012345678 AS DECIMAL(38, 0)) * 1000000000;
+SELECT o_orderkey, o_totalprice > 100000 AND o_orderstatus = 'O' FROM orders WHERE o_orderkey < 100;
+SELECT count(*) FROM lineitem WHERE NOT (l_returnflag = 'R' OR l_shipmode = 'AIR');
+SELECT power(2, 10), exp(0), ln(1), log10(1000), sign(-3);
+SELECT n_nationkey & 3, n_nationkey | 8, n_nationkey << 2, n_nationkey >> 1 FROM nation;
+SELECT count(*) FROM part WHERE p_retailprice > 1000 AND p_size IN (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20);

@@ -1,0 +1,24 @@
+-- Joins of every kind.
+SELECT n_name, r_name FROM nation JOIN region ON n_regionkey = r_regionkey;
+SELECT n_name, r_name FROM nation LEFT JOIN region ON n_regionkey = r_regionkey AND r_name LIKE 'A%';
+SELECT n_name, r_name FROM nation RIGHT JOIN region ON n_regionkey = r_regionkey AND n_nationkey > 20;
+SELECT n_name, r_name FROM nation FULL JOIN region ON n_regionkey = r_regionkey AND n_nationkey % 3 = 0 AND r_regionkey <> 2;
+SELECT a.n_name, b.n_name FROM nation a, nation b WHERE a.n_regionkey = b.n_regionkey AND a.n_nationkey < b.n_nationkey;
+SELECT a.r_name, b.r_name FROM region a CROSS JOIN region b;
+SELECT a.n_nationkey, b.n_nationkey FROM nation a JOIN nation b ON a.n_nationkey < b.n_regionkey;
+SELECT a.n_nationkey, b.r_regionkey FROM nation a LEFT JOIN region b ON a.n_nationkey < b.r_regionkey;
+SELECT a.n_nationkey, b.r_regionkey FROM nation a FULL JOIN region b ON a.n_nationkey = b.r_regionkey + 22;
+SELECT count(*) FROM lineitem JOIN orders ON l_orderkey = o_orderkey JOIN customer ON o_custkey = c_custkey;
+SELECT count(*), sum(o_totalprice) FROM orders JOIN customer ON o_custkey = c_custkey AND o_totalprice > c_acctbal * 10;
+SELECT c_custkey, count(o_orderkey) FROM customer LEFT JOIN orders ON c_custkey = o_custkey GROUP BY c_custkey;
+SELECT count(*) FROM customer LEFT JOIN orders ON c_custkey = o_custkey WHERE o_orderkey IS NULL;
+SELECT count(*) FROM orders RIGHT JOIN customer ON c_custkey = o_custkey AND o_orderdate > DATE '1998-01-01';
+SELECT p_partkey, s_suppkey FROM part JOIN partsupp ON p_partkey = ps_partkey JOIN supplier ON s_suppkey = ps_suppkey WHERE p_size = 7 AND s_acctbal < 0;
+SELECT o_orderpriority, l_shipmode, count(*) FROM orders JOIN lineitem ON o_orderkey = l_orderkey GROUP BY 1, 2;
+SELECT count(*) FROM lineitem a JOIN lineitem b ON a.l_orderkey = b.l_orderkey AND a.l_linenumber = b.l_linenumber AND a.l_partkey = b.l_partkey;
+SELECT x.k, y.k FROM (VALUES (1), (2), (NULL)) x(k) JOIN (VALUES (2), (NULL), (3)) y(k) ON x.k = y.k;
+SELECT x.k, y.k FROM (VALUES (1), (2), (NULL)) x(k) FULL JOIN (VALUES (2), (NULL), (3)) y(k) ON x.k = y.k;
+SELECT x.k, y.k FROM (VALUES (1), (2), (NULL)) x(k) JOIN (VALUES (2), (NULL), (3)) y(k) ON x.k IS NOT DISTINCT FROM y.k;
+SELECT x.a, y.b FROM (VALUES ('a', 1), ('b', 2), ('b', 3)) x(a, n) LEFT JOIN (VALUES ('b', 9), ('b', 8), ('c', 7)) y(b, m) ON x.a = y.b AND n < m - 5;
+SELECT count(*) FROM customer NATURAL JOIN (SELECT c_custkey FROM customer WHERE c_custkey < 100) t;
+SELECT n1.n_name, n2.n_name, count(*) FROM supplier JOIN nation n1 ON s_nationkey = n1.n_nationkey JOIN customer ON c_nationkey = s_nationkey JOIN nation n2 ON n2.n_nationkey = c_nationkey GROUP BY 1, 2;

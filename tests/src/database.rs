@@ -1,0 +1,89 @@
+//! An embedded engine with one session, answering in text.
+
+use std::path::Path;
+
+use arrow::array::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use nyala_node::{Answer, Config, Engine, Error, Result, Session, default_options};
+
+use crate::answers::Rows;
+
+pub struct Database {
+    session: Session,
+}
+
+impl Database {
+    /// In memory; every plan goes through its wire form and back.
+    pub fn open(backend: &str) -> Self {
+        let config = Config { options: default_options(), check_wire: true, ..Config::default() };
+        let mut session = Engine::open(config).expect("an engine in memory opens").session();
+        session.set("backend", backend).expect("the backend is known");
+        Self { session }
+    }
+
+    /// With the eight TPC-H tables over the Parquet files of a folder.
+    pub fn tpch(backend: &str, folder: &Path) -> Self {
+        let mut database = Self::open(backend);
+        for table in ["customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier"] {
+            let location = folder.join(format!("{table}.parquet"));
+            let sql = format!("CREATE EXTERNAL TABLE {table} STORED AS PARQUET LOCATION '{}'", location.display());
+            database.query(&sql).expect("test data can be read");
+        }
+        database
+    }
+
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// Runs one statement. A command gives no rows.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub fn query(&mut self, sql: &str) -> Result<Rows> {
+        match self.session.execute(sql)? {
+            Answer::Done(_) => Ok(Rows::default()),
+            Answer::Rows(mut stream) => {
+                let names = stream.schema().fields().iter().map(|field| field.name().clone()).collect();
+                let mut rows = Vec::new();
+                while let Some(batch) = stream.next_batch()? {
+                    append(&mut rows, &batch)?;
+                }
+                Ok(Rows { names, rows })
+            }
+        }
+    }
+}
+
+/// NULL is the text `NULL`, empty text `(empty)`.
+fn append(rows: &mut Vec<Vec<String>>, batch: &RecordBatch) -> Result<()> {
+    let options = FormatOptions::default().with_null("NULL");
+    let columns: Vec<ArrayFormatter<'_>> = batch
+        .columns()
+        .iter()
+        .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
+        .collect::<Result<_, _>>()
+        .map_err(Error::from)?;
+    for row in 0..batch.num_rows() {
+        let text = |column: &ArrayFormatter<'_>| {
+            let text = column.value(row).to_string();
+            if text.is_empty() { "(empty)".to_owned() } else { text }
+        };
+        rows.push(columns.iter().map(text).collect());
+    }
+    Ok(())
+}
+
+impl sqllogictest::DB for Database {
+    type Error = Error;
+    type ColumnType = sqllogictest::DefaultColumnType;
+
+    fn run(&mut self, sql: &str) -> Result<sqllogictest::DBOutput<Self::ColumnType>> {
+        let answer = self.query(sql)?;
+        if answer.names.is_empty() {
+            return Ok(sqllogictest::DBOutput::StatementComplete(0));
+        }
+        let types = vec![sqllogictest::DefaultColumnType::Any; answer.names.len()];
+        Ok(sqllogictest::DBOutput::Rows { types, rows: answer.rows })
+    }
+}

@@ -1,0 +1,9 @@
+//! Behaviour, tested from outside: scripts, published answers, an oracle, the program, the project's own rules.
+
+mod command_line;
+mod differential;
+
+mod hostile;
+mod scripts;
+mod tidy;
+mod tpch;
