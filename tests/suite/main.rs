@@ -2,7 +2,7 @@
 
 mod command_line;
 mod differential;
-
+mod documents;
 mod hostile;
 mod scripts;
 mod tidy;

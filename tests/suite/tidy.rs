@@ -207,3 +207,30 @@ fn nothing_is_left_unfinished() {
         .collect();
     assert_none("unfinished code", &found);
 }
+
+/// Every dependency may be used under at least one licence that deny.toml allows.
+#[test]
+fn licences_are_allowed() {
+    let deny = std::fs::read_to_string(project_root().join("deny.toml")).unwrap();
+    let allowed: Vec<&str> =
+        deny.lines().filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\",")).collect();
+    let output = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(project_root())
+        .args(["metadata", "--format-version", "1", "--offline"])
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 100);
+    let accepted = |licence: &str| {
+        let choices = licence.replace(" / ", " OR ").replace('/', " OR ").replace(['(', ')'], "");
+        choices.split(" AND ").all(|part| part.split(" OR ").any(|choice| allowed.contains(&choice.trim())))
+    };
+    let refused: Vec<String> = packages
+        .iter()
+        .map(|package| (package["name"].as_str().unwrap(), package["license"].as_str().unwrap_or("none")))
+        .filter(|(_, licence)| !accepted(licence))
+        .map(|(name, licence)| format!("{name}: {licence}"))
+        .collect();
+    assert_none("licences that deny.toml does not allow", &refused);
+}

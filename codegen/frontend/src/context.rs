@@ -104,13 +104,15 @@ impl<'a> Context<'a> {
             return error.with_hint(did_you_mean(near));
         }
         if names.is_empty() {
-            return error.with_hint("there are no tables yet: write CREATE EXTERNAL TABLE, or FROM 'file.parquet'");
+            return error
+                .with_hint("there are no tables yet: write CREATE EXTERNAL TABLE, or FROM 'file.parquet'");
         }
         error.with_hint("SHOW TABLES lists the tables")
     }
 
     fn view(&self, view: &ResolvedTable, sql: &str) -> Result<Arc<dyn TableSource>> {
-        let fail = |code, message: &str| Err(Error::new(code, format!("view {}: {message}", quoted(&view.name))));
+        let fail =
+            |code, message: &str| Err(Error::new(code, format!("view {}: {message}", quoted(&view.name))));
         if self.views.borrow().contains(&view.name) {
             return fail(ErrorCode::Dependency, "it reads itself");
         }
@@ -210,7 +212,11 @@ impl ContextProvider for Context<'_> {
         }))
     }
 
-    fn create_cte_work_table(&self, name: &str, _: SchemaRef) -> Result<Arc<dyn TableSource>, DataFusionError> {
+    fn create_cte_work_table(
+        &self,
+        name: &str,
+        _: SchemaRef,
+    ) -> Result<Arc<dyn TableSource>, DataFusionError> {
         Err(external(Error::unsupported(format!("WITH RECURSIVE is not supported (in {})", quoted(name)))))
     }
 

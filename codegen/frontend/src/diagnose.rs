@@ -79,9 +79,7 @@ fn explain(error: DataFusionError, scope: &Scope, place: &mut Place) -> Error {
         DataFusionError::Plan(message) => positioned(by_message(&message, scope, place), place),
         DataFusionError::Execution(message) => positioned(execution(&message), place),
         DataFusionError::NotImplemented(message) => positioned(not_implemented(&message), place),
-        DataFusionError::Configuration(message) => {
-            Error::new(ErrorCode::InvalidParameter, plain(&message))
-        }
+        DataFusionError::Configuration(message) => Error::new(ErrorCode::InvalidParameter, plain(&message)),
         DataFusionError::ResourcesExhausted(message) => Error::new(ErrorCode::OutOfMemory, plain(&message)),
         DataFusionError::IoError(error) => Error::new(ErrorCode::FileAccess, error.to_string()),
         DataFusionError::Internal(message) => internal(&message, place),
@@ -125,22 +123,33 @@ fn rebuilt(error: &Error, message: String) -> Error {
 
 fn schema_error(error: SchemaError, scope: &Scope, place: &Place) -> Error {
     match error {
-        SchemaError::FieldNotFound { field, valid_fields } => column_not_found(&field, &valid_fields, scope, place),
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            column_not_found(&field, &valid_fields, scope, place)
+        }
         SchemaError::AmbiguousReference { field } => {
             let name = field.name.as_str();
-            let error = Error::new(ErrorCode::AmbiguousColumn, format!("column {} is in more than one table", quoted(name)))
-                .with_hint("put the table's name before it, as in t.x");
+            let error = Error::new(
+                ErrorCode::AmbiguousColumn,
+                format!("column {} is in more than one table", quoted(name)),
+            )
+            .with_hint("put the table's name before it, as in t.x");
             at(error, place.find(scope, None, name, Usage::Column))
         }
         SchemaError::DuplicateQualifiedField { qualifier, name } => {
             let table = qualifier.table().to_owned();
-            let message = format!("table {} is there twice, so that {} has two meanings", quoted(&table), quoted(&name));
-            let error = Error::new(ErrorCode::DuplicateTable, message).with_hint("give each its own name with AS");
+            let message = format!(
+                "table {} is there twice, so that {} has two meanings",
+                quoted(&table),
+                quoted(&name)
+            );
+            let error =
+                Error::new(ErrorCode::DuplicateTable, message).with_hint("give each its own name with AS");
             at(error, find_name(scope.sql, None, &table, Usage::Table))
         }
         SchemaError::DuplicateUnqualifiedField { name } => {
-            let error = Error::new(ErrorCode::DuplicateColumn, format!("column {} is there twice", quoted(&name)))
-                .with_hint("give one of them another name with AS");
+            let error =
+                Error::new(ErrorCode::DuplicateColumn, format!("column {} is there twice", quoted(&name)))
+                    .with_hint("give one of them another name with AS");
             at(error, place.find(scope, None, &name, Usage::Column))
         }
     }
@@ -158,7 +167,8 @@ fn column_not_found(field: &Column, valid: &[Column], scope: &Scope, place: &Pla
     let table = field.relation.as_ref().map(TableReference::table);
     let position = place.find(scope, table, name, Usage::Column);
     if let Some(table) = table {
-        let known = |column: &&Column| column.relation.as_ref().is_some_and(|relation| relation.table() == table);
+        let known =
+            |column: &&Column| column.relation.as_ref().is_some_and(|relation| relation.table() == table);
         if !valid.iter().any(|column| known(&column)) {
             return at(table_not_in_from(table, valid), position);
         }
@@ -195,7 +205,8 @@ fn with_column_hint(
     position: Option<Position>,
 ) -> Error {
     if let Some(same) = columns.iter().find(|column| column.to_lowercase() == name.to_lowercase()) {
-        return error.with_hint(format!("{} Names keep their case only in double quotes.", did_you_mean(same)));
+        return error
+            .with_hint(format!("{} Names keep their case only in double quotes.", did_you_mean(same)));
     }
     if let Some(near) = nearest(name, columns.iter().copied()) {
         return error.with_hint(did_you_mean(near));
@@ -324,7 +335,9 @@ fn execution(message: &str) -> Error {
 
 fn not_implemented(message: &str) -> Error {
     // Some messages print a part of the syntax tree, which is no help to anyone.
-    for start in ["Unsupported ast node", "Unsupported value", "compound identifier", "Unsupported qualified wildcard"] {
+    for start in
+        ["Unsupported ast node", "Unsupported value", "compound identifier", "Unsupported qualified wildcard"]
+    {
         if message.starts_with(start) {
             return Error::unsupported("a part of this statement is not supported");
         }
@@ -374,9 +387,32 @@ fn sentence(text: &str) -> String {
 
 /// Keywords that stand between the parts of a query and are easy to mistype.
 const KEYWORDS: [&str; 26] = [
-    "SELECT", "FROM", "WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "OFFSET", "JOIN", "INNER", "LEFT", "RIGHT", "CROSS",
-    "UNION", "EXCEPT", "INTERSECT", "DISTINCT", "BETWEEN", "VALUES", "QUALIFY", "WINDOW", "PARTITION", "OVER", "CASE",
-    "WHEN", "THEN",
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "GROUP",
+    "ORDER",
+    "HAVING",
+    "LIMIT",
+    "OFFSET",
+    "JOIN",
+    "INNER",
+    "LEFT",
+    "RIGHT",
+    "CROSS",
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+    "DISTINCT",
+    "BETWEEN",
+    "VALUES",
+    "QUALIFY",
+    "WINDOW",
+    "PARTITION",
+    "OVER",
+    "CASE",
+    "WHEN",
+    "THEN",
 ];
 
 /// A parser's complaint; `words` are the last words before and at the place it was made, latest first.
@@ -409,7 +445,9 @@ fn split_position(text: &str) -> (&str, Option<Position>) {
 
 fn syntax_message(text: &str) -> String {
     let text = text.trim().trim_end_matches('.');
-    if let Some((expected, found)) = text.strip_prefix("Expected: ").and_then(|rest| rest.rsplit_once(", found: ")) {
+    if let Some((expected, found)) =
+        text.strip_prefix("Expected: ").and_then(|rest| rest.rsplit_once(", found: "))
+    {
         let expected = expected.trim();
         return match found.trim() {
             "EOF" => format!("the statement ends where {expected} was expected"),
@@ -426,7 +464,8 @@ fn syntax_message(text: &str) -> String {
 }
 
 fn mistyped_keyword(words: &[TokenWithSpan], position: Position) -> Option<(String, &'static str)> {
-    let near_enough = |token: &&TokenWithSpan| position_of(token.span.start).is_some_and(|start| start <= position);
+    let near_enough =
+        |token: &&TokenWithSpan| position_of(token.span.start).is_some_and(|start| start <= position);
     words.iter().filter(near_enough).take(3).find_map(|token| {
         let Token::Word(word) = &token.token else { return None };
         let upper = word.value.to_uppercase();

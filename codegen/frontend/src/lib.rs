@@ -26,6 +26,7 @@ mod table;
 mod types;
 mod view;
 
+pub use datafusion_expr::LogicalPlan;
 pub use parse::parse;
 pub use plan::{Frontend, logical_text};
 pub use registry::{FunctionInfo, FunctionKind};

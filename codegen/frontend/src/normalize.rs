@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use nyala_schema::error::Position;
 use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{
-    DateTimeField, Expr, ExtractSyntax, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
-    Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SetExpr, Spanned, TableFactor, VisitMut,
-    VisitorMut,
+    DateTimeField, Expr, ExtractSyntax, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    GroupByExpr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SetExpr, Spanned,
+    TableFactor, VisitMut, VisitorMut,
 };
 
 use crate::locate::position_of;
@@ -74,7 +74,8 @@ fn fetch_to_limit(query: &mut Query) -> Result<()> {
     if percent {
         return Err(unsupported("FETCH … PERCENT", None));
     }
-    let limit = Some(quantity.unwrap_or_else(|| Expr::value(sqlparser::ast::Value::Number("1".into(), false))));
+    let limit =
+        Some(quantity.unwrap_or_else(|| Expr::value(sqlparser::ast::Value::Number("1".into(), false))));
     query.limit_clause = match query.limit_clause.take() {
         None => Some(LimitClause::LimitOffset { limit, offset: None, limit_by: vec![] }),
         Some(LimitClause::LimitOffset { limit: None, offset, limit_by }) => {
@@ -87,18 +88,20 @@ fn fetch_to_limit(query: &mut Query) -> Result<()> {
 
 fn refuse_in_query(query: &Query) -> Result<()> {
     if !query.locks.is_empty() {
-        return Err(unsupported("FOR UPDATE or FOR SHARE", None).with_hint("queries lock nothing: leave it out"));
+        return Err(
+            unsupported("FOR UPDATE or FOR SHARE", None).with_hint("queries lock nothing: leave it out")
+        );
     }
     if query.for_clause.is_some() {
         return Err(unsupported("FOR XML or FOR JSON", None));
     }
     match query.body.as_ref() {
-        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-            Err(unsupported("a statement that changes data inside of a query", position_of(query.span().start)))
-        }
-        SetExpr::Table(_) => {
-            Err(unsupported("TABLE as a query", position_of(query.span().start)).with_hint("write SELECT * FROM …"))
-        }
+        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => Err(unsupported(
+            "a statement that changes data inside of a query",
+            position_of(query.span().start),
+        )),
+        SetExpr::Table(_) => Err(unsupported("TABLE as a query", position_of(query.span().start))
+            .with_hint("write SELECT * FROM …")),
         SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::SetOperation { .. } | SetExpr::Values(_) => Ok(()),
     }
 }
@@ -130,12 +133,15 @@ fn refuse_in_table_factor(factor: &TableFactor) -> Result<()> {
         TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
             return Err(unsupported("TABLESAMPLE", position).with_hint("write WHERE random() < 0.1"));
         }
-        TableFactor::Table { with_ordinality: true, .. } | TableFactor::Function { with_ordinality: true, .. } => {
+        TableFactor::Table { with_ordinality: true, .. }
+        | TableFactor::Function { with_ordinality: true, .. } => {
             return Err(unsupported("WITH ORDINALITY", position).with_hint("use row_number() OVER ()"));
         }
         TableFactor::Table { version: Some(_), .. } => "a table's version",
         TableFactor::Table { partitions, .. } if !partitions.is_empty() => "PARTITION of a table",
-        TableFactor::Table { with_hints, index_hints, .. } if !with_hints.is_empty() || !index_hints.is_empty() => {
+        TableFactor::Table { with_hints, index_hints, .. }
+            if !with_hints.is_empty() || !index_hints.is_empty() =>
+        {
             "a table hint"
         }
         TableFactor::Table { json_path: Some(_), .. } => "a path into a table",

@@ -27,7 +27,11 @@ impl Rules {
     ///
     /// # Errors
     /// Types that do not fit; constants that cannot be computed.
-    pub(crate) fn run(&self, plan: LogicalPlan, config: &Arc<ConfigOptions>) -> Result<LogicalPlan, DataFusionError> {
+    pub(crate) fn run(
+        &self,
+        plan: LogicalPlan,
+        config: &Arc<ConfigOptions>,
+    ) -> Result<LogicalPlan, DataFusionError> {
         let analyzed = self.analyzer.execute_and_check(plan, config, |_, _| {})?;
         let context = OptimizerContext::new_with_config_options(Arc::clone(config));
         self.optimizer.optimize(analyzed, &context, |_, _| {})

@@ -36,8 +36,13 @@ pub enum FunctionKind {
 }
 
 /// More names for scalar functions, from other systems.
-const SCALAR_ALIASES: &[(&str, &str)] =
-    &[("len", "character_length"), ("ucase", "upper"), ("lcase", "lower"), ("rand", "random"), ("ifnull", "nvl")];
+const SCALAR_ALIASES: &[(&str, &str)] = &[
+    ("len", "character_length"),
+    ("ucase", "upper"),
+    ("lcase", "lower"),
+    ("rand", "random"),
+    ("ifnull", "nvl"),
+];
 
 /// More names for aggregates. The least value is as good as any.
 const AGGREGATE_ALIASES: &[(&str, &str)] = &[
@@ -51,7 +56,11 @@ const AGGREGATE_ALIASES: &[(&str, &str)] = &[
 
 /// Functions that stand in FROM: name, syntax, description.
 pub(crate) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
-    ("generate_series", "generate_series(start, stop[, step])", "Numbers, dates or timestamps, stop included."),
+    (
+        "generate_series",
+        "generate_series(start, stop[, step])",
+        "Numbers, dates or timestamps, stop included.",
+    ),
     ("range", "range(start, stop[, step])", "Numbers, dates or timestamps, stop excluded."),
     ("read_parquet", "read_parquet('path')", "The rows of Parquet files: a file, a directory or a glob."),
     ("read_csv", "read_csv('path')", "The rows of CSV files: a file, a directory or a glob."),
@@ -117,7 +126,8 @@ impl Registry {
     /// Every name, aliases too, sorted.
     pub(crate) fn describe(&self) -> Vec<FunctionInfo> {
         let scalar = self.scalar.iter().map(|(n, f)| info(n, FunctionKind::Scalar, f.documentation()));
-        let aggregate = self.aggregate.iter().map(|(n, f)| info(n, FunctionKind::Aggregate, f.documentation()));
+        let aggregate =
+            self.aggregate.iter().map(|(n, f)| info(n, FunctionKind::Aggregate, f.documentation()));
         let window = self.window.iter().map(|(n, f)| info(n, FunctionKind::Window, f.documentation()));
         let table = TABLE_FUNCTIONS.iter().map(|(name, syntax, description)| FunctionInfo {
             name: (*name).to_owned(),

@@ -4,8 +4,8 @@ use datafusion_common::DataFusionError;
 use datafusion_expr::planner::{RelationPlanner, RelationPlannerContext, RelationPlanning};
 use nyala_schema::{Error, ErrorCode};
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Spanned, TableAlias, TableAliasColumnDef,
-    TableFactor, TableFunctionArgs, Value,
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Spanned, TableAlias,
+    TableAliasColumnDef, TableFactor, TableFunctionArgs, Value,
 };
 
 use crate::context::external;
@@ -31,7 +31,9 @@ fn rewrite(mut relation: TableFactor) -> Result<TableFactor, Error> {
     let TableFactor::Table { name, args, alias, .. } = &mut relation else { return Ok(relation) };
     if let Some(arguments) = args {
         match single_ident(name).map(|ident| ident.value.to_lowercase()).as_deref() {
-            Some("read_parquet" | "parquet_scan" | "read_csv" | "read_csv_auto" | "read_json" | "read_ndjson") => {
+            Some(
+                "read_parquet" | "parquet_scan" | "read_csv" | "read_csv_auto" | "read_json" | "read_ndjson",
+            ) => {
                 let path = path_argument(name, arguments).map_err(|error| match position {
                     Some(position) => error.at(position),
                     None => error,

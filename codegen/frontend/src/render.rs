@@ -31,7 +31,8 @@ fn write_source(text: &mut String, position: Position, sql: &str) {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     let shown: String = line.chars().skip(first).take(WINDOW_BEFORE + WINDOW_AFTER).map(plain).collect();
     let shown = shown.trim_end();
-    let cut_after = if line.trim_end().chars().count() > first + WINDOW_BEFORE + WINDOW_AFTER { "…" } else { "" };
+    let cut_after =
+        if line.trim_end().chars().count() > first + WINDOW_BEFORE + WINDOW_AFTER { "…" } else { "" };
     let label = format!("  line {}: ", position.line);
     let width: usize = label.chars().count()
         + cut_before.chars().count()

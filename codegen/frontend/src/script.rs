@@ -158,7 +158,10 @@ pub fn split(script: &str) -> Vec<(u32, String)> {
         }
     }
     statements.extend(current);
-    statements.into_iter().map(|range| (lines.line_at(script, range.start), script[range].to_owned())).collect()
+    statements
+        .into_iter()
+        .map(|range| (lines.line_at(script, range.start), script[range].to_owned()))
+        .collect()
 }
 
 /// Whether `text` ends a statement: its last character beside white space and comments is a semicolon.
@@ -221,7 +224,9 @@ mod tests {
         for text in ["select 1;", "select ';';  -- done", "select 1; /* x */ ", ";"] {
             assert!(is_complete(text), "{text}");
         }
-        for text in ["", "select 1", "select ';", "select 1 -- ;", "select 1; /* ", "$$ ;", "select 1; select 2"] {
+        for text in
+            ["", "select 1", "select ';", "select 1 -- ;", "select 1; /* ", "$$ ;", "select 1; select 2"]
+        {
             assert!(!is_complete(text), "{text}");
         }
     }

@@ -43,7 +43,8 @@ impl SeriesHandle {
             [start, stop] => (start.clone(), stop.clone(), None),
             [start, stop, step] => (start.clone(), stop.clone(), Some(step.clone())),
             _ => {
-                let message = format!("{function} takes start, stop and step, not {} arguments", arguments.len());
+                let message =
+                    format!("{function} takes start, stop and step, not {} arguments", arguments.len());
                 return Err(Error::new(ErrorCode::InvalidParameter, message));
             }
         };
@@ -59,9 +60,18 @@ impl SeriesHandle {
             None => unit_step(&step_type)?,
         };
         if is_zero(&step) {
-            return Err(Error::new(ErrorCode::InvalidParameter, format!("the step of {function} cannot be 0")));
+            return Err(Error::new(
+                ErrorCode::InvalidParameter,
+                format!("the step of {function} cannot be 0"),
+            ));
         }
-        Ok(Self { start: value(&start, &data_type)?, stop: value(&stop, &data_type)?, step, inclusive, schema })
+        Ok(Self {
+            start: value(&start, &data_type)?,
+            stop: value(&stop, &data_type)?,
+            step,
+            inclusive,
+            schema,
+        })
     }
 
     /// NULL among the arguments gives no rows.
@@ -87,7 +97,8 @@ fn types(
     let step_type = step.map(ScalarValue::data_type);
     let whole = |t: &DataType| t.is_integer() || *t == DataType::Null;
     let is_date = |t: &DataType| matches!(t, DataType::Date32 | DataType::Null);
-    let is_moment = |t: &DataType| matches!(t, DataType::Date32 | DataType::Timestamp(_, None) | DataType::Null);
+    let is_moment =
+        |t: &DataType| matches!(t, DataType::Date32 | DataType::Timestamp(_, None) | DataType::Null);
     let is_interval = step_type.as_ref().is_none_or(|t| matches!(t, DataType::Interval(_) | DataType::Null));
     if whole(&start_type) && whole(&stop_type) && step_type.as_ref().is_none_or(whole) {
         return Ok((DataType::Int64, DataType::Int64));
@@ -95,7 +106,11 @@ fn types(
     if is_date(&start_type) && is_date(&stop_type) && is_interval && step.is_none_or(is_whole_days) {
         return Ok((DataType::Date32, INTERVAL));
     }
-    if is_moment(&start_type) && is_moment(&stop_type) && is_interval && (step.is_some() || start_type.is_null()) {
+    if is_moment(&start_type)
+        && is_moment(&stop_type)
+        && is_interval
+        && (step.is_some() || start_type.is_null())
+    {
         return Ok((TIMESTAMP, INTERVAL));
     }
     let given: Vec<String> =
@@ -148,7 +163,10 @@ mod tests {
     #[test]
     fn defaults() -> Result<()> {
         let series = ints("range", &[5])?;
-        assert_eq!((series.start, series.stop, series.step), (Value::int64(0), Value::int64(5), Value::int64(1)));
+        assert_eq!(
+            (series.start, series.stop, series.step),
+            (Value::int64(0), Value::int64(5), Value::int64(1))
+        );
         assert!(!series.inclusive);
         assert!(ints("generate_series", &[1, 5, 2])?.inclusive);
         Ok(())
@@ -156,7 +174,8 @@ mod tests {
 
     #[test]
     fn null_gives_an_empty_series() -> Result<()> {
-        let series = SeriesHandle::new("generate_series", &[ScalarValue::Int64(None), ScalarValue::Int64(Some(3))])?;
+        let series =
+            SeriesHandle::new("generate_series", &[ScalarValue::Int64(None), ScalarValue::Int64(Some(3))])?;
         assert!(!series.inclusive && series.start == series.stop && !series.start.is_null());
         let dates = [ScalarValue::Date32(None), ScalarValue::Date32(Some(3))];
         assert_eq!(*SeriesHandle::new("range", &dates)?.data_type(), DataType::Date32);

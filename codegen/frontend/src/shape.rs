@@ -24,6 +24,14 @@ const INLINE_OPERATORS_MAX: usize = 300;
 /// Bytes of address space; only what is touched takes memory.
 const LARGE_STACK_BYTES: usize = 512 << 20;
 
+/// Words that take an expression after them without brackets.
+const NESTING_WORDS: &[&str] = &["not", "case", "interval", "prior"];
+/// Words that make a level of an expression where they stand between or after operands.
+const OPERATOR_WORDS: &[&str] = &[
+    "and", "or", "xor", "is", "in", "like", "ilike", "rlike", "regexp", "similar", "between", "at", "collate", "isnull",
+    "notnull", "div", "overlaps",
+];
+
 /// Upper bounds on a statement's structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Shape {
@@ -84,27 +92,20 @@ impl Shape {
     }
 
     fn count_word(&mut self, word: &str) -> WordRole {
-        let is = |name: &str| word.eq_ignore_ascii_case(name);
-        match word.len() {
-            2 if is("or") => WordRole::Operator,
-            2 if is("is") => WordRole::Operator,
-            3 if is("and") => WordRole::Operator,
-            3 if is("not") => WordRole::Nesting,
-            4 if is("case") => WordRole::Nesting,
-            4 if is("join") => {
-                self.joins += 1;
-                WordRole::Operator
-            }
-            5 if is("union") => self.count_set_operation(),
-            6 if is("except") => self.count_set_operation(),
-            9 if is("intersect") => self.count_set_operation(),
-            _ => WordRole::Plain,
+        let is_one_of = |names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
+        if is_one_of(&["join"]) {
+            self.joins += 1;
+            WordRole::Operator
+        } else if is_one_of(&["union", "except", "intersect", "minus"]) {
+            self.set_operations += 1;
+            WordRole::Nesting
+        } else if is_one_of(NESTING_WORDS) {
+            WordRole::Nesting
+        } else if is_one_of(OPERATOR_WORDS) {
+            WordRole::Operator
+        } else {
+            WordRole::Plain
         }
-    }
-
-    fn count_set_operation(&mut self) -> WordRole {
-        self.set_operations += 1;
-        WordRole::Nesting
     }
 
     /// # Errors
@@ -139,12 +140,14 @@ impl Shape {
     /// # Errors
     /// Those of `work`; `Internal` for a panic; `OutOfMemory` when no thread can be had.
     pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        let guarded = || catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| Err(panicked(&*payload)));
+        let guarded =
+            || catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| Err(panicked(&*payload)));
         if !self.is_large() {
             return guarded();
         }
         std::thread::scope(|scope| {
-            let builder = std::thread::Builder::new().name("planning".to_owned()).stack_size(LARGE_STACK_BYTES);
+            let builder =
+                std::thread::Builder::new().name("planning".to_owned()).stack_size(LARGE_STACK_BYTES);
             let thread = builder.spawn_scoped(scope, guarded).map_err(|error| {
                 let message = format!("no thread could be started to plan a large statement: {error}");
                 Error::new(ErrorCode::OutOfMemory, message)

@@ -43,7 +43,9 @@ impl Types {
             | SqlType::MediumBlob
             | SqlType::LongBlob => DataType::Binary,
             SqlType::Int16 => DataType::Int16,
-            SqlType::MediumInt(_) | SqlType::Int32 | SqlType::Signed | SqlType::SignedInteger => DataType::Int32,
+            SqlType::MediumInt(_) | SqlType::Int32 | SqlType::Signed | SqlType::SignedInteger => {
+                DataType::Int32
+            }
             SqlType::Int64 => DataType::Int64,
             SqlType::UTinyInt | SqlType::UInt8 => DataType::UInt8,
             SqlType::USmallInt | SqlType::UInt16 => DataType::UInt16,
@@ -53,9 +55,8 @@ impl Types {
             SqlType::Float64 => DataType::Float64,
             SqlType::Date32 => DataType::Date32,
             SqlType::Dec(info) | SqlType::BigDecimal(info) | SqlType::BigNumeric(info) => decimal(*info)?,
-            SqlType::Decimal(info @ ExactNumberInfo::None) | SqlType::Numeric(info @ ExactNumberInfo::None) => {
-                decimal(*info)?
-            }
+            SqlType::Decimal(info @ ExactNumberInfo::None)
+            | SqlType::Numeric(info @ ExactNumberInfo::None) => decimal(*info)?,
             // Microseconds reach from 290,000 BC on; nanoseconds only from 1677 to 2262.
             SqlType::Timestamp(None, zone) => self.timestamp(zone),
             SqlType::Datetime(None) => self.timestamp(&TimezoneInfo::None),
@@ -193,7 +194,9 @@ mod tests {
     #[test]
     fn messages_speak_sql() {
         assert_eq!(
-            with_sql_types("Cannot coerce Timestamp(Nanosecond, None) and Utf8View to (Int64, Decimal128(15, 2))"),
+            with_sql_types(
+                "Cannot coerce Timestamp(Nanosecond, None) and Utf8View to (Int64, Decimal128(15, 2))"
+            ),
             "Cannot coerce timestamp and text to (bigint, decimal(15, 2))"
         );
         assert_eq!(with_sql_types("a_Utf8 Interval(MonthDayNano"), "a_Utf8 interval");

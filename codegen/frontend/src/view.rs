@@ -52,7 +52,11 @@ impl ViewSource {
                 .with_hint("what it reads has changed: create it again with CREATE OR REPLACE VIEW"));
         }
         let same = wanted.iter().zip(given.fields()).all(|(wanted, given)| wanted.name() == given.name());
-        let plan = if same { plan } else { rename(view, plan).map_err(|error| Error::internal(error.to_string()))? };
+        let plan = if same {
+            plan
+        } else {
+            rename(view, plan).map_err(|error| Error::internal(error.to_string()))?
+        };
         Ok(Self { schema: Arc::clone(plan.schema().inner()), plan })
     }
 }

@@ -1,6 +1,6 @@
 //! `Op::If`: each branch for its rows only.
 
-use arrow::array::{Array, BooleanArray};
+use arrow::array::BooleanArray;
 use arrow::compute::not;
 use nyala_schema::Result;
 

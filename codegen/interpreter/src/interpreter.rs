@@ -57,7 +57,9 @@ impl Executable for Interpreted {
     fn run(&self, call: Call<'_>) -> Result<Outcome> {
         let prepared = &self.prepared;
         if call.inputs.len() != prepared.inputs.len() || call.parameters.len() != prepared.parameters.len() {
-            return Err(Error::internal("a program was called with the wrong number of inputs or parameters"));
+            return Err(Error::internal(
+                "a program was called with the wrong number of inputs or parameters",
+            ));
         }
         let run = Run { prepared, inputs: call.inputs, parameters: call.parameters };
         let mut frame = Frame::new(call.rows, call.selection, prepared.slots);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion_common::config::ConfigOptions;
 use nyala_pipeline::program::{
-    Block, Branch, Op, ParameterType, Program, Statement, StateUpdate, Type, ValueId,
+    Block, Branch, Op, ParameterType, Program, StateUpdate, Statement, Type, ValueId,
 };
 use nyala_schema::expr::{ArithmeticOp, CompareOp, Volatility};
 use nyala_schema::{Error, Result};
@@ -176,11 +176,9 @@ impl Preparer<'_> {
             Op::Like { escape, negated, case_insensitive, .. } => {
                 Operation::Like(Like::new(*escape, *negated, *case_insensitive))
             }
-            Op::InSet { set, negated, .. } => Operation::InSet {
-                membership: Membership::default(),
-                set: *set as usize,
-                negated: *negated,
-            },
+            Op::InSet { set, negated, .. } => {
+                Operation::InSet { membership: Membership::default(), set: *set as usize, negated: *negated }
+            }
             Op::Call { function, arguments, volatility } => {
                 let types = arguments.iter().map(|id| self.type_of(*id)).collect::<Result<Vec<Type>>>()?;
                 let callee = Callee::find(function, &types, ty, self.config)?;

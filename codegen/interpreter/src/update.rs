@@ -2,9 +2,7 @@
 
 use arrow::array::{Array, ArrowPrimitiveType, AsArray};
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::{
-    DataType, Decimal128Type, Float32Type, Float64Type, Int64Type, IntervalUnit,
-};
+use arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type, Int64Type, IntervalUnit};
 use nyala_pipeline::backend::States;
 use nyala_pipeline::program::{StateOp, StateUpdate};
 use nyala_schema::{Error, ErrorCode, Result};
@@ -28,7 +26,9 @@ pub(crate) fn check(updates: &[StateUpdate]) -> Result<()> {
                             | DataType::Interval(IntervalUnit::DayTime | IntervalUnit::MonthDayNano)
                     );
                 if !fits && data_type != &DataType::Boolean {
-                    return Err(Error::unsupported(format!("a record cannot hold the extreme of {data_type}")));
+                    return Err(Error::unsupported(format!(
+                        "a record cannot hold the extreme of {data_type}"
+                    )));
                 }
             }
         }
@@ -110,9 +110,9 @@ impl Target<'_, '_> {
             (None, None) => {
                 self.change(0, |field| values.iter().fold(field, |field, &value| step(field, value)));
             }
-            (None, Some(valid)) => self.change(0, |field| {
-                valid.set_indices().fold(field, |field, row| step(field, values[row]))
-            }),
+            (None, Some(valid)) => {
+                self.change(0, |field| valid.set_indices().fold(field, |field, row| step(field, values[row])))
+            }
             (Some(groups), None) => {
                 for (&group, &value) in groups.iter().zip(values) {
                     self.change(group, |field| step(field, value));
@@ -137,8 +137,11 @@ fn sum_integers(values: &dyn Array, target: &mut Target<'_, '_>) -> Result<()> {
                 sum
             });
             if overflow {
-                return Err(Error::new(ErrorCode::NumericOverflow, "a sum of decimals does not fit 38 digits")
-                    .with_hint("cast the values to DOUBLE before summing"));
+                return Err(Error::new(
+                    ErrorCode::NumericOverflow,
+                    "a sum of decimals does not fit 38 digits",
+                )
+                .with_hint("cast the values to DOUBLE before summing"));
             }
         }
         DataType::Int64 => sum_long(values.as_primitive::<Int64Type>().values(), target),
@@ -213,7 +216,9 @@ fn extreme(values: &dyn Array, target: &mut Target<'_, '_>, which: Extreme) -> R
 
 fn keep<F: Field>(values: &[F], target: &mut Target<'_, '_>, which: Extreme) {
     match which {
-        Extreme::Least => target.fold(values, |least: F, value: F| if value.before(least) { value } else { least }),
+        Extreme::Least => {
+            target.fold(values, |least: F, value: F| if value.before(least) { value } else { least })
+        }
         Extreme::Greatest => {
             target.fold(values, |most: F, value: F| if most.before(value) { value } else { most });
         }

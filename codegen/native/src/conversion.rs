@@ -16,19 +16,34 @@ pub(crate) enum Conversion {
     IntegerToBool,
     IntegerToFloat,
     FloatToFloat,
+    /// Truncated; what the target cannot hold, NaN too, does not fit.
+    FloatToInteger,
+    /// Decimal of at most 64 bits divided by 10^digits, truncated.
+    DecimalToInteger {
+        digits: u32,
+    },
     /// Unscaled value divided by 10^digits.
-    DecimalToFloat { digits: u32 },
+    DecimalToFloat {
+        digits: u32,
+    },
     /// Integer or decimal times 10^digits; the source has to lie within ±`bound`, where there is one.
-    ScaleUp { digits: u32, bound: Option<i128> },
+    ScaleUp {
+        digits: u32,
+        bound: Option<i128>,
+    },
     /// Decimal of at most 64 bits divided by 10^digits, rounded half away from zero; the result has to lie
     /// within ±`bound`, where there is one.
-    ScaleDown { digits: u32, bound: Option<i128> },
+    ScaleDown {
+        digits: u32,
+        bound: Option<i128>,
+    },
 }
 
 impl Conversion {
     /// `None` when the cast is left to the interpreter.
     pub(crate) fn between(from: &DataType, to: &DataType) -> Option<Conversion> {
-        let (source, target) = (Lane::of(from)?, Lane::of(to)?);
+        let source = Lane::of(from)?;
+        Lane::of(to)?;
         if from == to {
             return Some(Conversion::Same);
         }
@@ -37,8 +52,12 @@ impl Conversion {
         }
         if let Some((_, scale)) = decimal(from) {
             let narrow = source != Lane::Wide && (0..=18).contains(&scale);
-            return (narrow && target == Lane::Float64)
-                .then_some(Conversion::DecimalToFloat { digits: scale as u32 });
+            let digits = u32::from(scale.unsigned_abs());
+            return match to {
+                DataType::Float64 if narrow => Some(Conversion::DecimalToFloat { digits }),
+                _ if narrow && is_integer(to) => Some(Conversion::DecimalToInteger { digits }),
+                _ => None,
+            };
         }
         match (from, to) {
             (a, b) if is_integer(a) && is_integer(b) => Some(Conversion::Integer),
@@ -48,6 +67,7 @@ impl Conversion {
             (DataType::Float32, DataType::Float64) | (DataType::Float64, DataType::Float32) => {
                 Some(Conversion::FloatToFloat)
             }
+            (DataType::Float32 | DataType::Float64, b) if is_integer(b) => Some(Conversion::FloatToInteger),
             _ if same_bits(from, to) || same_bits(to, from) => Some(Conversion::Same),
             _ => None,
         }
@@ -82,8 +102,9 @@ impl Conversion {
             | Conversion::IntegerToFloat
             | Conversion::FloatToFloat
             | Conversion::DecimalToFloat { .. } => false,
+            Conversion::FloatToInteger => true,
             Conversion::ScaleUp { bound, .. } | Conversion::ScaleDown { bound, .. } => bound.is_some(),
-            Conversion::Integer => {
+            Conversion::Integer | Conversion::DecimalToInteger { .. } => {
                 let range = |data_type| Lane::of(data_type).and_then(Lane::integer_range);
                 match (range(from), range(to)) {
                     (Some((low, high)), Some((least, greatest))) => low < least || high > greatest,

@@ -17,16 +17,16 @@ use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    AbiParam, Block, FuncInstBuilder, Function, InstBuilder, MemFlagsData, Type as ClifType, Value, types,
+    AbiParam, Block, Function, InstBuilder, MemFlagsData, Type as ClifType, Value, types,
 };
 use cranelift_codegen::isa::TargetIsa;
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext, Variable};
 use nyala_pipeline::ValueId;
 use nyala_schema::{Error, Result};
 
 use crate::facts::Facts;
 use crate::flags::{Variant, nullable_values};
-use crate::frame::{Frame, STATUS_BAD_INDEX, STATUS_DONE};
+use crate::frame::{Frame, STATUS_BAD_INDEX};
 use crate::parameter::ParameterLayout;
 use crate::plan::NativeStage;
 use crate::reads::{Reads, Source};
@@ -112,7 +112,6 @@ pub(crate) fn emit(
     let mut emitter = Emitter::start(builder, entry, part)?;
     emitter.load_bases()?;
     let result = emitter.stage();
-    // An unfinished function may be dropped only after its builder has been told to forget it.
     emitter.builder.seal_all_blocks();
     if result.is_ok() {
         emitter.builder.finalize(isa.frontend_config());
@@ -135,9 +134,8 @@ impl<'e, 'p> Emitter<'e, 'p> {
         let frame = builder.block_params(entry)[0];
         let bad_index = builder.create_block();
         builder.set_cold_block(bad_index);
-        let mut field = |offset: usize| {
-            builder.ins().load(types::I64, constant_memory(), frame, offset as i32)
-        };
+        let mut field =
+            |offset: usize| builder.ins().load(types::I64, constant_memory(), frame, offset as i32);
         let bases = Bases {
             frame,
             count: field(offset_of!(Frame, count)),
@@ -194,7 +192,6 @@ impl<'e, 'p> Emitter<'e, 'p> {
         let failed = self.builder.use_var(self.failed);
         let status = self.ins().uextend(types::I64, failed);
         self.ins().return_(&[status]);
-        debug_assert_eq!(STATUS_DONE, 0);
 
         self.builder.switch_to_block(self.bad_index);
         let status = self.ins().iconst(types::I64, STATUS_BAD_INDEX as i64);
@@ -221,7 +218,7 @@ impl<'e, 'p> Emitter<'e, 'p> {
         self.ins().iconcat(low, high)
     }
 
-    /// Notes a failure where `condition` is 1 and the operation's operands are valid.
+    /// Adds `condition` (1, or another status) to the loop's status where the operation's operands are valid.
     fn fail_if(&mut self, condition: Value, valid: Option<Value>) {
         let condition = self.both(Some(condition), valid);
         let before = self.builder.use_var(self.failed);
@@ -250,6 +247,19 @@ impl<'e, 'p> Emitter<'e, 'p> {
             Some(valid) => self.ins().band(cell.value, valid),
             None => cell.value,
         }
+    }
+
+    /// `yes` where `condition` is 1. In 128 bits by halves: Cranelift 0.135 turns the selection of the greater of
+    /// two into an instruction that its x64 backend does not have in that width.
+    fn select(&mut self, condition: Value, yes: Value, no: Value) -> Value {
+        if self.builder.func.dfg.value_type(yes) != types::I128 {
+            return self.ins().select(condition, yes, no);
+        }
+        let (yes_low, yes_high) = self.ins().isplit(yes);
+        let (no_low, no_high) = self.ins().isplit(no);
+        let low = self.ins().select(condition, yes_low, no_low);
+        let high = self.ins().select(condition, yes_high, no_high);
+        self.ins().iconcat(low, high)
     }
 
     fn is_nullable(&self, id: ValueId) -> bool {

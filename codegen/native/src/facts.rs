@@ -21,8 +21,6 @@ pub(crate) struct Fact<'a> {
     pub ty: &'a Type,
     /// Index of the outermost statement that it is (part of).
     pub position: usize,
-    /// Whether it is defined inside a branch.
-    pub nested: bool,
     /// The values read, those that branches read from outside included.
     pub operands: Vec<ValueId>,
     /// Input columns and parameters read, by branches too.
@@ -93,7 +91,7 @@ impl<'a> Facts<'a> {
         operands.sort_unstable();
         operands.dedup();
         let own = support::examine(self, op, ty)?;
-        let fact = Fact { op, ty, position, nested: depth > 0, operands, columns, constants, own };
+        let fact = Fact { op, ty, position, operands, columns, constants, own };
         if self.values.len() <= index {
             self.values.resize_with(index + 1, || None);
         }
@@ -145,11 +143,7 @@ impl<'a> Facts<'a> {
 
     /// Everything that has to be computed for `roots`, in the order of definition; stops at the values for which
     /// `known` holds. Values of nested blocks are not listed.
-    pub(crate) fn closure(
-        &self,
-        roots: &[ValueId],
-        known: &dyn Fn(ValueId) -> bool,
-    ) -> Result<Vec<ValueId>> {
+    pub(crate) fn closure(&self, roots: &[ValueId], known: &dyn Fn(ValueId) -> bool) -> Result<Vec<ValueId>> {
         let mut seen = BTreeSet::new();
         let mut open: Vec<ValueId> = roots.to_vec();
         while let Some(id) = open.pop() {

@@ -51,12 +51,15 @@ pub(crate) struct OutputSlot {
     pub validity: *mut u8,
 }
 
-/// What a loop returns.
+/// What a loop returns: these, ORed.
 pub(crate) const STATUS_DONE: u64 = 0;
 /// Some operation failed; which one, the interpreter tells.
+#[cfg_attr(not(test), expect(dead_code, reason = "generated code makes it of a flag"))]
 pub(crate) const STATUS_FAILED: u64 = 1;
-/// A row or group number was out of range.
-pub(crate) const STATUS_BAD_INDEX: u64 = 2;
+/// A sum of wide decimals overflowed. The state has changed already: the interpreter could not tell any more.
+pub(crate) const STATUS_SUM_OVERFLOW: u64 = 2;
+/// A row or group number was out of range; the loop was left at once.
+pub(crate) const STATUS_BAD_INDEX: u64 = 4;
 
 /// A compiled loop.
 pub(crate) type Entry = unsafe extern "C" fn(*mut Frame) -> u64;

@@ -10,7 +10,10 @@ pub(crate) enum Lane {
     /// 0 or 1 in a byte; bits in Arrow's buffers.
     Bool,
     /// `bytes` wide in memory: 1, 2, 4 or 8.
-    Int { bytes: u8, signed: bool },
+    Int {
+        bytes: u8,
+        signed: bool,
+    },
     /// 128 bits, signed: wide decimals.
     Wide,
     Float32,

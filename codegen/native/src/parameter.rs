@@ -91,7 +91,8 @@ fn read(array: &ArrayRef, row: usize, lane: Lane) -> Result<u128> {
     let bytes = column::value_bytes(array, row, lane)?;
     let mut slot = [0u8; 16];
     slot[..bytes.len()].copy_from_slice(bytes);
-    let negative = matches!(lane, Lane::Int { signed: true, .. }) && bytes.last().is_some_and(|b| b & 0x80 != 0);
+    let negative =
+        matches!(lane, Lane::Int { signed: true, .. }) && bytes.last().is_some_and(|b| b & 0x80 != 0);
     if negative {
         slot[bytes.len()..].fill(0xff);
     }

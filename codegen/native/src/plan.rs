@@ -194,7 +194,12 @@ impl Planner<'_, '_> {
         Ok(outputs)
     }
 
-    fn push_native(&mut self, filters: Vec<ValueId>, outputs: Vec<ValueId>, updates: Vec<usize>) -> Result<()> {
+    fn push_native(
+        &mut self,
+        filters: Vec<ValueId>,
+        outputs: Vec<ValueId>,
+        updates: Vec<usize>,
+    ) -> Result<()> {
         let mut stage = NativeStage { outputs, updates, ..NativeStage::default() };
         let roots: Vec<ValueId> = filters.iter().copied().chain(stage.roots(self.facts)).collect();
         for id in self.facts.closure(&roots, &|_| false)?.iter().chain(&roots) {
@@ -289,15 +294,12 @@ impl Planner<'_, '_> {
             StateOp::Count => true,
             StateOp::SumInteger => matches!(lane, Some(Lane::Int { .. } | Lane::Wide)),
             StateOp::SumFloat => lane.is_some_and(Lane::is_float),
-            StateOp::Min(ty) | StateOp::Max(ty) => {
-                ty == data_type && lane.is_some_and(|lane| lane != Lane::Bool)
-            }
+            StateOp::Min(ty) | StateOp::Max(ty) => ty == data_type && lane.is_some(),
         })
     }
 
     fn end(mut self, filters: Vec<ValueId>, computed: Vec<ValueId>, updates: Vec<usize>) -> Result<Plan> {
-        let native: Vec<ValueId> =
-            computed.into_iter().filter(|id| !self.carried.contains_key(id)).collect();
+        let native: Vec<ValueId> = computed.into_iter().filter(|id| !self.carried.contains_key(id)).collect();
         let mut outputs = Vec::new();
         for id in &self.facts.program.outputs {
             let source = match (self.passed_column(*id)?, self.carried.get(id)) {

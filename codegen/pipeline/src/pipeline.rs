@@ -123,8 +123,8 @@ pub struct Probe {
     pub kind: JoinKind,
     /// Chunk columns, in the order of `JoinSpec::key_types`.
     pub keys: Vec<usize>,
-    /// Reads chunk columns (index below the chunk's width), then payload columns (index − width). Has one filter,
-    /// no outputs; `kept` is empty.
+    /// Reads chunk columns (index below the chunk's width), then payload columns (index − width). Has filters
+    /// and no outputs; `kept` is empty.
     pub residual: Option<Compute>,
     pub kept: Vec<usize>,
     pub payload: Vec<usize>,

@@ -71,9 +71,7 @@ impl Interval {
     }
 
     pub fn add(self, other: Self) -> Self {
-        self.combine(other, |a, b| {
-            Self::new(a.min.saturating_add(b.min), a.max.saturating_add(b.max))
-        })
+        self.combine(other, |a, b| Self::new(a.min.saturating_add(b.min), a.max.saturating_add(b.max)))
     }
 
     pub fn subtract(self, other: Self) -> Self {
@@ -156,7 +154,10 @@ mod tests {
                     assert!(left.multiply(right).contains_value(x * y));
                     if y != 0 {
                         assert!(left.divide(right).contains_value(x / y), "{left:?} / {right:?}: {x} / {y}");
-                        assert!(left.remainder(right).contains_value(x % y), "{left:?} % {right:?}: {x} % {y}");
+                        assert!(
+                            left.remainder(right).contains_value(x % y),
+                            "{left:?} % {right:?}: {x} % {y}"
+                        );
                     }
                 }
             }

@@ -72,6 +72,12 @@ impl ColumnSet {
         self.0.get(id / WORD_BITS).is_some_and(|word| word >> (id % WORD_BITS) & 1 == 1)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = ColumnId> + '_ {
+        self.0.iter().enumerate().flat_map(|(index, &word)| {
+            (0..WORD_BITS).filter(move |bit| word >> bit & 1 == 1).map(move |bit| index * WORD_BITS + bit)
+        })
+    }
+
     /// Adds the columns that `expr` reads.
     pub fn insert_used(&mut self, expr: &nyala_schema::Expr) {
         expr.for_each_column(&mut |id| self.insert(id));

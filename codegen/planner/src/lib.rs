@@ -10,9 +10,9 @@ pub mod column;
 pub mod cut;
 pub mod emit;
 pub mod estimate;
-mod handle;
 pub mod lower;
 pub mod relation;
+pub mod verify;
 
 use datafusion_expr::LogicalPlan;
 use nyala_schema::option::Options;
@@ -38,5 +38,9 @@ pub fn plan_operators(logical: &LogicalPlan, options: &Options) -> Result<Operat
     let mut columns = column::Columns::default();
     let lowered = lower::lower(logical, &mut columns)?;
     let arranged = arrange::arrange(lowered.relation, &mut columns, options)?;
-    emit::emit(&arranged, &lowered.columns, logical.schema(), &columns, options)
+    let root = emit::emit(&arranged, &lowered.columns, logical.schema(), &columns, options)?;
+    if cfg!(debug_assertions) {
+        verify::verify(&root)?;
+    }
+    Ok(root)
 }

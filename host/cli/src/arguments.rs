@@ -42,7 +42,6 @@ Exit status:
     after_long_help = EXAMPLES,
     after_help = "`nyala --help` has examples, environment variables and exit statuses.",
     args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true,
     max_term_width = 110,
 )]
 struct CommandLine {
@@ -90,7 +89,7 @@ pub struct SqlArguments {
     #[command(flatten)]
     pub engine: EngineArguments,
 
-    /// How results are written
+    /// How results are written: table, csv, tsv, json, ndjson, markdown, vertical, parquet or arrow
     #[arg(long, value_enum, default_value_t = Format::Table, hide_possible_values = true, help_heading = "Results",
           long_help = format_help())]
     pub format: Format,

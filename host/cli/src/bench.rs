@@ -75,6 +75,10 @@ pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     let bar = progress::bar(scripts.len() as u64, "{pos}/{len} {bar:30} {elapsed}  {wide_msg}");
     let mut queries = vec![];
     for script in &scripts {
+        if interrupt::requested() {
+            bar.finish_and_clear();
+            return Err(Failure::Interrupted);
+        }
         let query = script.origin.clone().unwrap_or_default();
         bar.set_message(query.clone());
         bar.tick();

@@ -24,6 +24,16 @@ pub(crate) trait RowSource: Send {
     fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>>;
     fn progress(&self) -> Progress;
     fn summary(&self) -> Summary;
+
+    /// The next batch, however long it takes.
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        const PATIENCE: Duration = Duration::from_secs(3600);
+        loop {
+            if let Some(result) = self.next(PATIENCE) {
+                return result;
+            }
+        }
+    }
 }
 
 impl RowStream {
@@ -40,11 +50,7 @@ impl RowStream {
     /// # Errors
     /// Those of the query, `Cancelled` among them.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
-        loop {
-            if let Some(result) = self.next_within(Duration::from_secs(3600)) {
-                return result;
-            }
-        }
+        self.source.next_batch()
     }
 
     /// As [`next_batch`](Self::next_batch), but gives up with `None` after `wait`, so that progress can be shown.

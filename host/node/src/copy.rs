@@ -1,8 +1,9 @@
 //! COPY … TO: a query's rows as a file.
 
-use nyala_frontend::{CopySource, Statement};
-use nyala_schema::Result;
+use nyala_frontend::CopySource;
 use nyala_schema::scan::FileFormat;
+use nyala_schema::{Error, ErrorCode, Result};
+use nyala_storage::sink::ParquetCompression;
 use nyala_storage::{SinkFormat, create_sink};
 
 use crate::answer::{Answer, RowStream};
@@ -17,10 +18,10 @@ pub fn run(
     format: Option<FileFormat>,
     options: &[(String, String)],
 ) -> Result<Answer> {
-    let format = SinkFormat::choose(path, format, options)?;
+    let format = sink_format(path, format, options)?;
     let (text, query) = match source {
         CopySource::Query(query) => (sql.to_owned(), query),
-        CopySource::Table(table) => select_all(&table)?,
+        CopySource::Table(table) => query::select_all_query(&table)?,
     };
     let planned = query::plan(session, &text, &query)?;
     let mut stream = RowStream::new(Box::new(query::start(session, &planned)?));
@@ -32,10 +33,35 @@ pub fn run(
     Ok(Answer::Done(format!("COPY {}", written.rows)))
 }
 
-fn select_all(table: &str) -> Result<(String, Box<sqlparser::ast::Query>)> {
-    let text = format!("SELECT * FROM \"{}\"", table.replace('"', "\"\""));
-    match nyala_frontend::parse(&text)? {
-        Statement::Query(query) => Ok((text, query)),
-        other => Err(nyala_schema::Error::internal(format!("{other:?} is no query"))),
+/// The format that the statement names or the path announces, with the statement's own options.
+fn sink_format(path: &str, format: Option<FileFormat>, options: &[(String, String)]) -> Result<SinkFormat> {
+    let mut chosen = match &format {
+        Some(format) => SinkFormat::of_format(format, path),
+        None => SinkFormat::of_path(path)?,
+    };
+    for (name, value) in options {
+        match (&mut chosen, name.as_str()) {
+            (SinkFormat::Parquet(compression), "compression") => *compression = parquet_compression(value)?,
+            _ => {
+                return Err(Error::new(
+                    ErrorCode::InvalidParameter,
+                    format!("COPY to '{path}' has no option '{name}'"),
+                ));
+            }
+        }
     }
+    Ok(chosen)
+}
+
+fn parquet_compression(name: &str) -> Result<ParquetCompression> {
+    Ok(match name.to_lowercase().as_str() {
+        "none" | "uncompressed" => ParquetCompression::None,
+        "snappy" => ParquetCompression::Snappy,
+        "zstd" => ParquetCompression::Zstd,
+        _ => {
+            let error =
+                Error::new(ErrorCode::InvalidParameter, format!("unknown compression '{name}' for Parquet"));
+            return Err(error.with_hint("none, snappy and zstd are known"));
+        }
+    })
 }

@@ -29,7 +29,8 @@ pub fn run(session: &Session, sql: &str, statement: Statement) -> Result<Answer>
             Ok(Answer::Done("CREATE TABLE".into()))
         }
         Statement::CreateTableAs { name, query, on_conflict } => {
-            if on_conflict != OnConflict::Replace && session.engine.catalog.snapshot().table(&name).is_some() {
+            if on_conflict != OnConflict::Replace && session.engine.catalog.snapshot().table(&name).is_some()
+            {
                 return refuse_or_keep(session, &name, on_conflict);
             }
             let (schema, batches) = query::collect(session, sql, &query)?;
@@ -56,7 +57,11 @@ pub fn run(session: &Session, sql: &str, statement: Statement) -> Result<Answer>
 }
 
 fn create(session: &Session, name: &str, definition: TableDefinition, on_conflict: OnConflict) -> Result<()> {
-    session.engine.catalog.commit(&Command::CreateTable { name: name.to_owned(), definition, on_conflict })?;
+    session.engine.catalog.commit(&Command::CreateTable {
+        name: name.to_owned(),
+        definition,
+        on_conflict,
+    })?;
     Ok(())
 }
 
@@ -77,7 +82,11 @@ fn external(
     let mut declared = columns.to_vec();
     for column in partition_by {
         if let (Some(data_type), false) = (&column.data_type, columns.iter().any(|c| c.name == column.name)) {
-            declared.push(ColumnDefinition { name: column.name.clone(), data_type: data_type.clone(), nullable: true });
+            declared.push(ColumnDefinition {
+                name: column.name.clone(),
+                data_type: data_type.clone(),
+                nullable: true,
+            });
         }
     }
     let declared = (!columns.is_empty()).then(|| schema_of(&declared));
@@ -97,11 +106,13 @@ fn external(
 
 /// A definition outlives the process's current folder.
 fn absolute(location: &str) -> String {
-    std::path::absolute(location).map_or_else(|_| location.to_owned(), |path| path.to_string_lossy().into_owned())
+    std::path::absolute(location)
+        .map_or_else(|_| location.to_owned(), |path| path.to_string_lossy().into_owned())
 }
 
 fn schema_of(columns: &[ColumnDefinition]) -> SchemaRef {
-    let field = |column: &ColumnDefinition| Field::new(&column.name, column.data_type.clone(), column.nullable);
+    let field =
+        |column: &ColumnDefinition| Field::new(&column.name, column.data_type.clone(), column.nullable);
     Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 
@@ -157,30 +168,36 @@ fn create_view(
         let fields = schema.fields().iter().zip(names).map(|(f, n)| f.as_ref().clone().with_name(n));
         schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let quoted: Vec<String> = names.iter().map(|n| format!("\"{}\"", n.replace('"', "\"\""))).collect();
-        view_sql = format!("SELECT * FROM ({view_sql}) AS \"{}\" ({})", name.replace('"', "\"\""), quoted.join(", "));
+        view_sql = format!(
+            "SELECT * FROM ({view_sql}) AS \"{}\" ({})",
+            name.replace('"', "\"\""),
+            quoted.join(", ")
+        );
     }
     create(session, name, TableDefinition::View { sql: view_sql, columns, schema }, on_conflict)
 }
 
 fn insert(session: &Session, sql: &str, table: &str, columns: &[String], query: &Query) -> Result<Answer> {
     let tables = session.tables();
-    let known = tables.table(table)?.ok_or_else(|| {
-        Error::new(ErrorCode::UndefinedTable, format!("there is no table \"{table}\""))
-    })?;
+    let known = tables
+        .table(table)?
+        .ok_or_else(|| Error::new(ErrorCode::UndefinedTable, format!("there is no table \"{table}\"")))?;
     let snapshot = session.engine.catalog.snapshot();
-    let Some(TableDefinition::Memory { schema, version }) = snapshot.table(table).map(AsRef::as_ref) else {
-        return Err(Error::unsupported(format!("INSERT into \"{}\", which is not a table in memory", known.name))
-            .with_hint("create it with CREATE TABLE, or write files with COPY … TO"));
+    let Some(TableDefinition::Memory { schema, .. }) = snapshot.table(table).map(AsRef::as_ref) else {
+        return Err(Error::unsupported(format!(
+            "INSERT into \"{}\", which is not a table in memory",
+            known.name
+        ))
+        .with_hint("create it with CREATE TABLE, or write files with COPY … TO"));
     };
     let (given, batches) = query::collect(session, sql, query)?;
     let targets = insert_targets(schema, columns, given.fields().len())?;
     let added: Vec<RecordBatch> =
         batches.iter().map(|batch| arrange(schema, &targets, batch)).collect::<Result<_>>()?;
     let rows: usize = added.iter().map(RecordBatch::num_rows).sum();
-    let next = session.engine.next_memory_version();
-    session.engine.storage.append_memory(table, *version, next, schema, added)?;
-    let definition = TableDefinition::Memory { schema: schema.clone(), version: next };
-    create(session, table, definition, OnConflict::Replace)?;
+    let mut all = query::select_all(session, table)?;
+    all.extend(added);
+    create_memory(session, table, schema, all, OnConflict::Replace)?;
     Ok(Answer::Done(format!("INSERT {rows}")))
 }
 

@@ -26,6 +26,8 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// Options that sessions start with.
     pub options: Options,
+    /// Sends every plan through its wire form and back, and fails when it comes back changed: for tests.
+    pub check_wire: bool,
 }
 
 /// The options of a session on this machine when nothing is said.
@@ -44,6 +46,7 @@ pub struct Engine {
     pub(crate) executor: Executor,
     pub(crate) native: Arc<NativeBackend>,
     pub(crate) defaults: Options,
+    pub(crate) check_wire: bool,
     frontend: OnceLock<Frontend>,
     memory_version: AtomicU64,
 }
@@ -74,6 +77,7 @@ impl Engine {
             executor,
             native,
             defaults: config.options,
+            check_wire: config.check_wire,
             frontend: OnceLock::new(),
             memory_version: AtomicU64::new(1),
         }))
@@ -97,7 +101,8 @@ impl Engine {
 /// Rows in memory ended with the process that held them, so their definitions go as well.
 fn forget_memory_tables(catalog: &Catalog) -> Result<()> {
     let snapshot = catalog.snapshot();
-    let gone = snapshot.tables.iter().filter(|(_, table)| matches!(table.as_ref(), TableDefinition::Memory { .. }));
+    let gone =
+        snapshot.tables.iter().filter(|(_, table)| matches!(table.as_ref(), TableDefinition::Memory { .. }));
     for (name, _) in gone {
         catalog.commit(&Command::DropTable { name: name.clone(), if_exists: true, kind: DropKind::Table })?;
     }

@@ -8,7 +8,7 @@ use nyala_pipeline::{Program, Sink, Source, Step};
 use nyala_schema::{Error, Result};
 use sqlparser::ast::Query;
 
-use crate::answer::{Answer, RowStream};
+use crate::answer::{Answer, RowSource};
 use crate::query::{self, Planned};
 use crate::session::Session;
 use crate::show::text_rows;
@@ -29,7 +29,9 @@ pub fn run(
 
 fn explained_query(statement: &Statement) -> Result<&Query> {
     match statement {
-        Statement::Query(query) | Statement::CreateTableAs { query, .. } | Statement::Insert { query, .. } => Ok(query),
+        Statement::Query(query)
+        | Statement::CreateTableAs { query, .. }
+        | Statement::Insert { query, .. } => Ok(query),
         _ => Err(Error::unsupported("EXPLAIN of this statement").with_hint("it explains queries")),
     }
 }
@@ -39,7 +41,9 @@ fn text_of(session: &Session, planned: &Planned, format: ExplainFormat) -> Resul
         ExplainFormat::Logical => nyala_frontend::logical_text(&planned.logical),
         ExplainFormat::Fragments => planned.fragment.to_string(),
         ExplainFormat::Pipelines => planned.pipelines.to_string(),
-        ExplainFormat::Ir => programs(planned).iter().map(|(place, program)| format!("{place}\n{program}\n")).collect(),
+        ExplainFormat::Ir => {
+            programs(planned).iter().map(|(place, program)| format!("{place}\n{program}\n")).collect()
+        }
         ExplainFormat::Clif => clif(session, planned),
         ExplainFormat::All => {
             let mut text = String::new();
@@ -81,8 +85,12 @@ fn programs(planned: &Planned) -> Vec<(String, Arc<Program>)> {
                 Step::Expand { variants, operator } => {
                     variants.iter().for_each(|compute| add(&format!("expand {operator}"), compute));
                 }
-                Step::Probe(probe) => probe.residual.iter().for_each(|c| add(&format!("residual {}", probe.operator), c)),
-                Step::NestedLoop(join) => join.condition.iter().for_each(|c| add(&format!("condition {}", join.operator), c)),
+                Step::Probe(probe) => {
+                    probe.residual.iter().for_each(|c| add(&format!("residual {}", probe.operator), c))
+                }
+                Step::NestedLoop(join) => {
+                    join.condition.iter().for_each(|c| add(&format!("condition {}", join.operator), c))
+                }
                 Step::Limit { .. } | Step::Unnest { .. } => {}
             }
         }
@@ -94,14 +102,12 @@ fn programs(planned: &Planned) -> Vec<(String, Arc<Program>)> {
 }
 
 fn analyzed(session: &Session, planned: &Planned) -> Result<String> {
-    let running = query::start(session, planned)?;
-    let profile = running.execution.profile_handle();
-    let mut stream = RowStream::new(Box::new(running));
-    while stream.next_batch()?.is_some() {}
-    let summary = stream.summary();
+    let mut running = query::start(session, planned)?;
+    while running.next_batch()?.is_some() {}
+    let summary = running.summary();
     Ok(format!(
         "{}\nplanning {:.2} ms, compiling {:.2} ms, total {:.2} ms, backend {}\n",
-        profile.profile().to_text(&planned.fragment.root).trim_end(),
+        running.execution.profile().to_text(&planned.fragment.root).trim_end(),
         summary.planning.as_secs_f64() * 1e3,
         summary.compiling.as_secs_f64() * 1e3,
         summary.elapsed.as_secs_f64() * 1e3,

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use nyala_executor::Execution;
+use nyala_frontend::Statement;
 use nyala_pipeline::PipelinePlan;
 use nyala_schema::lookup::TableLookup;
-use nyala_schema::{Error, Fragment, Result};
+use nyala_schema::{Error, Fragment, Result, wire};
 use sqlparser::ast::Query;
 
 use crate::answer::{Answer, Progress, RowSource, RowStream, Summary};
@@ -30,8 +31,19 @@ pub fn plan(session: &Session, sql: &str, query: &Query) -> Result<Planned> {
     let fragments = nyala_planner::plan(&logical, tables.version(), &session.options)?;
     let [fragment] = <[Fragment; 1]>::try_from(fragments)
         .map_err(|fragments| Error::internal(format!("{} fragments on one node", fragments.len())))?;
+    if session.engine.check_wire {
+        check_wire(&fragment)?;
+    }
     let pipelines = Arc::new(nyala_pipeline::build(&fragment)?);
     Ok(Planned { logical, fragment, pipelines, planning: start.elapsed() })
+}
+
+fn check_wire(fragment: &Fragment) -> Result<()> {
+    let back = wire::decode_fragment(&wire::encode_fragment(fragment)?)?;
+    if back == *fragment {
+        return Ok(());
+    }
+    Err(Error::internal(format!("a fragment came back changed from its wire form:\n{fragment}\n{back}")))
 }
 
 /// Plans a query and starts it.
@@ -61,6 +73,21 @@ pub fn collect(session: &Session, sql: &str, query: &Query) -> Result<(SchemaRef
         batches.push(batch);
     }
     Ok((stream.schema(), batches))
+}
+
+/// All rows of a table.
+pub fn select_all(session: &Session, table: &str) -> Result<Vec<RecordBatch>> {
+    let (text, query) = select_all_query(table)?;
+    Ok(collect(session, &text, &query)?.1)
+}
+
+/// `SELECT *` of a table, as text and parsed.
+pub fn select_all_query(table: &str) -> Result<(String, Box<Query>)> {
+    let text = format!("SELECT * FROM \"{}\"", table.replace('"', "\"\""));
+    match nyala_frontend::parse(&text)? {
+        Statement::Query(query) => Ok((text, query)),
+        other => Err(Error::internal(format!("{other:?} is no query"))),
+    }
 }
 
 /// The types that come out under the names that the query gave.
@@ -93,7 +120,8 @@ impl RowSource for RunningQuery {
                 self.finished.get_or_insert_with(|| self.start.elapsed());
             }
         }
-        let renamed = |batch: RecordBatch| Ok(RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())?);
+        let renamed =
+            |batch: RecordBatch| Ok(RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())?);
         Some(result.and_then(|batch| batch.map(renamed).transpose()))
     }
 

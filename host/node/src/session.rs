@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nyala_frontend::{FunctionKind, Statement};
-use nyala_schema::option::{OPTIONS, Options};
 use nyala_schema::Result;
+use nyala_schema::option::{OPTIONS, Options};
 
 use crate::answer::Answer;
 use crate::engine::Engine;
@@ -58,14 +58,18 @@ impl Session {
         let statement = nyala_frontend::parse(sql)?;
         match statement {
             Statement::Query(query) => query::run(self, sql, &query),
-            Statement::Explain { format, analyze, statement } => explain::run(self, sql, format, analyze, &statement),
+            Statement::Explain { format, analyze, statement } => {
+                explain::run(self, sql, format, analyze, &statement)
+            }
             Statement::CreateExternalTable { .. }
             | Statement::CreateTable { .. }
             | Statement::CreateTableAs { .. }
             | Statement::CreateView { .. }
             | Statement::Insert { .. }
             | Statement::Drop { .. } => definition::run(self, sql, statement),
-            Statement::Copy { source, path, format, options } => copy::run(self, sql, source, &path, format, &options),
+            Statement::Copy { source, path, format, options } => {
+                copy::run(self, sql, source, &path, format, &options)
+            }
             Statement::Describe(target) => show::describe(self, sql, &target),
             Statement::Show(target) => show::run(self, &target),
             Statement::Set { name, value } => {

@@ -25,7 +25,11 @@ pub fn run(session: &Session, target: &ShowTarget) -> Result<Answer> {
         ShowTarget::Functions { like } => functions(session, like.as_deref()),
         ShowTarget::Options => {
             let rows = OPTIONS.iter().map(|option| {
-                Ok(vec![option.name.to_owned(), session.options.get(option.name)?, option.description.to_owned()])
+                Ok(vec![
+                    option.name.to_owned(),
+                    session.options.get(option.name)?,
+                    option.description.to_owned(),
+                ])
             });
             text_rows(&["option", "value", "description"], &rows.collect::<Result<Vec<_>>>()?)
         }
@@ -80,7 +84,10 @@ pub fn type_name(data_type: &DataType) -> String {
         DataType::Timestamp(_, None) => "TIMESTAMP".into(),
         DataType::Timestamp(_, Some(zone)) => format!("TIMESTAMP WITH TIME ZONE ({zone})"),
         DataType::Interval(_) => "INTERVAL".into(),
-        DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal128(p, s) | DataType::Decimal256(p, s) => {
+        DataType::Decimal32(p, s)
+        | DataType::Decimal64(p, s)
+        | DataType::Decimal128(p, s)
+        | DataType::Decimal256(p, s) => {
             format!("DECIMAL({p},{s})")
         }
         DataType::List(item) | DataType::LargeList(item) => format!("{}[]", type_name(item.data_type())),
@@ -88,7 +95,11 @@ pub fn type_name(data_type: &DataType) -> String {
     }
 }
 
-fn tables(session: &Session, like: Option<&str>, wanted: impl Fn(&TableDefinition) -> bool) -> Result<Answer> {
+fn tables(
+    session: &Session,
+    like: Option<&str>,
+    wanted: impl Fn(&TableDefinition) -> bool,
+) -> Result<Answer> {
     let snapshot = session.engine.catalog.snapshot();
     let mut rows = Vec::new();
     for (name, definition) in snapshot.tables.iter().filter(|(_, definition)| wanted(definition)) {
@@ -106,12 +117,12 @@ fn functions(session: &Session, like: Option<&str>) -> Result<Answer> {
             rows.push(vec![
                 function.name,
                 format!("{:?}", function.kind).to_lowercase(),
-                function.signatures,
+                function.syntax,
                 function.description,
             ]);
         }
     }
-    text_rows(&["function", "kind", "signatures", "description"], &rows)
+    text_rows(&["function", "kind", "syntax", "description"], &rows)
 }
 
 fn matches_pattern(name: &str, like: Option<&str>) -> Result<bool> {

@@ -55,7 +55,8 @@ impl StatementParser<'_> {
         }
         for clause in ["LOCATION", "STORED"] {
             if self.peek_is(clause) {
-                let error = Error::new(ErrorCode::Syntax, format!("{clause} belongs to CREATE EXTERNAL TABLE"));
+                let error =
+                    Error::new(ErrorCode::Syntax, format!("{clause} belongs to CREATE EXTERNAL TABLE"));
                 return Err(self.here(error));
             }
         }
@@ -87,7 +88,8 @@ impl StatementParser<'_> {
         let Some(location) = clauses.location else {
             return Err(match self.peek().token {
                 Token::EOF | Token::SemiColon => {
-                    let error = Error::new(ErrorCode::Syntax, format!("table {} has no LOCATION", quoted(&name)));
+                    let error =
+                        Error::new(ErrorCode::Syntax, format!("table {} has no LOCATION", quoted(&name)));
                     let error = error.with_hint("add LOCATION 'path', a file, a directory or a glob");
                     super::at_token(error, &start)
                 }
@@ -96,7 +98,11 @@ impl StatementParser<'_> {
         };
         let (format, rest) = build_format(clauses.format.as_deref(), clauses.options, &location)?;
         if let Some((option, _)) = rest.first() {
-            let message = format!("option {} does not apply to reading {}", quoted(option), format_name(format.as_ref()));
+            let message = format!(
+                "option {} does not apply to reading {}",
+                quoted(option),
+                format_name(format.as_ref())
+            );
             return Err(Error::new(ErrorCode::InvalidParameter, message));
         }
         let partition_by = clauses.partition_by;
@@ -170,7 +176,9 @@ impl StatementParser<'_> {
                 match &option.option {
                     ColumnOption::Null => {}
                     ColumnOption::NotNull => nullable = false,
-                    other => return Err(fail(Error::unsupported(format!("{other} on a column is not supported")))),
+                    other => {
+                        return Err(fail(Error::unsupported(format!("{other} on a column is not supported"))));
+                    }
                 }
             }
             let data_type = data_type_of(&definition.data_type).map_err(fail)?;

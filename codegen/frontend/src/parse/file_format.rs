@@ -104,7 +104,8 @@ pub(super) fn build_format(
     path: &str,
 ) -> Result<(Option<FileFormat>, Vec<(String, String)>)> {
     if let Some((unknown, _)) = options.0.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
-        let error = Error::new(ErrorCode::InvalidParameter, format!("there is no file option {}", quoted(unknown)));
+        let error =
+            Error::new(ErrorCode::InvalidParameter, format!("there is no file option {}", quoted(unknown)));
         return Err(match nearest(unknown, KNOWN) {
             Some(near) => error.with_hint(did_you_mean(near)),
             None => error.with_hint(format!("options are {}", KNOWN.join(", "))),
@@ -114,8 +115,11 @@ pub(super) fn build_format(
         Some(name) => kind_by_name(name)?,
         None if options.0.is_empty() => return Ok((None, vec![])),
         None => kind_by_path(path).ok_or_else(|| {
-            Error::new(ErrorCode::InvalidParameter, format!("the format of '{path}' cannot be told from its name"))
-                .with_hint("say it, as in STORED AS CSV or (FORMAT csv)")
+            Error::new(
+                ErrorCode::InvalidParameter,
+                format!("the format of '{path}' cannot be told from its name"),
+            )
+            .with_hint("say it, as in STORED AS CSV or (FORMAT csv)")
         })?,
     };
     let format = match kind {

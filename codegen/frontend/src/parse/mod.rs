@@ -39,8 +39,8 @@ pub fn parse(sql: &str) -> Result<Statement> {
 
 /// Words that begin a statement.
 const STARTS: &[&str] = &[
-    "SELECT", "WITH", "VALUES", "FROM", "EXPLAIN", "DESCRIBE", "DESC", "SHOW", "SET", "RESET", "CREATE", "DROP", "COPY",
-    "INSERT",
+    "SELECT", "WITH", "VALUES", "FROM", "EXPLAIN", "DESCRIBE", "DESC", "SHOW", "SET", "RESET", "CREATE",
+    "DROP", "COPY", "INSERT",
 ];
 
 /// Words that begin statements of other databases, and what to do instead.
@@ -108,11 +108,14 @@ impl<'a> StatementParser<'a> {
     }
 
     fn unknown_statement(&self, word: &Word) -> Error {
-        if let Some((name, instead)) = ELSEWHERE.iter().find(|(name, _)| name.eq_ignore_ascii_case(&word.value)) {
+        if let Some((name, instead)) =
+            ELSEWHERE.iter().find(|(name, _)| name.eq_ignore_ascii_case(&word.value))
+        {
             let error = Error::unsupported(format!("{name} is not supported")).with_hint(*instead);
             return self.here(error);
         }
-        let error = self.here(Error::new(ErrorCode::Syntax, format!("a statement cannot begin with {}", word.value)));
+        let error =
+            self.here(Error::new(ErrorCode::Syntax, format!("a statement cannot begin with {}", word.value)));
         match nearest(&word.value, STARTS.iter().copied()) {
             Some(start) => error.with_hint(format!("did you mean {start}?")),
             None => error.with_hint(format!("statements begin with {}", STARTS.join(", "))),
@@ -136,9 +139,9 @@ impl<'a> StatementParser<'a> {
             ahead += 1;
         }
         match &self.parser.peek_nth_token_ref(ahead).token {
-            Token::Word(word) if word.quote_style.is_none() => {
-                ["SELECT", "WITH", "VALUES", "FROM"].iter().any(|start| word.value.eq_ignore_ascii_case(start))
-            }
+            Token::Word(word) if word.quote_style.is_none() => ["SELECT", "WITH", "VALUES", "FROM"]
+                .iter()
+                .any(|start| word.value.eq_ignore_ascii_case(start)),
             _ => false,
         }
     }
@@ -156,7 +159,9 @@ impl<'a> StatementParser<'a> {
                 format = self.explain_format()?;
             } else if self.peek().token == Token::LParen && !self.at_query() {
                 (format, analyze) = self.explain_options(format, analyze)?;
-            } else if let Some(named) = self.peek_word().and_then(|word| ExplainFormat::from_name(&word.value)) {
+            } else if let Some(named) =
+                self.peek_word().and_then(|word| ExplainFormat::from_name(&word.value))
+            {
                 self.parser.advance_token();
                 format = named;
             } else {
@@ -164,6 +169,9 @@ impl<'a> StatementParser<'a> {
             }
         }
         let start = self.peek();
+        if self.peek_is("EXPLAIN") {
+            return Err(at_token(Error::new(ErrorCode::Syntax, "EXPLAIN takes a query"), &start));
+        }
         let statement = Box::new(self.statement()?);
         match statement.as_ref() {
             Statement::Query(_)

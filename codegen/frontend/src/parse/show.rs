@@ -97,7 +97,8 @@ impl StatementParser<'_> {
             return Err(self.expected("a value"));
         }
         if value.contains(['\n', '\'', '"', '(']) {
-            let error = Error::new(ErrorCode::Syntax, "an option takes one value").with_hint("put it in single quotes");
+            let error = Error::new(ErrorCode::Syntax, "an option takes one value")
+                .with_hint("put it in single quotes");
             return Err(super::at_token(error, &start));
         }
         Ok(value)

@@ -19,6 +19,7 @@ use crate::kernel::select::select;
 use crate::register::Register;
 
 use udf::LibraryCall;
+pub(crate) use udf::library_type;
 
 /// A function found by its name.
 #[derive(Debug)]
@@ -27,7 +28,9 @@ pub(crate) enum Callee {
     /// `||` of texts: NULL when either is.
     Concatenation,
     /// The first argument that is not NULL.
-    Coalesce { result: Type },
+    Coalesce {
+        result: Type,
+    },
     /// Own code where the arguments are of the common kind, else the library's function.
     Substring(LibraryCall),
     DatePart(LibraryCall),

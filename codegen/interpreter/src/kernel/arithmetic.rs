@@ -165,12 +165,15 @@ pub(crate) fn negate(input: &Register, checked: bool) -> Result<Register> {
     }
     match input.data_type() {
         DataType::Decimal64(p, s) => {
-            let array = input.array().as_primitive::<Decimal64Type>().unary::<_, Decimal64Type>(|v| v.wrapping_neg());
+            let array =
+                input.array().as_primitive::<Decimal64Type>().unary::<_, Decimal64Type>(|v| v.wrapping_neg());
             return input.map(|_| Ok(Arc::new(array.with_precision_and_scale(*p, *s)?)));
         }
         DataType::Decimal128(p, s) => {
-            let array =
-                input.array().as_primitive::<Decimal128Type>().unary::<_, Decimal128Type>(|v| v.wrapping_neg());
+            let array = input
+                .array()
+                .as_primitive::<Decimal128Type>()
+                .unary::<_, Decimal128Type>(|v| v.wrapping_neg());
             return input.map(|_| Ok(Arc::new(array.with_precision_and_scale(*p, *s)?)));
         }
         _ => {}
@@ -200,7 +203,9 @@ where
         && let Some(row) = first_failure(array.len(), array.nulls(), |row| array.value(row).negate().1)
     {
         let message = format!("-({:?}) does not fit {}", array.value(row), T::DATA_TYPE);
-        return Err(Error::new(ErrorCode::NumericOverflow, message).with_hint("cast the value to a wider type"));
+        return Err(
+            Error::new(ErrorCode::NumericOverflow, message).with_hint("cast the value to a wider type")
+        );
     }
     input.map(|_| Ok(Arc::new(PrimitiveArray::<T>::new(values.into(), array.nulls().cloned()))))
 }

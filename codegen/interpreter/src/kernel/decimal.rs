@@ -27,7 +27,8 @@ pub(crate) fn arithmetic(
 ) -> Result<Register> {
     let (left, right) = (widen_small(left)?, widen_small(right)?);
     let (precision, scale) = shape(result)?;
-    let shapes = Shapes { op, checked, left: shape(left.data_type())?.1, right: shape(right.data_type())?.1, scale };
+    let shapes =
+        Shapes { op, checked, left: shape(left.data_type())?.1, right: shape(right.data_type())?.1, scale };
     let task = Task { left: &left, right: &right, shapes, result };
     match (left.data_type(), right.data_type(), result) {
         (DataType::Decimal64(..), DataType::Decimal64(..), DataType::Decimal64(..)) => {
@@ -71,8 +72,7 @@ pub(crate) fn shape(data_type: &DataType) -> Result<(u8, i8)> {
 fn widen_small(register: &Register) -> Result<Register> {
     match register.data_type() {
         DataType::Decimal32(p, s) => {
-            let array: Decimal64Array =
-                register.array().as_primitive::<Decimal32Type>().unary(i64::from);
+            let array: Decimal64Array = register.array().as_primitive::<Decimal32Type>().unary(i64::from);
             register.map(|_| Ok(Arc::new(array.with_precision_and_scale(*p, *s)?)))
         }
         _ => Ok(register.clone()),
@@ -251,7 +251,9 @@ where
     S::Native: Into<i128>,
 {
     match target {
-        DataType::Decimal64(..) => rescale_into::<S, Decimal64Type>(array, target, safe, |value| value as i64),
+        DataType::Decimal64(..) => {
+            rescale_into::<S, Decimal64Type>(array, target, safe, |value| value as i64)
+        }
         DataType::Decimal128(..) => rescale_into::<S, Decimal128Type>(array, target, safe, |value| value),
         other => Err(Error::internal(format!("no cast from a decimal to {other} here"))),
     }

@@ -49,7 +49,9 @@ impl Like {
             }
             (Register::Constant(_), Register::Column(_)) => {
                 let text = texts.value(0);
-                self.each(patterns.len(), |row| Pattern::new(patterns.value(row), self.escape()).matches(text))
+                self.each(patterns.len(), |row| {
+                    Pattern::new(patterns.value(row), self.escape()).matches(text)
+                })
             }
             (Register::Column(_), Register::Column(_)) => self.each(texts.len(), |row| {
                 Pattern::new(patterns.value(row), self.escape()).matches(texts.value(row))
@@ -60,8 +62,11 @@ impl Like {
     }
 
     fn compiled(&self, pattern: &str) -> Result<Arc<Pattern>> {
-        self.patterns
-            .get(&pattern.to_owned(), |known, wanted| known == wanted, || Ok(Pattern::new(pattern, self.escape())))
+        self.patterns.get(
+            &pattern.to_owned(),
+            |known, wanted| known == wanted,
+            || Ok(Pattern::new(pattern, self.escape())),
+        )
     }
 
     fn each(&self, rows: usize, matches: impl Fn(usize) -> bool) -> BooleanBuffer {

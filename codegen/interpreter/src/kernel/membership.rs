@@ -24,11 +24,17 @@ pub(crate) struct Membership(Prepared<ArrayRef, Set>);
 #[derive(Debug)]
 enum Set {
     /// One bit for every number from `least` on.
-    Dense { least: i128, bits: BooleanBuffer },
+    Dense {
+        least: i128,
+        bits: BooleanBuffer,
+    },
     Numbers(AHashSet<i128>),
     /// Bits of canonical floats.
     Floats(AHashSet<u64>),
-    Texts { values: AHashSet<Box<str>>, length_max: usize },
+    Texts {
+        values: AHashSet<Box<str>>,
+        length_max: usize,
+    },
     /// Compared one after the other.
     Others(ArrayRef),
 }
@@ -61,12 +67,17 @@ impl Set {
             }
             DataType::Float32 => {
                 let values = values.as_primitive::<Float32Type>().values();
-                return Ok(Self::Floats(values.iter().map(|value| value.canonical().to_bits().into()).collect()));
+                return Ok(Self::Floats(
+                    values.iter().map(|value| value.canonical().to_bits().into()).collect(),
+                ));
             }
             DataType::Utf8View => {
                 let texts = values.as_string_view();
                 let length_max = texts.iter().flatten().map(str::len).max().unwrap_or(0);
-                return Ok(Self::Texts { values: texts.iter().flatten().map(Box::from).collect(), length_max });
+                return Ok(Self::Texts {
+                    values: texts.iter().flatten().map(Box::from).collect(),
+                    length_max,
+                });
             }
             _ => {}
         }
@@ -77,7 +88,8 @@ impl Set {
     where
         T::Native: Into<i128>,
     {
-        let numbers: Vec<i128> = values.as_primitive::<T>().values().iter().map(|&value| value.into()).collect();
+        let numbers: Vec<i128> =
+            values.as_primitive::<T>().values().iter().map(|&value| value.into()).collect();
         let (Some(&least), Some(&greatest)) = (numbers.iter().min(), numbers.iter().max()) else {
             return Self::Numbers(AHashSet::new());
         };
@@ -107,7 +119,9 @@ impl Set {
             }
             (Self::Floats(set), DataType::Float64) => {
                 let floats = array.as_primitive::<Float64Type>().values();
-                BooleanBuffer::collect_bool(floats.len(), |row| set.contains(&floats[row].canonical().to_bits()))
+                BooleanBuffer::collect_bool(floats.len(), |row| {
+                    set.contains(&floats[row].canonical().to_bits())
+                })
             }
             (Self::Floats(set), _) => {
                 let floats = array.as_primitive::<Float32Type>().values();
@@ -141,7 +155,9 @@ impl Set {
                 let place = values[row].into().wrapping_sub(*least) as u128;
                 place < bits.len() as u128 && bits.value(place as usize)
             }),
-            Self::Numbers(set) => BooleanBuffer::collect_bool(values.len(), |row| set.contains(&values[row].into())),
+            Self::Numbers(set) => {
+                BooleanBuffer::collect_bool(values.len(), |row| set.contains(&values[row].into()))
+            }
             Self::Floats(_) | Self::Texts { .. } | Self::Others(_) => BooleanBuffer::new_unset(values.len()),
         }
     }
@@ -149,7 +165,8 @@ impl Set {
 
 /// For types without a hash of their own.
 fn any_equal(input: &Register, values: &ArrayRef) -> Result<Register> {
-    let none = BooleanArray::new(BooleanBuffer::new_unset(input.array().len()), input.array().logical_nulls());
+    let none =
+        BooleanArray::new(BooleanBuffer::new_unset(input.array().len()), input.array().logical_nulls());
     let mut found = Register::new(Arc::new(none), input.is_constant());
     for row in 0..values.len() {
         let value = Register::Constant(values.slice(row, 1));

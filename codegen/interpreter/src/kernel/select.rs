@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::kernels::zip;
 use arrow::compute::{concat, take};
@@ -49,7 +49,9 @@ fn select_primitive<T: ArrowPrimitiveType>(
         (Operand::Constant(t), Operand::Column(o)) => {
             bits.iter().zip(o).map(|(bit, &o)| if bit { t } else { o }).collect()
         }
-        (Operand::Constant(t), Operand::Constant(o)) => bits.iter().map(|bit| if bit { t } else { o }).collect(),
+        (Operand::Constant(t), Operand::Constant(o)) => {
+            bits.iter().map(|bit| if bit { t } else { o }).collect()
+        }
     };
     let nulls = select_nulls(bits, then.nulls(), otherwise.nulls());
     let array = PrimitiveArray::<T>::new(values.into(), nulls).with_data_type(then.data_type().clone());
@@ -106,7 +108,7 @@ pub(crate) fn truth(condition: &BooleanArray) -> BooleanArray {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::Int64Array;
+    use arrow::array::{AsArray, Int64Array};
 
     #[test]
     fn scatter_restores_the_order_of_rows() {

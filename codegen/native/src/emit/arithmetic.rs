@@ -69,7 +69,7 @@ impl Emitter<'_, '_> {
         valid: Option<Value>,
     ) -> Result<Value> {
         if matches!(op, ArithmeticOp::Divide | ArithmeticOp::Remainder) {
-            return Ok(self.division(op, lane, left, right, checked, valid));
+            return Ok(self.division(op, lane, left, right, valid));
         }
         let full = lane.bytes() == 8;
         if !checked || !full {
@@ -118,7 +118,6 @@ impl Emitter<'_, '_> {
         lane: Lane,
         left: Value,
         right: Value,
-        checked: bool,
         valid: Option<Value>,
     ) -> Value {
         let zero = self.ins().icmp_imm_s(IntCC::Equal, right, 0);
@@ -139,13 +138,12 @@ impl Emitter<'_, '_> {
         let quotient = self.ins().sdiv(left, divisor);
         let negated = self.ins().ineg(left);
         let value = self.ins().select(minus_one, negated, quotient);
-        if checked {
-            let least = lane.integer_range().map_or(i128::MIN, |(least, _)| least);
-            let least = self.integer(types::I64, least);
-            let is_least = self.ins().icmp(IntCC::Equal, left, least);
-            let overflow = self.ins().band(is_least, minus_one);
-            self.fail_if(overflow, valid);
-        }
+        // The quotient of the least value by −1 never fits.
+        let least = lane.integer_range().map_or(i128::MIN, |(least, _)| least);
+        let least = self.integer(types::I64, least);
+        let is_least = self.ins().icmp(IntCC::Equal, left, least);
+        let overflow = self.ins().band(is_least, minus_one);
+        self.fail_if(overflow, valid);
         value
     }
 
@@ -217,7 +215,8 @@ impl Emitter<'_, '_> {
         signature.params.extend([AbiParam::new(types::I64); 5]);
         signature.returns.push(AbiParam::new(types::I64));
         let signature = self.builder.import_signature(signature);
-        let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 16, 4));
+        let slot =
+            self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 16, 4));
         let out = self.ins().stack_addr(types::I64, slot, 0);
         let [a, b, c, d] = halves;
         let function = self.bases.multiply_wide;

@@ -1,8 +1,8 @@
 //! `If`: a selection between two values where both are cheap and cannot fail, a branch otherwise.
 
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types};
-use nyala_pipeline::program::{Branch, Statement};
 use nyala_pipeline::ValueId;
+use nyala_pipeline::program::{Branch, Statement};
 use nyala_schema::Result;
 
 use super::{Cell, Emitter};
@@ -26,7 +26,7 @@ impl Emitter<'_, '_> {
         let condition = self.cell(condition)?;
         let condition = self.is_true(condition);
         if !fact.own.fallible && fact.own.cost <= SELECT_COST_MAX {
-            return self.select(id, condition, then, otherwise);
+            return self.both_branches(id, condition, then, otherwise);
         }
         let nullable = self.is_nullable(id);
         let register = self.lane(id)?.register();
@@ -47,7 +47,7 @@ impl Emitter<'_, '_> {
         Ok(Cell { value, valid })
     }
 
-    fn select(
+    fn both_branches(
         &mut self,
         id: ValueId,
         condition: Value,
@@ -55,10 +55,10 @@ impl Emitter<'_, '_> {
         otherwise: &Branch,
     ) -> Result<Cell> {
         let (yes, no) = (self.branch_value(then)?, self.branch_value(otherwise)?);
-        let value = self.ins().select(condition, yes.value, no.value);
+        let value = self.select(condition, yes.value, no.value);
         let valid = self.is_nullable(id).then(|| {
             let (yes, no) = (self.flag(yes), self.flag(no));
-            self.ins().select(condition, yes, no)
+            self.select(condition, yes, no)
         });
         Ok(Cell { value, valid })
     }

@@ -1,7 +1,7 @@
 //! Casts between fixed-width types.
 
 use arrow::datatypes::DataType;
-use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 use nyala_pipeline::ValueId;
 use nyala_schema::Result;
@@ -56,6 +56,13 @@ impl Emitter<'_, '_> {
                 let power = self.ins().f64const(10f64.powi(digits as i32));
                 (self.ins().fdiv(value, power), None)
             }
+            Conversion::FloatToInteger => self.float_to_integer(source, target, value),
+            Conversion::DecimalToInteger { digits } => {
+                let factor = factor(digits)?;
+                let divisor = self.ins().iconst(types::I64, factor);
+                let whole = self.ins().sdiv(value, divisor);
+                (whole, self.out_of_range(source, target, whole))
+            }
             Conversion::ScaleUp { digits, bound } => self.scale_up(source, target, value, digits, bound)?,
             Conversion::ScaleDown { digits, bound } => {
                 self.scale_down(source, target, value, digits, bound)?
@@ -71,8 +78,7 @@ impl Emitter<'_, '_> {
             self.ins().icmp(IntCC::SignedLessThan, value, least)
         });
         let above = (high > greatest).then(|| {
-            let condition =
-                if unsigned { IntCC::UnsignedGreaterThan } else { IntCC::SignedGreaterThan };
+            let condition = if unsigned { IntCC::UnsignedGreaterThan } else { IntCC::SignedGreaterThan };
             let greatest = self.integer(types::I64, greatest);
             self.ins().icmp(condition, value, greatest)
         });
@@ -80,6 +86,28 @@ impl Emitter<'_, '_> {
             (Some(below), Some(above)) => Some(self.ins().bor(below, above)),
             (one, other) => one.or(other),
         }
+    }
+
+    /// Compared as 64-bit floats: exact for either width of float, and NaN fails every comparison.
+    fn float_to_integer(&mut self, source: Lane, target: Lane, value: Value) -> (Value, Option<Value>) {
+        let value = if source == Lane::Float32 { self.ins().fpromote(types::F64, value) } else { value };
+        let (least, greatest) = target.integer_range().unwrap_or_default();
+        // The bounds are powers of two, or one beside them where 53 bits hold that.
+        let (low, condition) = match least {
+            least if least < i128::from(i32::MIN) => (least, FloatCC::GreaterThanOrEqual),
+            least => (least - 1, FloatCC::GreaterThan),
+        };
+        let low = self.ins().f64const(low as f64);
+        let high = self.ins().f64const((greatest + 1) as f64);
+        let above = self.ins().fcmp(condition, value, low);
+        let below = self.ins().fcmp(FloatCC::LessThan, value, high);
+        let fits = self.ins().band(above, below);
+        let unfit = self.not(fits);
+        let whole = match target.is_unsigned() {
+            true => self.ins().fcvt_to_uint_sat(types::I64, value),
+            false => self.ins().fcvt_to_sint_sat(types::I64, value),
+        };
+        (whole, Some(unfit))
     }
 
     fn scale_up(
@@ -128,8 +156,7 @@ impl Emitter<'_, '_> {
         digits: u32,
         bound: Option<i128>,
     ) -> Result<(Value, Option<Value>)> {
-        let factor = power_of_ten(digits).and_then(|factor| i64::try_from(factor).ok());
-        let factor = factor.ok_or_else(|| not_native("a cast of that scale"))?;
+        let factor = factor(digits)?;
         let divisor = self.ins().iconst(types::I64, factor);
         let quotient = self.ins().sdiv(value, divisor);
         let whole = self.ins().imul(quotient, divisor);
@@ -144,4 +171,10 @@ impl Emitter<'_, '_> {
         let value = if target == Lane::Wide { self.widen(source, rounded) } else { rounded };
         Ok((value, unfit))
     }
+}
+
+/// 10^digits, where 64 bits hold it.
+fn factor(digits: u32) -> Result<i64> {
+    let factor = power_of_ten(digits).and_then(|factor| i64::try_from(factor).ok());
+    factor.ok_or_else(|| not_native("a cast of that scale"))
 }

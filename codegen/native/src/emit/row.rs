@@ -52,8 +52,7 @@ impl Emitter<'_, '_> {
                 emitter.drop_unless(*filter, next_row)?;
             }
             emitter.compute(&emitter.part.stage.outputs)?;
-            let index =
-                if filters { emitter.builder.use_var(emitter.survivors) } else { emitter.position };
+            let index = if filters { emitter.builder.use_var(emitter.survivors) } else { emitter.position };
             emitter.store_outputs(index)?;
             emitter.update_states()?;
             if filters {
@@ -134,7 +133,8 @@ impl Emitter<'_, '_> {
         let address = self.element(self.bases.groups, self.position, 4);
         let group = self.ins().uload32(trusted(), address, 0);
         self.check_index(group, self.bases.group_count);
-        let offset = self.ins().imul(group, self.bases.stride);
-        self.ins().iadd(self.bases.records, offset)
+        let (stride, records) = (self.bases.stride, self.bases.records);
+        let offset = self.ins().imul(group, stride);
+        self.ins().iadd(records, offset)
     }
 }

@@ -6,6 +6,7 @@ use nyala_pipeline::program::{StateOp, StateUpdate};
 use nyala_schema::Result;
 
 use super::{Cell, Emitter};
+use crate::frame::STATUS_SUM_OVERFLOW;
 use crate::lane::Lane;
 use crate::plan::update_values;
 
@@ -160,7 +161,7 @@ impl Emitter<'_, '_> {
 
     fn where_applies(&mut self, applies: Option<Value>, changed: Value, before: Value) -> Value {
         match applies {
-            Some(applies) => self.ins().select(applies, changed, before),
+            Some(applies) => self.select(applies, changed, before),
             None => changed,
         }
     }
@@ -186,13 +187,14 @@ impl Emitter<'_, '_> {
         let value = match applies {
             Some(applies) => {
                 let zero = self.integer(lane.register(), 0);
-                self.ins().select(applies, cell.value, zero)
+                self.select(applies, cell.value, zero)
             }
             None => cell.value,
         };
         if lane == Lane::Wide {
             let (sum, overflow) = self.ins().sadd_overflow(before, value);
-            self.fail_if(overflow, None);
+            let status = self.ins().ishl_imm_u(overflow, i64::from(STATUS_SUM_OVERFLOW.trailing_zeros()));
+            self.fail_if(status, None);
             return sum;
         }
         if field == Field::Partial {

@@ -119,7 +119,8 @@ impl Emitter<'_, '_> {
     }
 
     fn in_set(&mut self, input: ValueId, set: u32, negated: bool) -> Result<Cell> {
-        let Some(ParameterType::Set { len, .. }) = self.part.facts.program.parameters.get(set as usize) else {
+        let Some(ParameterType::Set { len, .. }) = self.part.facts.program.parameters.get(set as usize)
+        else {
             return Err(Error::internal("IN without a set"));
         };
         let (cell, lane) = (self.cell(input)?, self.lane(input)?);

@@ -14,7 +14,12 @@ use crate::lower::Lowering;
 use crate::pipeline::{Compute, Source};
 
 impl Builder {
-    pub(super) fn scan<'a>(&mut self, node: &'a Node<'a>, scan: &TableScan, consume: Consume<'_, 'a>) -> Result<()> {
+    pub(super) fn scan<'a>(
+        &mut self,
+        node: &'a Node<'a>,
+        scan: &TableScan,
+        consume: Consume<'_, 'a>,
+    ) -> Result<()> {
         let filter = scan_filter(node, scan)?;
         let source = Source::Scan { operator: node.operator.id, scan: scan.clone(), filter };
         consume(self, Stream::new(source, node, 0..node.columns.len()))

@@ -7,6 +7,7 @@
 mod aggregate;
 mod fields;
 mod join;
+mod layout;
 mod leaf;
 mod node;
 mod output;
@@ -23,7 +24,7 @@ use nyala_schema::operator::OperatorKind;
 use nyala_schema::{Error, Expr, Fragment, Result};
 
 use crate::lower::{Layer, LayerKind};
-use crate::pipeline::{Pipeline, PipelinePlan, Sink, Source, State, Step};
+use crate::pipeline::{Pipeline, PipelinePlan, Sink, State, Step};
 use crate::state::{StateId, StateSpec};
 
 use node::Node;
@@ -136,21 +137,14 @@ impl Builder {
 
     /// Ends a stream.
     fn add_pipeline(&mut self, stream: Stream<'_>, sink: Sink) {
-        let minds_order = match &sink {
+        let has_limit = stream.steps.iter().any(|step| matches!(step, Step::Limit { .. }));
+        let sink_minds = match &sink {
             Sink::Output { .. } => true,
             Sink::Aggregate { library, .. } => !library.is_empty(),
-            Sink::Build { .. } | Sink::Keep { .. } => {
-                stream.steps.iter().any(|step| matches!(step, Step::Limit { .. }))
-            }
+            Sink::Build { .. } | Sink::Keep { .. } => false,
         };
-        let ordered = stream.ordered && minds_order;
+        let ordered = stream.ordered && (has_limit || sink_minds);
         self.pipelines.push(Pipeline { source: stream.source, steps: stream.steps, sink, ordered });
-    }
-
-    /// The rows of a finished state, whose columns are `columns` of the operator, in ascending order.
-    fn state_stream<'a>(&self, node: &Node<'_>, state: StateId, columns: &Columns) -> Stream<'a> {
-        let source = Source::State { operator: node.operator.id, state };
-        Stream::new(source, node, columns.iter().copied())
     }
 }
 

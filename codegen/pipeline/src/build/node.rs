@@ -55,7 +55,9 @@ impl<'a> Node<'a> {
             OperatorKind::Values(_) | OperatorKind::Receive { .. } => Ok(self.physical_columns()),
             OperatorKind::Series { start, stop, .. } => {
                 let mut columns = self.exact_columns();
-                if let (Some(column), Some(a), Some(b)) = (columns.first_mut(), start.as_i128(), stop.as_i128()) {
+                if let (Some(column), Some(a), Some(b)) =
+                    (columns.first_mut(), start.as_i128(), stop.as_i128())
+                {
                     *column = Column::with_range(
                         column.data_type().clone(),
                         column.nullable(),
@@ -90,8 +92,12 @@ impl<'a> Node<'a> {
             }
             OperatorKind::HashJoin(join) => self.join_columns(join.kind),
             OperatorKind::NestedLoopJoin { kind, .. } => self.join_columns(*kind),
-            OperatorKind::Union => self.unify(self.inputs.iter().map(|input| input.columns.clone()).collect()),
-            OperatorKind::Recursion { .. } | OperatorKind::RecursionInput { .. } => Ok(self.physical_columns()),
+            OperatorKind::Union => {
+                self.unify(self.inputs.iter().map(|input| input.columns.clone()).collect())
+            }
+            OperatorKind::Recursion { .. } | OperatorKind::RecursionInput { .. } => {
+                Ok(self.physical_columns())
+            }
         }
     }
 

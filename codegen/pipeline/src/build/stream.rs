@@ -8,8 +8,9 @@ use nyala_schema::{Expr, Result};
 
 use super::{Columns, Node};
 use crate::column::Column;
-use crate::lower::{Layer, LayerKind, Lowering, is_volatile, needed_below};
+use crate::lower::{Layer, LayerKind, Lowering, Operand, is_volatile, needed_below};
 use crate::pipeline::{Compute, Source, Step};
+use crate::program::ValueId;
 
 pub(super) struct Stream<'a> {
     pub source: Source,
@@ -44,16 +45,30 @@ pub(super) struct Placed {
     pub targets: Vec<usize>,
 }
 
+/// The program of a step, what is known of its outputs, and which output each target is, unless it is plain.
+struct Lowered {
+    compute: Compute,
+    columns: Vec<Column>,
+    places: Vec<usize>,
+}
+
 impl<'a> Stream<'a> {
     /// A stream whose chunk holds just these of the operator's columns, in this order.
     pub fn new(source: Source, node: &Node<'_>, columns: impl IntoIterator<Item = usize>) -> Self {
-        let mut base = vec![None; node.columns.len()];
-        let mut chunk = vec![];
+        let (steps, chunk, base, layers) = (vec![], vec![], vec![], vec![]);
+        let mut stream = Self { source, steps, ordered: false, chunk, base, layers };
+        stream.reset(node, columns);
+        stream
+    }
+
+    /// After a step that gives just these of the operator's columns, in this order.
+    pub fn reset(&mut self, node: &Node<'_>, columns: impl IntoIterator<Item = usize>) {
+        self.base = vec![None; node.columns.len()];
+        self.chunk.clear();
         for column in columns {
-            base[column] = Some(chunk.len());
-            chunk.push(node.columns[column].clone());
+            self.base[column] = Some(self.chunk.len());
+            self.chunk.push(node.columns[column].clone());
         }
-        Self { source, steps: vec![], ordered: false, chunk, base, layers: vec![] }
     }
 
     /// The chunk column that holds this column as it is, if one does.
@@ -131,19 +146,18 @@ impl<'a> Stream<'a> {
                 kept_list.push(*column);
             }
         }
-        let (compute, outputs) = self.lower_targets(kept_list, targets, &plain)?;
+        let lowered = self.lower_targets(kept_list, targets, &plain)?;
+        let compute = lowered.compute;
         let positions: BTreeMap<usize, usize> =
             compute.kept.iter().enumerate().map(|(new, &old)| (old, new)).collect();
-        let mut next_output = compute.kept.len()..;
-        let targets = plain
-            .iter()
-            .map(|plain| match plain {
-                Some(old) => positions[old],
-                None => next_output.next().unwrap_or(usize::MAX),
-            })
-            .collect();
+        let outputs = compute.kept.len();
+        let targets = plain.iter().zip(lowered.places).map(|(plain, place)| match plain {
+            Some(old) => positions[old],
+            None => outputs + place,
+        });
+        let targets = targets.collect();
         let mut chunk: Vec<Column> = compute.kept.iter().map(|&old| self.chunk[old].clone()).collect();
-        chunk.extend(outputs);
+        chunk.extend(lowered.columns);
         self.chunk = chunk;
         let operator = self.layers.last().map_or(operator, |layer| layer.operator);
         self.steps.push(Step::Compute { operator, compute });
@@ -151,26 +165,34 @@ impl<'a> Stream<'a> {
         Ok(Placed { kept, targets })
     }
 
-    /// The program for a step, and what is known of its outputs: one for every target that is not plain.
     fn lower_targets(
         &self,
         kept: Vec<usize>,
         targets: &[Target<'_>],
         plain: &[Option<usize>],
-    ) -> Result<(Compute, Vec<Column>)> {
+    ) -> Result<Lowered> {
         let mut lowering = Lowering::new(&self.chunk, &self.base, &self.layers);
         lowering.run_layers(&super::columns_of(targets.iter().map(|target| target.expr)))?;
         let mut outputs = vec![];
-        let mut columns = vec![];
+        let mut places = vec![];
         for (target, plain) in targets.iter().zip(plain) {
-            if plain.is_none() {
-                let id = lowering.lower_as(target.expr, &target.data_type)?;
-                columns.push(lowering.column_of(&crate::lower::Operand::Computed(id)));
-                outputs.push(id);
+            if plain.is_some() {
+                places.push(0);
+                continue;
+            }
+            let id = lowering.lower_as(target.expr, &target.data_type)?;
+            let shared = |(output, alone): &(ValueId, bool)| *output == id && !alone && !target.alone;
+            let known = outputs.iter().position(shared);
+            places.push(known.unwrap_or(outputs.len()));
+            if known.is_none() {
+                outputs.push((id, target.alone));
             }
         }
+        let outputs: Vec<ValueId> = outputs.into_iter().map(|(id, _)| id).collect();
+        let columns = outputs.iter().map(|id| lowering.column_of(&Operand::Computed(*id))).collect();
         let finished = lowering.finish(&outputs, &[])?;
-        Ok((Compute { code: finished.code, inputs: finished.inputs, kept }, columns))
+        let compute = Compute { code: finished.code, inputs: finished.inputs, kept };
+        Ok(Lowered { compute, columns, places })
     }
 
     /// Runs all layers: then the operator's needed columns, in the types that the node says, and the extra targets

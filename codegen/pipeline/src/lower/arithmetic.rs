@@ -4,7 +4,7 @@ use arrow::datatypes::DataType;
 use nyala_schema::Result;
 use nyala_schema::expr::ArithmeticOp;
 
-use super::cast::{DECIMAL128_DIGITS, number_scale};
+use super::cast::{DECIMAL128_DIGITS, digits_at, number_scale};
 use super::{Lowering, Operand};
 use crate::column::{Column, decimal_parts, decimal_type, exact_type, fits_decimal64, is_decimal64};
 use crate::program::{Op, Type, ValueId};
@@ -58,56 +58,56 @@ impl Lowering<'_> {
         precision: u8,
         scale: i8,
     ) -> Result<Operand> {
-        let (left, right) = (self.as_decimal(left)?, self.as_decimal(right)?);
+        let (s1, s2) = (self.scale_of(left), self.scale_of(right));
         match op {
             ArithmeticOp::Add | ArithmeticOp::Subtract | ArithmeticOp::Remainder => {
-                let (left, right) = (self.rescaled(&left, scale)?, self.rescaled(&right, scale)?);
-                let range = combined(op, self.column_of(&left).interval(), self.column_of(&right).interval());
-                self.decimal_result(op, &left, &right, (precision, scale), range, range)
+                let range = combined(op, self.range_at(left, scale), self.range_at(right, scale));
+                let operands = [(left, scale), (right, scale)];
+                self.decimal_result(op, operands, (precision, scale), range, range)
             }
             ArithmeticOp::Multiply => {
-                let natural = self.scale_of(&left).saturating_add(self.scale_of(&right));
-                let range = self.column_of(&left).interval().multiply(self.column_of(&right).interval());
+                let natural = s1.saturating_add(s2);
+                let range = self.range_at(left, s1).multiply(self.range_at(right, s2));
+                let operands = [(left, s1), (right, s2)];
                 if natural == scale {
-                    return self.decimal_result(op, &left, &right, (precision, scale), range, range);
+                    return self.decimal_result(op, operands, (precision, scale), range, range);
                 }
                 let product =
-                    self.decimal_result(op, &left, &right, (DECIMAL128_DIGITS, natural), range, range)?;
+                    self.decimal_result(op, operands, (DECIMAL128_DIGITS, natural), range, range)?;
                 self.cast(&product, &DataType::Decimal128(precision, scale), false)
             }
             ArithmeticOp::Divide => {
-                let power =
-                    i16::from(scale) - i16::from(self.scale_of(&left)) + i16::from(self.scale_of(&right));
-                let dividend = self.column_of(&left).interval().scaled(power);
-                let range = dividend.divide(self.column_of(&right).interval());
-                self.decimal_result(op, &left, &right, (precision, scale), range, dividend)
+                let power = i16::from(scale) - i16::from(s1) + i16::from(s2);
+                let dividend = self.range_at(left, s1).scaled(power);
+                let range = dividend.divide(self.range_at(right, s2));
+                self.decimal_result(op, [(left, s1), (right, s2)], (precision, scale), range, dividend)
             }
         }
     }
 
-    /// Emits the operation with operands and result of one width: 64 bits when operands, result and `between`,
-    /// what is computed on the way, fit it.
+    /// Emits the operation on operands at their scales, all of one width: 64 bits when operands, result and
+    /// `between`, what is computed on the way, fit it.
     fn decimal_result(
         &mut self,
         op: ArithmeticOp,
-        left: &Operand,
-        right: &Operand,
+        operands: [(&Operand, i8); 2],
         (precision, scale): (u8, i8),
         range: Interval,
         between: Interval,
     ) -> Result<Operand> {
-        let operands_fit = [left, right].into_iter().all(|operand| {
-            let column = self.column_of(operand);
-            fits_decimal64(self.scale_of(operand), column.interval())
-        });
-        let all = Interval::digits(precision);
-        let narrow = operands_fit && fits_decimal64(scale, all.intersect(range)) && fits_decimal64(0, between);
-        let (data_type, left, right) = if narrow {
-            let data_type = decimal_type(precision, scale, Interval::EMPTY);
-            (data_type, self.narrow(left)?, self.narrow(right)?)
-        } else {
-            (DataType::Decimal128(precision, scale), self.wide(left)?, self.wide(right)?)
+        let fit = |lowering: &Self| {
+            operands.iter().all(|(operand, at)| fits_decimal64(*at, lowering.range_at(operand, *at)))
         };
+        let all = Interval::digits(precision);
+        let narrow = fit(self) && fits_decimal64(scale, all.intersect(range)) && fits_decimal64(0, between);
+        let data_type = if narrow {
+            decimal_type(precision, scale, Interval::EMPTY)
+        } else {
+            DataType::Decimal128(precision, scale)
+        };
+        let [left, right] = operands;
+        let left = self.operand(left.0, left.1, narrow)?;
+        let right = self.operand(right.0, right.1, narrow)?;
         let fits = Interval::of_type(&data_type).is_some_and(|all| all.contains(range))
             && Interval::digits(DECIMAL128_DIGITS).contains(between);
         let column = Column::with_range(data_type, false, range);
@@ -145,30 +145,27 @@ impl Lowering<'_> {
         Operand::Computed(self.emit(Op::Negate { input, checked }, column, checked))
     }
 
-    /// An integer as a decimal without digits behind the point.
-    fn as_decimal(&mut self, operand: &Operand) -> Result<Operand> {
-        self.rescaled(operand, self.scale_of(operand))
+    /// An integer or decimal as a decimal of a scale, in 64 bits, which it is known to fit, or in 128.
+    fn operand(&mut self, operand: &Operand, scale: i8, narrow: bool) -> Result<ValueId> {
+        let column = self.column_of(operand);
+        let same_width = is_decimal64(column.data_type()) == narrow;
+        if same_width && decimal_parts(column.data_type()).is_some_and(|(_, own)| own == scale) {
+            return Ok(self.own_value(operand));
+        }
+        let digits = digits_at(&column, scale);
+        let data_type = match narrow {
+            true => decimal_type(digits, scale, Interval::EMPTY),
+            false => DataType::Decimal128(digits, scale),
+        };
+        self.value(operand, &data_type)
+    }
+
+    fn range_at(&self, operand: &Operand, scale: i8) -> Interval {
+        self.column_of(operand).interval().scaled(i16::from(scale) - i16::from(self.scale_of(operand)))
     }
 
     fn scale_of(&self, operand: &Operand) -> i8 {
         number_scale(self.column_of(operand).data_type()).unwrap_or(0)
-    }
-
-    /// As a value of 64 bits, which it is known to fit.
-    pub(super) fn narrow(&mut self, operand: &Operand) -> Result<ValueId> {
-        let data_type = self.column_of(operand).data_type().clone();
-        if is_decimal64(&data_type) {
-            return Ok(self.own_value(operand));
-        }
-        let (precision, scale) = decimal_parts(&data_type).unwrap_or((DECIMAL128_DIGITS, 0));
-        self.value(operand, &decimal_type(precision, scale, Interval::EMPTY))
-    }
-
-    /// As a value of 128 bits.
-    pub(super) fn wide(&mut self, operand: &Operand) -> Result<ValueId> {
-        let data_type = self.column_of(operand).data_type().clone();
-        let (precision, scale) = decimal_parts(&data_type).unwrap_or((DECIMAL128_DIGITS, 0));
-        self.value(operand, &DataType::Decimal128(precision, scale))
     }
 }
 

@@ -5,6 +5,7 @@ use nyala_schema::{Result, Value};
 
 use super::{Lowering, Operand};
 use crate::column::{Column, decimal_parts, decimal_type, exact_type};
+use crate::inspect::always_converts;
 use crate::program::{Op, Type, ValueId};
 use crate::range::Interval;
 
@@ -45,24 +46,6 @@ impl Lowering<'_> {
         let op = Op::Cast { input: id, safe: safe && !fits };
         self.emit(op, Column { ty, range }, !safe && !fits)
     }
-
-    /// A decimal or integer at another scale, in the narrowest type for it.
-    pub(super) fn rescaled(&mut self, operand: &Operand, scale: i8) -> Result<Operand> {
-        let from = self.column_of(operand);
-        let (precision, scale_from) = number_parts(from.data_type());
-        if scale_from == scale && decimal_parts(from.data_type()).is_some() {
-            return Ok(operand.clone());
-        }
-        let power = i16::from(scale) - i16::from(scale_from);
-        let digits = (i16::from(precision) + power.max(0)).clamp(1, i16::from(DECIMAL128_DIGITS)) as u8;
-        let target = decimal_type(digits, scale, from.interval().scaled(power));
-        match operand {
-            Operand::Constant(value) if fold(value, &target).is_some() => {
-                Ok(Operand::Constant(fold(value, &target).unwrap_or_else(|| value.clone())))
-            }
-            _ => Ok(Operand::Computed(self.value(operand, &target)?)),
-        }
-    }
 }
 
 pub(super) const DECIMAL128_DIGITS: u8 = 38;
@@ -76,21 +59,6 @@ fn converted(from: &Column, to: &DataType) -> (Option<Interval>, bool) {
             (Some(all.intersect(scaled)), all.contains(scaled))
         }
         _ => (all, always_converts(from.data_type(), to)),
-    }
-}
-
-/// Of types that are not both integers or decimals.
-pub(super) fn always_converts(from: &DataType, to: &DataType) -> bool {
-    use DataType as D;
-    let number = number_scale(from).is_some() || from.is_floating() || *from == D::Boolean;
-    let text = matches!(from, D::Utf8 | D::LargeUtf8 | D::Utf8View);
-    match to {
-        D::Float16 | D::Float32 | D::Float64 => number,
-        D::Utf8 | D::LargeUtf8 | D::Utf8View => number || text || from.is_temporal(),
-        D::Binary | D::LargeBinary | D::BinaryView => text,
-        D::Boolean => number,
-        D::Date32 => matches!(from, D::Timestamp(..) | D::Date64),
-        _ => *from == D::Boolean && to.is_integer(),
     }
 }
 
@@ -110,6 +78,13 @@ fn number_parts(data_type: &DataType) -> (u8, i8) {
         DataType::Int32 | DataType::UInt32 => (10, 0),
         _ => (20, 0),
     })
+}
+
+/// Decimal digits that the column's values may have at a scale that is not below their own.
+pub(super) fn digits_at(column: &Column, scale: i8) -> u8 {
+    let (precision, own) = number_parts(column.data_type());
+    let digits = i16::from(precision) + (i16::from(scale) - i16::from(own)).max(0);
+    digits.clamp(1, i16::from(DECIMAL128_DIGITS)) as u8
 }
 
 /// The value in another type; `None` when that fails.

@@ -5,9 +5,9 @@ use arrow::datatypes::DataType;
 use nyala_schema::expr::CompareOp;
 use nyala_schema::{Expr, Result, Value};
 
-use super::cast::{DECIMAL128_DIGITS, fold, number_scale, physical_value};
+use super::cast::{digits_at, fold, number_scale, physical_value};
 use super::{Lowering, Operand};
-use crate::column::{Column, decimal_parts, fits_decimal64};
+use crate::column::{Column, decimal_parts, decimal_type};
 use crate::program::{Op, ValueId};
 use crate::range::Interval;
 
@@ -94,19 +94,13 @@ impl Lowering<'_> {
         left: &Operand,
         right: &Operand,
     ) -> Result<(ValueId, ValueId)> {
+        let (a, b) = (self.column_of(left), self.column_of(right));
         let scale = |column: &Column| number_scale(column.data_type()).unwrap_or(0);
-        let common = scale(&self.column_of(left)).max(scale(&self.column_of(right)));
-        let (left, right) = (self.rescaled(left, common)?, self.rescaled(right, common)?);
-        let (a, b) = (self.column_of(&left), self.column_of(&right));
-        let digits = |column: &Column| decimal_parts(column.data_type()).map_or(DECIMAL128_DIGITS, |(p, _)| p);
-        let precision = digits(&a).max(digits(&b));
-        let both_fit = fits_decimal64(common, a.interval()) && fits_decimal64(common, b.interval());
-        let data_type = if both_fit {
-            DataType::Decimal64(precision.min(nyala_schema::scan::DECIMAL64_DIGITS), common)
-        } else {
-            DataType::Decimal128(precision, common)
-        };
-        Ok((self.value(&left, &data_type)?, self.value(&right, &data_type)?))
+        let common = scale(&a).max(scale(&b));
+        let scaled = |column: &Column| column.interval().scaled(i16::from(common) - i16::from(scale(column)));
+        let precision = digits_at(&a, common).max(digits_at(&b, common));
+        let data_type = decimal_type(precision, common, scaled(&a).union(scaled(&b)));
+        Ok((self.value(left, &data_type)?, self.value(right, &data_type)?))
     }
 
     /// `input IN (values)`. NULL among the values turns every "no" into "unknown".
@@ -152,7 +146,8 @@ fn converted_exactly(value: &Value, data_type: &DataType) -> Option<Value> {
         return Some(converted);
     }
     let number = number_scale(value.data_type()).is_some() && number_scale(data_type).is_some();
-    let fits = converted.as_i128().zip(Interval::of_type(data_type)).is_none_or(|(v, all)| all.contains_value(v));
+    let fits =
+        converted.as_i128().zip(Interval::of_type(data_type)).is_none_or(|(v, all)| all.contains_value(v));
     let back = fold(&converted, value.data_type())?;
     (number && fits && back == *value).then_some(converted)
 }

@@ -5,7 +5,7 @@ use nyala_schema::{Expr, Result};
 
 use super::{Lowering, Operand, Scope};
 use crate::column::Column;
-use crate::program::{Branch, Block, Op, ValueId};
+use crate::program::{Block, Branch, Op, ValueId};
 
 impl Lowering<'_> {
     pub(super) fn boolean(&mut self, expr: &Expr, level: usize) -> Result<ValueId> {

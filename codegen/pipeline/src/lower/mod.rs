@@ -26,7 +26,7 @@ use crate::column::Column;
 use crate::program::{Op, Parameter, ParameterType, Statement, Type, ValueId};
 
 pub(crate) use cast::physical_value;
-pub(crate) use finish::Finished;
+pub(crate) use layers::needed_below;
 
 /// A filter or project that has not run yet, with the operator it came from.
 #[derive(Debug, Clone)]
@@ -120,6 +120,16 @@ impl<'a> Lowering<'a> {
     pub fn lower_as(&mut self, expr: &Expr, data_type: &DataType) -> Result<ValueId> {
         let operand = self.lower_top(expr)?;
         self.value(&operand, data_type)
+    }
+
+    /// Lowers an expression over the top level to a value of whatever type it has.
+    pub fn lower_value(&mut self, expr: &Expr) -> Result<ValueId> {
+        let operand = self.lower_top(expr)?;
+        Ok(self.own_value(&operand))
+    }
+
+    pub fn may_be_null(&self, id: ValueId) -> bool {
+        self.nullable(id)
     }
 
     /// What is known of an operand.

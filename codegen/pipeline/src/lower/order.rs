@@ -5,6 +5,7 @@ use nyala_schema::expr::ArithmeticOp;
 use nyala_schema::{Expr, Value};
 
 use super::is_volatile;
+use crate::inspect::cast_may_fail;
 
 /// The parts of a conjunction, those first that cost little and cannot fail. A part that may fail stays behind all
 /// that were written before it, for they may guard it; nothing moves past a volatile part.
@@ -17,7 +18,8 @@ pub(super) fn ordered_conjuncts(predicate: &Expr) -> Vec<&Expr> {
             Some((last, body)) if is_volatile(last) => (Some(*last), body),
             _ => (None, segment),
         };
-        let (failing, mut safe): (Vec<&Expr>, Vec<&Expr>) = body.iter().copied().partition(|part| may_fail(part));
+        let (failing, mut safe): (Vec<&Expr>, Vec<&Expr>) =
+            body.iter().copied().partition(|part| may_fail(part));
         safe.sort_by_key(|part| cost(part));
         ordered.extend(safe);
         ordered.extend(failing);
@@ -45,7 +47,8 @@ fn cost(expr: &Expr) -> u32 {
         Expr::Arithmetic { .. } => 2,
         Expr::Compare { left, .. } => text_price(&left.data_type(), 2, 12),
         Expr::InList { input, values, .. } => {
-            text_price(&input.data_type(), 6, 16) + u32::try_from(values.len()).unwrap_or(u32::MAX).min(16) / 4
+            text_price(&input.data_type(), 6, 16)
+                + u32::try_from(values.len()).unwrap_or(u32::MAX).min(16) / 4
         }
         Expr::Case { .. } => 6,
         Expr::Cast { input, data_type, .. } => {
@@ -93,16 +96,4 @@ fn may_fail(expr: &Expr) -> bool {
         | Expr::InList { .. } => false,
     };
     own || expr.children().into_iter().any(may_fail)
-}
-
-fn cast_may_fail(from: &DataType, to: &DataType) -> bool {
-    use crate::range::Interval;
-    if let (Some((p1, s1)), Some((p2, s2))) = (crate::column::decimal_parts(from), crate::column::decimal_parts(to)) {
-        let scaled = Interval::digits(p1).scaled(i16::from(s2) - i16::from(s1));
-        return !Interval::digits(p2).contains(scaled);
-    }
-    match (Interval::of_type(from), Interval::of_type(to)) {
-        (Some(from), Some(to_range)) if to.is_integer() => !to_range.contains(from),
-        _ => !crate::lower::cast::always_converts(from, to),
-    }
 }

@@ -10,6 +10,10 @@ use crate::column::Columns;
 
 const DAYS_PER_YEAR: f64 = 365.25;
 const MONTHS_PER_YEAR: f64 = 12.0;
+/// Different characters at one place of a text.
+const SYMBOLS: f64 = 10.0;
+/// Different lengths of texts.
+const LENGTHS: f64 = 50.0;
 
 /// What is expected of an expression over columns.
 pub fn estimate(expr: &Expr, columns: &Columns) -> ColumnEstimate {
@@ -27,6 +31,7 @@ pub fn estimate(expr: &Expr, columns: &Columns) -> ColumnEstimate {
         }
         Expr::Call { function, arguments, data_type, .. } => {
             calendar(function, arguments, data_type, columns)
+                .or_else(|| few_values(function, arguments, columns))
                 .unwrap_or_else(|| combined(expr, data_type, columns))
         }
         Expr::Case { branches, otherwise, data_type } => {
@@ -86,6 +91,25 @@ fn linear(op: ArithmeticOp, left: &Expr, right: &Expr, columns: &Columns) -> Opt
         ArithmeticOp::Multiply => Some(scaled(input, constant, 0.0)),
         ArithmeticOp::Divide | ArithmeticOp::Remainder => None,
     }
+}
+
+/// Prefixes and remainders have few values.
+fn few_values(function: &str, arguments: &[Expr], columns: &Columns) -> Option<ColumnEstimate> {
+    let number = |index: usize| match arguments.get(index) {
+        Some(Expr::Literal(value)) => value.as_f64(),
+        _ => None,
+    };
+    let values = match function {
+        "substr" | "substring" => SYMBOLS.powf(number(2)?.max(0.0)),
+        "left" | "right" => SYMBOLS.powf(number(1)?.abs()),
+        "character_length" | "octet_length" | "bit_length" => LENGTHS,
+        _ => return None,
+    };
+    let mut result = estimate(arguments.first()?, columns);
+    result.range = None;
+    result.distinct = result.distinct.min(values);
+    result.distinct_table = result.distinct_table.min(values);
+    Some(result)
 }
 
 /// Parts of dates have few values.

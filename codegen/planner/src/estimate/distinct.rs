@@ -9,7 +9,7 @@ use crate::column::Columns;
 ///
 /// The formula is Yao's, approximated as by Cardenas (CACM 1975).
 pub fn distinct_among(estimate: &ColumnEstimate, rows: f64) -> f64 {
-    sampled(estimate.distinct, estimate.origin_rows, rows)
+    sampled(estimate.distinct, estimate.origin_rows, rows).min(estimate.kept)
 }
 
 fn sampled(distinct: f64, origin_rows: f64, rows: f64) -> f64 {

@@ -27,6 +27,8 @@ pub struct ColumnEstimate {
     pub distinct: f64,
     /// Distinct values before any predicate.
     pub distinct_table: f64,
+    /// Distinct values in the rows that predicates on the whole table leave; infinite when unknown.
+    pub kept: f64,
     /// Least and greatest position.
     pub range: Option<(f64, f64)>,
     /// Sums and averages.
@@ -53,6 +55,7 @@ impl ColumnEstimate {
         Self {
             distinct,
             distinct_table: distinct,
+            kept: f64::INFINITY,
             range: None,
             bell: None,
             null_fraction: 0.0,

@@ -184,6 +184,10 @@ fn share_below(estimate: &ColumnEstimate, at: f64, inclusive: bool) -> Option<f6
         return Some(normal_share((at - bell.mean) / bell.deviation.max(f64::MIN_POSITIVE)));
     }
     let (min, max) = estimate.range?;
+    if min == max && estimate.distinct_table > 1.0 {
+        // Texts that begin alike.
+        return None;
+    }
     if at < min {
         return Some(0.0);
     }
@@ -268,9 +272,13 @@ fn add_bound(expr: &Expr, columns: &Columns, ranges: &mut Vec<Interval>) -> bool
     };
     let range = &mut ranges[index];
     if is_low {
-        range.low = Some(range.low.map_or((at, inclusive), |known| if known.0 > at { known } else { (at, inclusive) }));
+        range.low = Some(
+            range.low.map_or((at, inclusive), |known| if known.0 > at { known } else { (at, inclusive) }),
+        );
     } else {
-        range.high = Some(range.high.map_or((at, inclusive), |known| if known.0 < at { known } else { (at, inclusive) }));
+        range.high = Some(
+            range.high.map_or((at, inclusive), |known| if known.0 < at { known } else { (at, inclusive) }),
+        );
     }
     true
 }

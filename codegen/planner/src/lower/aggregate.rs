@@ -4,7 +4,7 @@ use datafusion_expr::Expr as Logical;
 use datafusion_expr::expr::{AggregateFunction, NullTreatment};
 use datafusion_expr::logical_plan::{Aggregate as LogicalNode, DistinctOn};
 use datafusion_expr::utils::grouping_set_to_exprlist;
-use nyala_schema::operator::AggregateCall;
+use nyala_schema::operator::{AggregateCall, SortKey};
 use nyala_schema::{Error, Expr, Result};
 
 use super::{Lowered, Lowering, Scope, from_datafusion};
@@ -83,7 +83,8 @@ impl Lowering<'_> {
         grouped(input.relation, keys, vec![])
     }
 
-    /// The first row of each group, by `first_value` of every column.
+    /// The first row of each group, by `first_value` of every column; in the order of the groups' keys, which ORDER BY
+    /// begins with.
     pub(super) fn distinct_on(&mut self, node: &DistinctOn) -> Result<Lowered> {
         let input = self.query(&node.input)?;
         let scope = Scope::new(node.input.schema(), &input.columns);
@@ -108,19 +109,24 @@ impl Lowering<'_> {
             };
             calls.push((self.columns.add_new(field.name(), call.data_type.clone(), true), call));
         }
+        let result_order = keys.iter().zip(&order_by).map(|((index, key), order)| SortKey {
+            expr: Expr::Column { index: *index, data_type: key.data_type(), nullable: true },
+            ..order.clone()
+        });
+        let result_order: Vec<SortKey> = result_order.collect();
         let relation = self.with_subqueries(input.relation);
         let mut lowered = grouped(relation, keys, calls);
         lowered.columns.drain(..node.on_expr.len());
+        if !result_order.is_empty() {
+            let input = Box::new(lowered.relation);
+            lowered.relation = Relation::new(RelationKind::Sort { input, keys: result_order, fetch: None });
+        }
         Ok(lowered)
     }
 }
 
 /// The columns are the keys, then the calls; a column that is grouped by twice is one key.
-fn grouped(
-    input: Relation,
-    keys: Vec<(ColumnId, Expr)>,
-    calls: Vec<(ColumnId, AggregateCall)>,
-) -> Lowered {
+fn grouped(input: Relation, keys: Vec<(ColumnId, Expr)>, calls: Vec<(ColumnId, AggregateCall)>) -> Lowered {
     let columns = keys.iter().map(|(id, _)| *id).chain(calls.iter().map(|(id, _)| *id)).collect();
     let mut distinct: Vec<(ColumnId, Expr)> = Vec::with_capacity(keys.len());
     for (id, expr) in keys {

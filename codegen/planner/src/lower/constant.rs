@@ -54,7 +54,10 @@ impl Lowering<'_> {
         let is_constant = rows.iter().flatten().all(|expr| matches!(expr, Expr::Literal(_)));
         let kind = if is_constant {
             let arrays = (0..columns.len()).map(|column| constants(&rows, column)).collect::<Result<_>>()?;
-            RelationKind::Values { batch: self.batch(&columns, arrays, rows.len())?, columns: columns.clone() }
+            RelationKind::Values {
+                batch: self.batch(&columns, arrays, rows.len())?,
+                columns: columns.clone(),
+            }
         } else {
             let branches = rows.into_iter().map(|row| self.computed_row(row)).collect::<Result<_>>()?;
             RelationKind::Union { columns: columns.clone(), branches }

@@ -105,7 +105,7 @@ impl Lowering<'_> {
         }
         match binary.op {
             Operator::And => Ok(Expr::And(Box::new(left), Box::new(right))),
-            Operator::Or => Ok(Expr::Or(Box::new(left), Box::new(right))),
+            Operator::Or => Ok(either(left, right)),
             Operator::RegexMatch => Ok(regexp_like(left, right, false, false)),
             Operator::RegexIMatch => Ok(regexp_like(left, right, true, false)),
             Operator::RegexNotMatch => Ok(regexp_like(left, right, false, true)),
@@ -191,14 +191,36 @@ fn retyped(expr: Expr, data_type: &DataType) -> Expr {
     if expr.data_type() == DataType::Null { null(data_type) } else { expr }
 }
 
-fn like(input: Expr, pattern: Expr, negated: bool, case_insensitive: bool) -> Expr {
-    Expr::Like {
-        input: Box::new(input),
-        pattern: Box::new(pattern),
-        escape: None,
-        negated,
-        case_insensitive,
+/// A disjunction; equalities of one expression with constants as an IN list.
+fn either(left: Expr, right: Expr) -> Expr {
+    match (allowed(&left), allowed(&right)) {
+        (Some((input, mut values)), Some((other, more))) if input == other => {
+            values.extend(more);
+            Expr::InList { input: Box::new(input.clone()), values, negated: false }
+        }
+        _ => Expr::Or(Box::new(left), Box::new(right)),
     }
+}
+
+/// What is compared, and the constants that it may be equal to.
+fn allowed(expr: &Expr) -> Option<(&Expr, Vec<Value>)> {
+    match expr {
+        Expr::InList { input, values, negated: false } => Some((input, values.clone())),
+        Expr::Compare { op: CompareOp::Equal, left, right } => match (left.as_ref(), right.as_ref()) {
+            (Expr::Literal(_), Expr::Literal(_)) => None,
+            (input, Expr::Literal(value)) | (Expr::Literal(value), input)
+                if *value.data_type() == input.data_type() =>
+            {
+                Some((input, vec![value.clone()]))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn like(input: Expr, pattern: Expr, negated: bool, case_insensitive: bool) -> Expr {
+    Expr::Like { input: Box::new(input), pattern: Box::new(pattern), escape: None, negated, case_insensitive }
 }
 
 fn result_type(operator: Operator, left: &Expr, right: &Expr) -> Result<DataType> {

@@ -29,7 +29,13 @@ pub fn operator_function(operator: Operator) -> Option<&'static str> {
 /// A call of an internal function, which gives NULL just when an argument is NULL.
 pub fn internal_call(function: &str, arguments: Vec<Expr>, data_type: DataType) -> Expr {
     let nullable = arguments.iter().any(Expr::nullable);
-    Expr::Call { function: function.into(), arguments, data_type, nullable, volatility: Volatility::Immutable }
+    Expr::Call {
+        function: function.into(),
+        arguments,
+        data_type,
+        nullable,
+        volatility: Volatility::Immutable,
+    }
 }
 
 impl Lowering<'_> {

@@ -37,8 +37,7 @@ impl Lowering<'_> {
             expanded.push((index, expr));
             grouped.push((index, Expr::Column { index, data_type, nullable: true }));
         }
-        grouped
-            .push((grouping_id, Expr::Column { index: grouping_id, data_type: id_type, nullable: false }));
+        grouped.push((grouping_id, Expr::Column { index: grouping_id, data_type: id_type, nullable: false }));
         let expand = Expand { input, keys: expanded, grouping_id, sets };
         Ok((Relation::new(RelationKind::Expand(Box::new(expand))), grouped))
     }

@@ -1,16 +1,24 @@
 //! Joins; right joins become left joins.
 
 use datafusion_common::{JoinType, NullEquality};
+use datafusion_expr::LogicalPlan;
 use datafusion_expr::logical_plan::Join as LogicalNode;
 use nyala_schema::{Expr, Result};
 
 use super::{Lowered, Lowering, Scope};
 use crate::relation::{Join, LogicalJoin, Relation, RelationKind, Side};
 
+/// How DataFusion's optimizer names the scalar subqueries that it makes joins of.
+const SCALAR_SUBQUERY: &str = "__scalar_sq";
+
 impl Lowering<'_> {
     pub(super) fn join(&mut self, join: &LogicalNode) -> Result<Lowered> {
         let mut left = self.query(&join.left)?;
         let mut right = self.query(&join.right)?;
+        if is_scalar_subquery(join) && !right.relation.is_one_row() {
+            let input = Box::new(right.relation);
+            right.relation = Relation::new(RelationKind::AtMostOneRow { input });
+        }
         let (left_schema, right_schema) = (join.left.schema(), join.right.schema());
         let mut keys = Vec::with_capacity(join.on.len());
         for (left_key, right_key) in &join.on {
@@ -67,9 +75,21 @@ impl Lowering<'_> {
     }
 }
 
+/// Whether DataFusion made this join of an uncorrelated scalar subquery, which must not give a second row.
+fn is_scalar_subquery(join: &LogicalNode) -> bool {
+    let is_alias = matches!(join.right.as_ref(), LogicalPlan::SubqueryAlias(alias)
+        if alias.alias.table().starts_with(SCALAR_SUBQUERY));
+    is_alias && join.join_type == JoinType::Left && join.on.is_empty() && join.filter.is_none()
+}
+
 /// A left join with exactly one row and without a condition, which scalar subqueries become, keeps all left rows
 /// as an inner join does, and those can be reordered.
-fn cross_as_inner(kind: LogicalJoin, keys: &[(Expr, Expr)], residual: &[Expr], right: &Relation) -> LogicalJoin {
+fn cross_as_inner(
+    kind: LogicalJoin,
+    keys: &[(Expr, Expr)],
+    residual: &[Expr],
+    right: &Relation,
+) -> LogicalJoin {
     if kind == LogicalJoin::Left && keys.is_empty() && residual.is_empty() && right.is_one_row() {
         return LogicalJoin::Inner;
     }

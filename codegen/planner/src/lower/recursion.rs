@@ -36,8 +36,7 @@ impl Lowering<'_> {
         self.recursions.pop();
         let step = self.in_types_of(step?, &query.schema);
         let columns = self.new_columns(&query.schema);
-        let recursion =
-            Recursion { id, distinct: query.is_distinct, columns: columns.clone(), seed, step };
+        let recursion = Recursion { id, distinct: query.is_distinct, columns: columns.clone(), seed, step };
         let relation = Relation::new(RelationKind::Recursion(Box::new(recursion)));
         Ok(Lowered { relation, columns })
     }

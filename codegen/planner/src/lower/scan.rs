@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion_common::DFSchema;
 use datafusion_expr::logical_plan::TableScan;
-use crate::handle::{SeriesHandle, TableHandle};
+use nyala_frontend::{SeriesHandle, TableHandle};
 use nyala_schema::lookup::{ResolvedTable, TableContent};
 use nyala_schema::{Error, Result};
 
@@ -34,12 +34,8 @@ impl Lowering<'_> {
             let data_type = plan_type(field.data_type());
             let known = read.statistics()?.columns.get(position);
             let estimate = ColumnEstimate::of_table(known, &data_type, rows_table);
-            let info = ColumnInfo {
-                name: field.name().clone(),
-                data_type,
-                nullable: field.is_nullable(),
-                estimate,
-            };
+            let info =
+                ColumnInfo { name: field.name().clone(), data_type, nullable: field.is_nullable(), estimate };
             columns.push((self.columns.add(info), position));
         }
         self.columns.share_origin(columns.iter().map(|(id, _)| *id));
@@ -129,7 +125,8 @@ impl<'a> Read<'a> {
         };
         let projected = positions.len();
         let used = scan.filters.iter().flat_map(|filter| filter.column_refs());
-        let mut extra = used.map(|column| table.schema.index_of(&column.name)).collect::<Result<Vec<_>, _>>()?;
+        let mut extra =
+            used.map(|column| table.schema.index_of(&column.name)).collect::<Result<Vec<_>, _>>()?;
         extra.sort_unstable();
         for position in extra {
             if !positions.contains(&position) {
@@ -137,8 +134,8 @@ impl<'a> Read<'a> {
             }
         }
         let schema = table.schema.project(&positions)?;
-        let schema = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &schema)
-            .map_err(from_datafusion)?;
+        let schema =
+            DFSchema::try_from_qualified_schema(scan.table_name.clone(), &schema).map_err(from_datafusion)?;
         Ok(Self { table, positions, projected, schema })
     }
 

@@ -4,7 +4,8 @@ use datafusion_common::ScalarValue;
 use datafusion_expr::expr::{NullTreatment, WindowFunction};
 use datafusion_expr::logical_plan::Window as LogicalNode;
 use datafusion_expr::{
-    Expr as Logical, WindowFrame as LogicalFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition,
+    Expr as Logical, WindowFrame as LogicalFrame, WindowFrameBound, WindowFrameUnits,
+    WindowFunctionDefinition,
 };
 use nyala_schema::operator::{FrameBound, FrameUnits, SortKey, WindowCall, WindowFrame};
 use nyala_schema::{Error, Expr, Result};
@@ -36,8 +37,7 @@ impl Lowering<'_> {
             call.nullable = field.is_nullable();
             let id = self.columns.add_new(field.name(), call.data_type.clone(), call.nullable);
             input.columns.push(id);
-            let known =
-                groups.iter_mut().find(|g| g.partition_by == partition_by && g.order_by == order_by);
+            let known = groups.iter_mut().find(|g| g.partition_by == partition_by && g.order_by == order_by);
             match known {
                 Some(group) => group.calls.push((id, call)),
                 None => groups.push(Group { partition_by, order_by, calls: vec![(id, call)] }),

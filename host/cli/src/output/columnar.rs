@@ -6,11 +6,10 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::ipc::writer::FileWriter;
+use nyala_node::storage::sink::{ParquetCompression, parquet_write_error, parquet_writer_options};
 use nyala_node::{Error, Result};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
 
 use super::Encoder;
 
@@ -44,10 +43,7 @@ impl Encoder for ArrowEncoder {
     }
 }
 
-/// Rows of a group: what storage's readers like best.
-const ROW_GROUP_ROWS: usize = 122_880;
-
-/// A Parquet file with ZSTD pages.
+/// A Parquet file as COPY would write it, with ZSTD.
 pub struct ParquetEncoder {
     schema: SchemaRef,
     /// Gone once it is finished.
@@ -59,13 +55,9 @@ impl ParquetEncoder {
     /// `Unsupported` for a type that the format lacks.
     pub fn new(schema: &SchemaRef) -> Result<Self> {
         let schema = portable_schema(schema);
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_created_by(concat!("nyala ", env!("CARGO_PKG_VERSION")).to_owned())
-            .build();
+        let options = parquet_writer_options(&schema, ParquetCompression::Zstd);
         let writer =
-            ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).map_err(parquet_error)?;
+            ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options).map_err(failure)?;
         Ok(Self { schema, writer: Some(writer) })
     }
 }
@@ -75,7 +67,7 @@ impl Encoder for ParquetEncoder {
         let Some(writer) = &mut self.writer else {
             return Err(Error::internal("the Parquet file is finished"));
         };
-        writer.write(&portable(batch, &self.schema)?).map_err(parquet_error)?;
+        writer.write(&portable(batch, &self.schema)?).map_err(failure)?;
         // Groups that are complete have been written into the vector.
         out.append(writer.inner_mut());
         Ok(())
@@ -83,16 +75,13 @@ impl Encoder for ParquetEncoder {
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<Vec<String>> {
         let Some(writer) = self.writer.take() else { return Ok(vec![]) };
-        out.append(&mut writer.into_inner().map_err(parquet_error)?);
+        out.append(&mut writer.into_inner().map_err(failure)?);
         Ok(vec![])
     }
 }
 
-fn parquet_error(error: ParquetError) -> Error {
-    match error {
-        ParquetError::NYI(message) => Error::unsupported(message),
-        other => Error::internal(other.to_string()),
-    }
+fn failure(error: ParquetError) -> Error {
+    parquet_write_error("a Parquet file", error)
 }
 
 /// The types that every reader of the formats knows: no views, no small decimals, no dictionaries.

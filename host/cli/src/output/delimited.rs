@@ -141,7 +141,7 @@ mod tests {
         let texts = StringArray::from(vec![Some("say \"hi\", you"), Some(""), None]);
         let batch = RecordBatch::try_from_iter([("a,b", Arc::new(texts) as _)]).unwrap();
         assert_eq!(
-            samples::text(Format::Csv, &[batch.clone()]),
+            samples::text(Format::Csv, std::slice::from_ref(&batch)),
             "\"a,b\"\n\"say \"\"hi\"\", you\"\n\"\"\n\n"
         );
         let layout = Layout { null: Some("\\N".into()), ..Layout::default() };

@@ -66,11 +66,10 @@ impl Pager {
     }
 }
 
-/// The user's pager, by a shell since it may have arguments.
+/// The user's pager, by a shell since it may have arguments. A variable that is set to nothing means none.
 fn start() -> io::Result<Child> {
     let chosen = ["NYALA_PAGER", "PAGER"].into_iter().find_map(|name| std::env::var(name).ok());
-    let command =
-        chosen.filter(|command| !command.trim().is_empty()).unwrap_or_else(|| PAGER_DEFAULT.to_owned());
+    let command = chosen.unwrap_or_else(|| PAGER_DEFAULT.to_owned());
     let program = command.split_whitespace().next().unwrap_or_default();
     if !is_installed(program) {
         return Err(io::Error::from(io::ErrorKind::NotFound));
@@ -79,6 +78,9 @@ fn start() -> io::Result<Child> {
 }
 
 fn is_installed(program: &str) -> bool {
+    if program.is_empty() {
+        return false;
+    }
     if program.contains('/') {
         return std::path::Path::new(program).is_file();
     }

@@ -7,7 +7,7 @@ use arrow::array::{
     Int32Array, Int64Array, IntervalMonthDayNanoArray, ListArray, RecordBatch, StringArray, StructArray,
     TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, Field, Int32Type, IntervalMonthDayNano, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Int32Type, IntervalMonthDayNano, Schema};
 
 use super::{Encoder, Format, Layout};
 
@@ -59,11 +59,6 @@ pub fn people() -> RecordBatch {
     ];
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
         .unwrap()
-}
-
-/// The columns of [`people`].
-pub fn people_schema() -> SchemaRef {
-    people().schema()
 }
 
 /// `columns` numbers in one row.

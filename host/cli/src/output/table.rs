@@ -270,7 +270,7 @@ impl Chunk {
     }
 
     fn rows(&self) -> usize {
-        if self.columns == 0 { 0 } else { self.cells.len() / self.columns }
+        self.cells.len().checked_div(self.columns).unwrap_or(0)
     }
 
     /// `None` for NULL.
@@ -323,15 +323,15 @@ mod tests {
     #[test]
     fn table() {
         expect_test::expect![[r#"
-            ┌────────────────┬──────┬────────┐
-            │ name           │  age │ member │
-            ├────────────────┼──────┼────────┤
-            │ Ann            │   31 │ true   │
-            │ 李雷           │    4 │ false  │
-            │ NULL           │  100 │ NULL   │
-            │ two            │ NULL │ true   │
-            │ lines | tab    │      │        │
-            └────────────────┴──────┴────────┘
+            ┌─────────────────┬──────┬────────┐
+            │ name            │  age │ member │
+            ├─────────────────┼──────┼────────┤
+            │ Ann             │   31 │ true   │
+            │ 李雷            │    4 │ false  │
+            │ NULL            │  100 │ NULL   │
+            │ two             │ NULL │ true   │
+            │ lines | tab     │      │        │
+            └─────────────────┴──────┴────────┘
         "#]]
         .assert_eq(&samples::text(Format::Table, &[samples::people()]));
     }
@@ -351,14 +351,14 @@ mod tests {
     fn columns_that_do_not_fit_are_hidden() {
         let (text, remarks) = on_screen(40, &samples::wide(8));
         expect_test::expect![[r#"
-            ┌──────────┬──────────┬───┐
-            │ column_0 │ column_1 │ … │
-            ├──────────┼──────────┼───┤
-            │        0 │        1 │ … │
-            └──────────┴──────────┴───┘
+            ┌──────────┬──────────┬──────────┬───┐
+            │ column_0 │ column_1 │ column_2 │ … │
+            ├──────────┼──────────┼──────────┼───┤
+            │        0 │        1 │        2 │ … │
+            └──────────┴──────────┴──────────┴───┘
         "#]]
         .assert_eq(&text);
-        assert_eq!(remarks, ["2 of 8 columns fit the screen; \\x or --format vertical shows all"]);
+        assert_eq!(remarks, ["3 of 8 columns fit the screen; \\x or --format vertical shows all"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod prompt;
 mod validate;
 
 use nyala_node::{Error, ErrorCode};
-use reedline::{Reedline, Signal};
+use reedline::{HistoryItem, Reedline, Signal};
 
 use crate::exit::Failure;
 use crate::interrupt;
@@ -62,6 +62,8 @@ fn run_line(runner: &mut Runner, editor: &mut Reedline, text: String) -> Result<
         text = match script.run(runner) {
             Ok(Flow::Edited(edited)) => {
                 terminal::tell(edited.trim_end());
+                // What was edited can be called back; losing it from history is no reason to stop.
+                let _ = editor.history_mut().save(HistoryItem::from_command_line(edited.trim_end()));
                 edited
             }
             Ok(flow) => return Ok(flow),

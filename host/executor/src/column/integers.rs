@@ -92,7 +92,7 @@ impl Integer for i128 {
 /// The values of `array` when its type is integer-like.
 pub(crate) fn integers(array: &dyn Array) -> Option<Integers<'_>> {
     macro_rules! values {
-        ($variant:ident, $type:ty) => {
+        ($variant:ident, $type:ident) => {
             Some(Integers::$variant(array.as_primitive::<types::$type>().values()))
         };
     }

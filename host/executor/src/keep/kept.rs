@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use nyala_schema::{Error, ErrorCode, Result};
 

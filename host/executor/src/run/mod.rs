@@ -1,12 +1,12 @@
 //! A running query: tasks on the worker pool, pipelines in the order that their states ask for.
 
 pub(crate) mod output;
+pub(crate) mod output_sink;
 pub(crate) mod pool;
 pub(crate) mod prepared;
 pub(crate) mod query;
 pub(crate) mod schedule;
 pub(crate) mod task;
 
-pub(crate) use pool::{Pool, PoolHandle};
-pub(crate) use prepared::Prepared;
+pub(crate) use pool::Pool;
 pub(crate) use query::Query;

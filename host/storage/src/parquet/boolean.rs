@@ -52,11 +52,8 @@ impl Values for BooleanValues {
         Ok(())
     }
 
-    fn end_page(&mut self) -> Option<Buffer> {
-        match std::mem::take(&mut self.page) {
-            Page::Plain { bits, .. } => Some(bits.into_inner()),
-            Page::Runs(_) | Page::None => None,
-        }
+    fn end_page(&mut self) {
+        self.page = Page::None;
     }
 
     fn begin(&mut self, rows: usize) {

@@ -1,12 +1,14 @@
 //! The bytes of one column chunk, page by page.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::buffer::Buffer;
 
 use super::codec::{Codec, Decompressor};
 use super::damage::{Checked, Damage};
 use super::header::{self, LevelLayout, PageHeader};
+use super::pool::BufferPool;
 
 /// No page may be larger, whatever its header says.
 const PAGE_BYTES_MAX: usize = 1 << 30;
@@ -19,8 +21,7 @@ pub struct ChunkPages {
     /// What the footer says all pages come to, bytes.
     uncompressed_bytes: usize,
     decompressor: Decompressor,
-    /// A page's memory that nobody reads any more.
-    spare: Vec<u8>,
+    pool: Arc<BufferPool>,
 }
 
 /// A page that was found but not read.
@@ -31,14 +32,14 @@ pub struct Page {
 }
 
 impl ChunkPages {
-    pub fn new(bytes: Vec<u8>, codec: Codec, uncompressed_bytes: usize) -> Self {
+    pub fn new(bytes: Vec<u8>, codec: Codec, uncompressed_bytes: usize, pool: Arc<BufferPool>) -> Self {
         Self {
             bytes: Buffer::from_vec(bytes),
             position: 0,
             codec,
             uncompressed_bytes,
             decompressor: Decompressor::default(),
-            spare: Vec::new(),
+            pool,
         }
     }
 
@@ -89,20 +90,11 @@ impl ChunkPages {
 
     /// Takes back the bytes of a page for the next one, if nothing points into them.
     pub fn recycle(&mut self, bytes: Buffer) {
-        if self.spare.capacity() == 0
-            && let Ok(bytes) = bytes.into_vec::<u8>()
-        {
-            self.spare = bytes;
-        }
+        self.pool.give(bytes);
     }
 
     fn decompress(&mut self, stored: Range<usize>, length: usize) -> Checked<Buffer> {
-        let mut target = std::mem::take(&mut self.spare);
-        if target.capacity() < length {
-            target = vec![0; length];
-        } else {
-            target.resize(length, 0);
-        }
+        let mut target = self.pool.take(length);
         if length > 0 {
             self.decompressor.decompress(self.codec, &self.bytes[stored], &mut target)?;
         }
@@ -127,6 +119,12 @@ impl ChunkPages {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Drop for ChunkPages {
+    fn drop(&mut self) {
+        self.pool.give(std::mem::take(&mut self.bytes));
     }
 }
 

@@ -15,9 +15,11 @@ const PLAIN_DICTIONARY: i32 = 2;
 const RLE: i32 = 3;
 const RLE_DICTIONARY: i32 = 8;
 
+/// Declared so that what points into pages is dropped before them, and their memory can be used again.
 pub struct ColumnReader {
-    pages: ChunkPages,
+    page: Option<OpenPage>,
     values: Box<dyn Values>,
+    pages: ChunkPages,
     /// Whether rows may be NULL: the column has definition levels.
     optional: bool,
     /// Of the row group.
@@ -26,7 +28,6 @@ pub struct ColumnReader {
     position: usize,
     /// Rows of the pages met so far.
     rows_met: usize,
-    page: Option<OpenPage>,
 }
 
 /// The page that holds the next row.
@@ -37,6 +38,8 @@ struct OpenPage {
     consumed: usize,
     /// `None` until a row of it is wanted.
     levels: Option<Levels>,
+    /// What levels and values were read from.
+    body: Option<Buffer>,
 }
 
 /// Which rows of a batch are NULL, noted only once there is one.
@@ -133,7 +136,7 @@ impl ColumnReader {
                         .checked_add(data.values)
                         .filter(|rows| *rows <= self.rows)
                         .ok_or("a column chunk has more rows than its row group")?;
-                    self.page = Some(OpenPage { page, data, consumed: 0, levels: None });
+                    self.page = Some(OpenPage { page, data, consumed: 0, levels: None, body: None });
                 }
                 PageKind::Dictionary { values, encoding } => self.read_dictionary(&page, values, encoding)?,
                 PageKind::Other => {}
@@ -142,9 +145,9 @@ impl ColumnReader {
     }
 
     fn close_page(&mut self) {
-        self.page = None;
-        if let Some(bytes) = self.values.end_page() {
-            self.pages.recycle(bytes);
+        self.values.end_page();
+        if let Some(body) = self.page.take().and_then(|open| open.body) {
+            self.pages.recycle(body);
         }
     }
 
@@ -231,6 +234,7 @@ impl ColumnReader {
         };
         let rows = open.data.values;
         let body = self.pages.read(&open.page)?;
+        open.body = Some(body.values.clone());
         let (levels, values) = match open.data.levels {
             LevelLayout::Before { .. } if self.optional => {
                 (Levels::read(body.levels.ok_or("a page has no levels")?, rows)?, body.values)

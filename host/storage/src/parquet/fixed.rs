@@ -195,11 +195,8 @@ impl<A: ArrowPrimitiveType, R: Raw<Native = A::Native>> Values for FixedValues<A
         Ok(())
     }
 
-    fn end_page(&mut self) -> Option<Buffer> {
-        match std::mem::replace(&mut self.page, Page::None) {
-            Page::Plain { bytes, .. } => Some(bytes),
-            Page::Codes(_) | Page::None => None,
-        }
+    fn end_page(&mut self) {
+        self.page = Page::None;
     }
 
     fn begin(&mut self, rows: usize) {

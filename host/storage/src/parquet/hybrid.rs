@@ -155,18 +155,17 @@ fn unpack_range<C: Code>(bytes: &[u8], width: u8, first: usize, output: &mut [C]
         block += 1;
     }
     let mut position = block * block_bytes;
-    while let Some((now, later)) = output.split_first_chunk_mut::<BLOCK>() {
+    let (blocks, rest) = output.as_chunks_mut::<BLOCK>();
+    for now in blocks {
         match bytes.get(position..position + block_bytes) {
             Some(input) => unpack(width, input, now),
             None => *now = padded_block(bytes, width, block),
         }
         position += block_bytes;
         block += 1;
-        output = later;
     }
-    if !output.is_empty() {
-        let count = output.len();
-        output.copy_from_slice(&padded_block::<C>(bytes, width, block)[..count]);
+    if !rest.is_empty() {
+        rest.copy_from_slice(&padded_block::<C>(bytes, width, block)[..rest.len()]);
     }
 }
 
@@ -188,7 +187,7 @@ mod tests {
 
     /// Three times 5, then 16 packed values of three bits: 0 to 7 twice.
     fn sample() -> Hybrid {
-        let packed = [0x88, 0xc6, 0xfa];
+        let packed = [0x88u8, 0xc6, 0xfa];
         let mut bytes = vec![3 << 1, 5, 2 << 1 | 1];
         bytes.extend(packed);
         bytes.extend(packed);

@@ -17,6 +17,7 @@ pub mod footer;
 pub mod header;
 mod hybrid;
 mod levels;
+mod pool;
 mod reader;
 mod scan;
 pub mod statistics;

@@ -67,6 +67,12 @@ macro_rules! each_output {
 impl TextValues {
     /// Replaces the codes of the batch by views.
     fn leave_codes(&mut self) -> Checked<()> {
+        if self.len() == 0 {
+            if !matches!(self.output, Output::Views(_)) {
+                self.output = Output::Views(Vec::with_capacity(self.capacity()));
+            }
+            return Ok(());
+        }
         let Some(dictionary) = self.dictionary.as_ref().map(|it| it.as_string_view()) else { return Ok(()) };
         let output = match &self.output {
             Output::Small(codes) => expanded(codes, dictionary)?,
@@ -97,6 +103,10 @@ impl TextValues {
                 Ok(())
             }
         }
+    }
+
+    fn capacity(&self) -> usize {
+        each_output!(&self.output, values => values.capacity())
     }
 
     /// Walks over `count` plain values and adds those that `wanted` says, by their number from here.
@@ -240,11 +250,8 @@ impl Values for TextValues {
         Ok(())
     }
 
-    fn end_page(&mut self) -> Option<Buffer> {
-        match std::mem::take(&mut self.page) {
-            Page::Plain { bytes, .. } => Some(bytes),
-            Page::Codes(_) | Page::None => None,
-        }
+    fn end_page(&mut self) {
+        self.page = Page::None;
     }
 
     fn begin(&mut self, rows: usize) {

@@ -29,8 +29,8 @@ pub trait Values: Send {
     /// Starts a data page of `values` values.
     fn page(&mut self, bytes: Buffer, encoding: ValueEncoding, values: usize) -> Checked<()>;
 
-    /// Gives the page's bytes back so that they can be used again.
-    fn end_page(&mut self) -> Option<Buffer>;
+    /// Lets go of the page's bytes so that they can be used again.
+    fn end_page(&mut self);
 
     /// Starts a batch of at most `rows` rows.
     fn begin(&mut self, rows: usize);

@@ -1,0 +1,191 @@
+//! Texts that nobody writes by hand: large, deep, broken. None may panic, hang or overflow a stack.
+
+use std::time::{Duration, Instant};
+
+use nyala_frontend::{Statement, is_complete, parse, render, split};
+use nyala_schema::ErrorCode;
+
+use crate::tables::plan;
+
+/// Generous: tests run on loaded machines.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    let elapsed = start.elapsed();
+    println!("{what}: {elapsed:?}");
+    assert!(elapsed < PATIENCE, "{what} took {elapsed:?}");
+    result
+}
+
+#[test]
+fn nested_parentheses_are_refused() {
+    for (what, open, close) in
+        [("(", "(", ")"), ("f(", "abs(", ")"), ("[", "[", "]"), ("(select", "(select ", ")")]
+    {
+        let depth = 100_000 / open.len();
+        let sql = format!("select {}1{}", open.repeat(depth), close.repeat(depth));
+        let error = timed(what, || parse(&sql)).expect_err("too deep");
+        assert_eq!(error.code(), ErrorCode::TooComplex, "{what}: {error:?}");
+    }
+    for sql in [
+        format!("select {}", "(".repeat(100_000)),
+        format!("select * from {}t", "(".repeat(100_000)),
+        format!("select {}1", "- ".repeat(100_000)),
+        format!("select {}true", "not ".repeat(100_000)),
+        format!("select {}1", "case when ".repeat(50_000)),
+        format!("select 1{}", "::int".repeat(100_000)),
+        format!("select a{}", "[1]".repeat(100_000)),
+        format!("select {}1", "1+".repeat(100_000)),
+        format!("{}select 1", "explain ".repeat(50_000)),
+        format!("select 1 {}", "union select 1 ".repeat(50_000)),
+    ] {
+        let what: String = sql.chars().take(30).collect();
+        let error = timed(&what, || plan(&sql)).expect_err("refused");
+        let code = error.code();
+        assert!(matches!(code, ErrorCode::TooComplex | ErrorCode::Syntax), "{what}: {error:?}");
+    }
+}
+
+#[test]
+fn moderate_depth_plans() {
+    for depth in [5, 20, 60] {
+        let parens = format!("select {}1{}", "(".repeat(depth), ")".repeat(depth));
+        timed("parentheses", || plan(&parens)).expect("plans");
+        let cases = format!("select {}1{}", "case when true then ".repeat(depth), " end".repeat(depth));
+        timed("case", || plan(&cases)).expect("plans");
+        let queries = format!("select * from {}region{}", "(select * from ".repeat(depth), ")".repeat(depth));
+        timed("subqueries", || plan(&queries)).expect("plans");
+    }
+    let sum = format!("select {} from region", vec!["r_regionkey"; 290].join("+"));
+    timed("sum", || plan(&sum)).expect("plans");
+    let text = format!("select {} from region", vec!["r_name"; 140].join("||"));
+    timed("concatenation", || plan(&text)).expect("plans");
+    let factors = format!("select * from {}region{}", "(".repeat(12), ")".repeat(12));
+    timed("table in parentheses", || plan(&factors)).expect("plans");
+}
+
+#[test]
+fn long_lists_and_chains_plan() {
+    let list: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
+    let sql = format!("select * from orders where o_orderkey in ({})", list.join(", "));
+    timed("10,000 in a list", || plan(&sql)).expect("plans");
+    for word in ["or", "and"] {
+        let one: Vec<String> = (0..5_000).map(|n| format!("o_orderkey <> {n}")).collect();
+        let sql = format!("select * from orders where {}", one.join(&format!(" {word} ")));
+        timed(&format!("5,000 {word}"), || plan(&sql)).expect("plans");
+    }
+    let equal: Vec<String> = (0..5_000).map(|n| format!("o_orderkey = {n}")).collect();
+    timed("5,000 or =", || plan(&format!("select * from orders where {}", equal.join(" or "))))
+        .expect("plans");
+    let mixed: Vec<String> =
+        (0..5_000).map(|n| format!("(o_orderkey = {n} and o_custkey > {})", n / 2)).collect();
+    timed("5,000 or (and)", || plan(&format!("select * from orders where {}", mixed.join(" or "))))
+        .expect("plans");
+    let rows: Vec<String> = (0..5_000).map(|n| format!("({n}, 'text {n}')")).collect();
+    timed("5,000 values", || plan(&format!("values {}", rows.join(", ")))).expect("plans");
+    let columns: Vec<String> = (0..1_000).map(|n| format!("o_orderkey + {n} as c{n}")).collect();
+    timed("1,000 columns", || plan(&format!("select {} from orders", columns.join(", ")))).expect("plans");
+    let unions = vec!["select r_name from region"; 200].join(" union all ");
+    timed("200 unions", || plan(&unions)).expect("plans");
+    let joins: String =
+        (1..40).map(|n| format!(" join region r{n} on r{n}.r_regionkey = r0.r_regionkey")).collect();
+    timed("40 joins", || plan(&format!("select count(*) from region r0{joins}"))).expect("plans");
+}
+
+#[test]
+fn any_text_is_harmless() {
+    let fragments = [
+        "select",
+        "from",
+        "'",
+        "\"",
+        "(",
+        ")",
+        ";",
+        "--",
+        "/*",
+        "*/",
+        "$$",
+        "$a$",
+        "E'",
+        "\\",
+        "é",
+        "日本",
+        "\u{0}",
+        "1e",
+        "0x",
+        "..",
+        "::",
+        "create",
+        "external",
+        "table",
+        "view",
+        "as",
+        "copy",
+        "to",
+        "set",
+        "=",
+        "explain",
+        "show",
+        "in",
+        "case",
+        "end",
+        "with",
+        "over",
+        "filter",
+        "interval",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        "*",
+        "-",
+        "\n",
+        "\u{feff}",
+        "a.b.c",
+        "U&'",
+        "X'",
+        "drop",
+        "describe",
+        "insert into",
+        "values",
+        "location",
+        "stored as",
+        "partitioned by",
+        "options",
+    ];
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for _ in 0..4_000 {
+        let mut sql = String::new();
+        for _ in 0..=random(14) {
+            sql.push_str(fragments[random(fragments.len())]);
+            if random(3) > 0 {
+                sql.push(' ');
+            }
+        }
+        split(&sql);
+        is_complete(&sql);
+        match parse(&sql) {
+            Ok(Statement::Query(_)) => {
+                if let Err(error) = plan(&sql) {
+                    assert!(!error.message().is_empty(), "{sql}");
+                    render(&error, &sql);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                assert_ne!(error.code(), ErrorCode::Internal, "{sql}: {error:?}");
+                render(&error, &sql);
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The front end from outside: text in, statements, plans and errors out.
+
+mod errors;
+mod hostile;
+mod queries;
+mod statements;
+mod tables;
+mod tpch;

@@ -1,0 +1,7 @@
+//! The native backend at its seam: programs in, columns and states out, compared with the interpreter.
+
+mod builder;
+mod differential;
+mod generator;
+mod loops;
+mod stages;

@@ -1,0 +1,44 @@
+//! Plans over TPC-H at scale 1.
+
+mod catalog;
+mod choices;
+mod fragments;
+mod goldens;
+mod shapes;
+
+use std::path::{Path, PathBuf};
+
+use catalog::Tpch;
+use datafusion_expr::LogicalPlan;
+use nyala_frontend::{Frontend, Statement, parse};
+use nyala_schema::option::Options;
+use nyala_schema::{Fragment, Operator, Result};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// The text of a TPC-H query.
+fn query(number: usize) -> String {
+    let path = folder().join(format!("../../tests/tpch/queries/q{number:02}.sql"));
+    let sql = std::fs::read_to_string(path).expect("the query's file");
+    sql.trim().trim_end_matches(';').to_owned()
+}
+
+fn logical(sql: &str) -> Result<LogicalPlan> {
+    let Statement::Query(query) = parse(sql)? else { panic!("not a query: {sql}") };
+    Frontend::new().plan_query(sql, &query, &Tpch, &Options::default())
+}
+
+fn plan_with(sql: &str, options: &Options) -> Result<Vec<Fragment>> {
+    nyala_planner::plan(&logical(sql)?, 7, options)
+}
+
+fn plan(sql: &str) -> Result<Vec<Fragment>> {
+    plan_with(sql, &Options::default())
+}
+
+/// The operators of a query that must be plannable.
+fn operators(sql: &str) -> Operator {
+    plan(sql).expect("a plan").remove(0).root
+}

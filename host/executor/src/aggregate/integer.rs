@@ -1,0 +1,282 @@
+//! Groups by one integer: an array over the values when they lie close together, else open addressing.
+
+use std::ops::Range;
+
+use arrow::array::{Array, ArrayRef};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::DataType;
+use nyala_schema::{Error, Result};
+
+use crate::column::hash::hash_u64;
+use crate::column::integers::{Integer, array_from_bits, integers, min_max, with_integers};
+
+/// Marks a place without a group.
+const NONE: u32 = u32::MAX;
+/// An array over the values may be this long whatever they are, else this long for each group.
+const DIRECT_SMALL: u64 = 1 << 16;
+const DIRECT_PER_GROUP: u64 = 16;
+
+#[derive(Default)]
+pub(crate) struct IntegerKeys {
+    /// The key of each group, sign extended to 64 bits; arbitrary for the group of NULL.
+    keys: Vec<u64>,
+    null_group: Option<u32>,
+    index: Index,
+}
+
+enum Index {
+    Direct(Direct),
+    Open(Open),
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self::Direct(Direct::default())
+    }
+}
+
+/// Groups by value minus `min`.
+#[derive(Default)]
+pub(crate) struct Direct {
+    pub(crate) min: i128,
+    pub(crate) groups: Vec<u32>,
+}
+
+/// Linear probing over a power of two of places, at most half of them taken.
+#[derive(Default)]
+struct Open {
+    places: Vec<Place>,
+    taken: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    key: u64,
+    group: u32,
+}
+
+impl IntegerKeys {
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        let index = match &self.index {
+            Index::Direct(direct) => direct.groups.capacity() * 4,
+            Index::Open(open) => open.places.capacity() * size_of::<Place>(),
+        };
+        self.keys.capacity() * 8 + index
+    }
+
+    pub(crate) fn find(&mut self, keys: &ArrayRef, groups: &mut Vec<u32>) -> Result<()> {
+        let values = integers(keys.as_ref()).ok_or_else(|| Error::internal("a group key that is no integer"))?;
+        let nulls = keys.nulls().filter(|nulls| nulls.null_count() > 0);
+        if let Some(bounds) = min_max(values, nulls) {
+            self.make_room(bounds, keys.len());
+        }
+        with_integers!(values, values => self.find_values(values, nulls, groups));
+        Ok(())
+    }
+
+    fn find_values<T: Integer>(&mut self, values: &[T], nulls: Option<&NullBuffer>, groups: &mut Vec<u32>) {
+        groups.reserve(values.len());
+        let Some(nulls) = nulls else {
+            match &mut self.index {
+                Index::Direct(direct) => direct.find(values, &mut self.keys, groups),
+                Index::Open(open) => {
+                    groups.extend(values.iter().map(|value| open.find(value.bits(), &mut self.keys)));
+                }
+            }
+            return;
+        };
+        for (row, value) in values.iter().enumerate() {
+            groups.push(if nulls.is_valid(row) { self.find_one(*value) } else { self.find_null() });
+        }
+    }
+
+    fn find_one<T: Integer>(&mut self, value: T) -> u32 {
+        match &mut self.index {
+            Index::Direct(direct) => direct.find_one(value, &mut self.keys),
+            Index::Open(open) => open.find(value.bits(), &mut self.keys),
+        }
+    }
+
+    fn find_null(&mut self) -> u32 {
+        *self.null_group.get_or_insert_with(|| {
+            self.keys.push(0);
+            (self.keys.len() - 1) as u32
+        })
+    }
+
+    /// Makes the array reach over values from `min` to `max`, or gives it up when it would be mostly empty.
+    fn make_room(&mut self, (min, max): (i128, i128), rows: usize) {
+        let Index::Direct(direct) = &mut self.index else { return };
+        let allowed = DIRECT_SMALL.max(DIRECT_PER_GROUP * (self.keys.len() + rows) as u64);
+        if direct.reach(min, max, allowed) {
+            return;
+        }
+        let mut open = Open::default();
+        for (group, &key) in self.keys.iter().enumerate() {
+            if self.null_group != Some(group as u32) {
+                open.insert(key, group as u32);
+            }
+        }
+        self.index = Index::Open(open);
+    }
+
+    pub(crate) fn hashes(&self) -> Vec<u64> {
+        let mut hashes: Vec<u64> = self.keys.iter().map(|&key| hash_u64(key)).collect();
+        if let Some(group) = self.null_group {
+            hashes[group as usize] = 0;
+        }
+        hashes
+    }
+
+    pub(crate) fn merge(&mut self, from: &Self, groups: &[u32], mapped: &mut Vec<u32>) {
+        // A partition of a hash has its values everywhere: an array would not pay.
+        if self.keys.is_empty() {
+            self.index = Index::Open(Open::with_capacity(groups.len()));
+        }
+        for &group in groups {
+            let own = if from.null_group == Some(group) {
+                self.find_null()
+            } else {
+                match &mut self.index {
+                    Index::Open(open) => open.find(from.keys[group as usize], &mut self.keys),
+                    Index::Direct(direct) => direct.find_one(from.keys[group as usize] as i64, &mut self.keys),
+                }
+            };
+            mapped.push(own);
+        }
+    }
+
+    pub(crate) fn column(&self, range: Range<u32>, data_type: &DataType) -> Result<ArrayRef> {
+        let keys = self.keys[range.start as usize..range.end as usize].iter().copied();
+        let nulls = self.null_group.filter(|group| range.contains(group)).map(|group| {
+            NullBuffer::from(range.clone().map(|other| other != group).collect::<Vec<_>>())
+        });
+        array_from_bits(keys, nulls, data_type)
+    }
+
+    /// The array over the values, while there is one, and the group of NULL.
+    pub(crate) fn direct(&self) -> Option<(&Direct, Option<u32>)> {
+        match &self.index {
+            Index::Direct(direct) => Some((direct, self.null_group)),
+            Index::Open(_) => None,
+        }
+    }
+
+    /// A table of these keys, which are distinct, in this order, that is only read.
+    pub(crate) fn of_keys(keys: Vec<u64>, null_group: Option<u32>) -> Self {
+        Self { keys, null_group, index: Index::default() }
+    }
+}
+
+impl Direct {
+    fn find<T: Integer>(&mut self, values: &[T], keys: &mut Vec<u64>, groups: &mut Vec<u32>) {
+        let min = self.min;
+        for value in values {
+            let place = &mut self.groups[value.distance(min) as usize];
+            if *place == NONE {
+                *place = keys.len() as u32;
+                keys.push(value.bits());
+            }
+            groups.push(*place);
+        }
+    }
+
+    fn find_one<T: Integer>(&mut self, value: T, keys: &mut Vec<u64>) -> u32 {
+        let place = &mut self.groups[value.distance(self.min) as usize];
+        if *place == NONE {
+            *place = keys.len() as u32;
+            keys.push(value.bits());
+        }
+        *place
+    }
+
+    /// Grows to reach over `min` to `max`, by more than is asked for; `false` when that were more than `allowed`.
+    fn reach(&mut self, min: i128, max: i128, allowed: u64) -> bool {
+        let have = self.groups.len() as i128;
+        let (low, high) = match have {
+            0 => (min, max),
+            _ => (min.min(self.min), max.max(self.min + have - 1)),
+        };
+        let wanted = high - low + 1;
+        if wanted > i128::from(allowed) {
+            return false;
+        }
+        if wanted > have {
+            let spare = (have.max(1024)).min(i128::from(allowed) - wanted).max(0);
+            let below = (self.min - low).max(0) * i128::from(have > 0);
+            // The spare room goes to the side on which the values grow.
+            let (before, after) = if below > 0 { (spare, 0) } else { (0, spare) };
+            let low = low - before;
+            let mut groups = vec![NONE; (high + after - low + 1) as usize];
+            if have > 0 {
+                let offset = (self.min - low) as usize;
+                groups[offset..offset + self.groups.len()].copy_from_slice(&self.groups);
+            }
+            (self.min, self.groups) = (low, groups);
+        }
+        true
+    }
+
+    /// The group of a value.
+    pub(crate) fn get(&self, value: i128) -> Option<u32> {
+        let index = usize::try_from(value - self.min).ok()?;
+        self.groups.get(index).copied().filter(|&group| group != NONE)
+    }
+}
+
+impl Open {
+    fn with_capacity(keys: usize) -> Self {
+        let mut open = Self::default();
+        open.resize((keys * 2).next_power_of_two().max(64));
+        open
+    }
+
+    #[inline]
+    fn find(&mut self, key: u64, keys: &mut Vec<u64>) -> u32 {
+        if self.taken * 2 >= self.places.len() {
+            self.resize((self.places.len() * 2).max(64));
+        }
+        let mask = self.places.len() - 1;
+        let mut index = hash_u64(key) as usize & mask;
+        loop {
+            let place = &mut self.places[index];
+            if place.group == NONE {
+                *place = Place { key, group: keys.len() as u32 };
+                keys.push(key);
+                self.taken += 1;
+                return place.group;
+            }
+            if place.key == key {
+                return place.group;
+            }
+            index = (index + 1) & mask;
+        }
+    }
+
+    fn insert(&mut self, key: u64, group: u32) {
+        if self.taken * 2 >= self.places.len() {
+            self.resize((self.places.len() * 2).max(64));
+        }
+        self.place(Place { key, group });
+        self.taken += 1;
+    }
+
+    /// Puts a key that is not there.
+    fn place(&mut self, new: Place) {
+        let mask = self.places.len() - 1;
+        let mut index = hash_u64(new.key) as usize & mask;
+        while self.places[index].group != NONE {
+            index = (index + 1) & mask;
+        }
+        self.places[index] = new;
+    }
+
+    fn resize(&mut self, places: usize) {
+        let old = std::mem::replace(&mut self.places, vec![Place { key: 0, group: NONE }; places]);
+        old.into_iter().filter(|place| place.group != NONE).for_each(|place| self.place(place));
+    }
+}

@@ -1,0 +1,17 @@
+//! Hash joins: building a table, looking rows up in it, filters made of it.
+
+mod bloom;
+mod build;
+mod hashed;
+mod index;
+mod keys;
+mod packing;
+mod radix;
+mod runtime_filter;
+mod table;
+
+pub(crate) use build::JoinState;
+pub(crate) use index::Ranges;
+pub(crate) use keys::ProbeKeys;
+pub(crate) use runtime_filter::RuntimeFilter;
+pub(crate) use table::JoinTable;

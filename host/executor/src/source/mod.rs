@@ -1,0 +1,106 @@
+//! Where the chunks of a pipeline come from.
+
+mod build_rows;
+mod rows;
+mod scan;
+mod series;
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use nyala_pipeline::Source;
+use nyala_schema::scan::physical_type;
+use nyala_schema::{Error, Result};
+
+use crate::column::Chunk;
+use crate::keep::{Piece, ResultRows};
+use crate::run::Query;
+use build_rows::BuildRowsSource;
+use rows::RowsSource;
+use scan::ScanSource;
+use series::SeriesSource;
+
+/// One worker's view of a source.
+pub(crate) trait SourceWorker: Send {
+    /// The next chunk, which may be empty; `None` at the end.
+    ///
+    /// # Errors
+    /// FileAccess, CorruptFile, and those of filters.
+    fn next(&mut self) -> Result<Option<Chunk>>;
+}
+
+/// A source as all workers of its pipeline share it: each chunk goes to one of them.
+pub(crate) enum SharedSource {
+    Scan(Arc<ScanSource>),
+    Rows(Arc<RowsSource>),
+    Series(Arc<SeriesSource>),
+    BuildRows(Arc<BuildRowsSource>),
+}
+
+impl SharedSource {
+    /// # Errors
+    /// Unsupported, or Internal when a state that it reads is not complete.
+    pub(crate) fn new(query: &Arc<Query>, pipeline: usize) -> Result<Self> {
+        let rows_max = query.options.batch_rows;
+        Ok(match &query.plan.pipelines[pipeline].source {
+            Source::Scan { operator, scan, .. } => {
+                Self::Scan(Arc::new(ScanSource::new(query, pipeline, *operator, scan)?))
+            }
+            Source::Values { batch, .. } => Self::Rows(Arc::new(RowsSource::new(values(batch)?, rows_max))),
+            Source::State { state, .. } => {
+                Self::Rows(Arc::new(RowsSource::new(query.states[state.0].rows()?, rows_max)))
+            }
+            Source::Series { start, stop, step, inclusive, .. } => {
+                Self::Series(Arc::new(SeriesSource::new(start, stop, step, *inclusive, rows_max)?))
+            }
+            Source::BuildRows { state, probe_types, .. } => {
+                let state = &query.states[state.0];
+                Self::BuildRows(Arc::new(BuildRowsSource::new(state, probe_types, rows_max)?))
+            }
+            Source::Receive { .. } => {
+                return Err(Error::unsupported("rows from another node cannot be received yet"));
+            }
+        })
+    }
+
+    /// Into how many parts it can be split at most.
+    pub(crate) fn parts(&self) -> usize {
+        match self {
+            Self::Scan(source) => source.parts(),
+            Self::Rows(source) => source.parts(),
+            Self::Series(source) => source.parts(),
+            Self::BuildRows(source) => source.parts(),
+        }
+    }
+
+    /// Rows, as far as they are known.
+    pub(crate) fn rows(&self) -> u64 {
+        match self {
+            Self::Scan(source) => source.rows(),
+            Self::Rows(source) => source.rows(),
+            Self::Series(source) => source.rows(),
+            Self::BuildRows(source) => source.rows(),
+        }
+    }
+
+    pub(crate) fn worker(&self, query: &Arc<Query>) -> Result<Box<dyn SourceWorker>> {
+        Ok(match self {
+            Self::Scan(source) => Box::new(scan::ScanWorker::new(source.clone(), query.clone())),
+            Self::Rows(source) => Box::new(rows::RowsWorker(source.clone())),
+            Self::Series(source) => Box::new(series::SeriesWorker(source.clone())),
+            Self::BuildRows(source) => Box::new(build_rows::BuildRowsWorker(source.clone())),
+        })
+    }
+}
+
+fn values(batch: &RecordBatch) -> Result<Arc<ResultRows>> {
+    let columns = batch.columns().iter().map(|column| {
+        let wanted = physical_type(column.data_type());
+        if *column.data_type() == wanted {
+            return Ok(column.clone());
+        }
+        Ok(arrow::compute::cast(column, &wanted)?)
+    });
+    let piece = Piece::new(batch.num_rows(), columns.collect::<Result<_>>()?);
+    Ok(Arc::new(ResultRows { pieces: vec![piece] }))
+}
