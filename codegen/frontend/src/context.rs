@@ -99,7 +99,8 @@ impl<'a> Context<'a> {
 
     fn unknown_table(&self, name: &str) -> Error {
         let error = Error::new(ErrorCode::UndefinedTable, format!("there is no table {}", quoted(name)));
-        let names = self.tables.table_names();
+        let mut names = self.tables.table_names();
+        names.sort_unstable();
         if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
             return error.with_hint(did_you_mean(near));
         }
@@ -150,7 +151,7 @@ impl<'a> Context<'a> {
             match simplifier.simplify(simplifier.coerce(argument, &schema)?)? {
                 Expr::Literal(value, _) => constants.push(value),
                 _ => {
-                    let message = format!("{function} takes constants, not {written}");
+                    let message = format!("{} takes constants, not {written}", quoted(function));
                     return Err(external(Error::unsupported(message)));
                 }
             }
@@ -205,7 +206,7 @@ impl ContextProvider for Context<'_> {
         let names = TABLE_FUNCTIONS.iter().map(|(name, _, _)| *name);
         Err(external(match nearest(&function, names.clone()) {
             Some(near) => error.with_hint(did_you_mean(near)),
-            None if self.registry.names().any(|name| name == function) => {
+            None if self.registry.names().contains(&function.as_str()) => {
                 error.with_hint(format!("{function} is a function for SELECT, not for FROM"))
             }
             None => error.with_hint(format!("table functions are {}", names.collect::<Vec<_>>().join(", "))),

@@ -10,6 +10,7 @@ mod context;
 mod diagnose;
 mod dialect;
 mod locate;
+mod names;
 mod normalize;
 mod optimize;
 mod parse;

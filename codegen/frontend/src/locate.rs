@@ -60,6 +60,46 @@ pub(crate) fn find_name(sql: &str, qualifier: Option<&str>, name: &str, usage: U
     qualifier.and_then(|_| find_name(sql, None, name, usage))
 }
 
+/// The first text in single quotes that is `text`.
+pub(crate) fn find_text(sql: &str, text: &str) -> Option<Position> {
+    find_token(sql, |tokens| is_text(&tokens[0].token, text))
+}
+
+/// The first `*` that stands for all columns.
+pub(crate) fn find_star(sql: &str) -> Option<Position> {
+    find_token(sql, |tokens| {
+        let after = tokens.get(1).map(|token| &token.token);
+        let ends = match after {
+            Some(Token::Word(word)) => word.value.eq_ignore_ascii_case("from"),
+            Some(Token::Comma | Token::EOF) | None => true,
+            Some(_) => false,
+        };
+        tokens[0].token == Token::Mul && ends
+    })
+}
+
+/// The first call after the word WHERE of a function that `is_wanted`.
+pub(crate) fn find_call_in_where(sql: &str, is_wanted: impl Fn(&str) -> bool) -> Option<Position> {
+    let mut in_where = false;
+    find_token(sql, |tokens| {
+        let Token::Word(word) = &tokens[0].token else { return false };
+        in_where |= word.value.eq_ignore_ascii_case("where");
+        let is_call = tokens.get(1).is_some_and(|next| next.token == Token::LParen);
+        in_where && is_call && is_wanted(&word.value.to_lowercase())
+    })
+}
+
+/// The place of the first token at which `found` is true of the tokens from there on, white space left out.
+fn find_token(sql: &str, mut found: impl FnMut(&[TokenWithSpan]) -> bool) -> Option<Position> {
+    if sql.len() > TEXT_BYTES_MAX {
+        return None;
+    }
+    let mut tokens = Tokenizer::new(&NyalaDialect, sql).tokenize_with_location().ok()?;
+    tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
+    let index = (0..tokens.len()).find(|index| found(&tokens[*index..]))?;
+    position_of(tokens[index].span.start)
+}
+
 fn is_name(token: &Token, name: &str) -> bool {
     match token {
         Token::Word(word) if word.quote_style.is_some() => word.value == name,

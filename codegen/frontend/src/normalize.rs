@@ -6,23 +6,28 @@ use std::ops::ControlFlow;
 use nyala_schema::error::Position;
 use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{
-    DateTimeField, Expr, ExtractSyntax, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    GroupByExpr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SetExpr, Spanned,
-    TableFactor, VisitMut, VisitorMut,
+    DateTimeField, Expr, ExtractSyntax, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
+    Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectFlavor, SelectItem, SetExpr, Spanned,
+    TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
 use crate::locate::position_of;
+use crate::names::name_columns;
 
 /// # Errors
 /// `Unsupported` with the position of what is not run.
 pub(crate) fn normalize_query(query: &mut Query) -> Result<()> {
-    match query.visit(&mut Normalizer) {
+    match query.visit(&mut Normalizer::default()) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
 }
 
-struct Normalizer;
+#[derive(Default)]
+struct Normalizer {
+    /// Subqueries in expressions around this place.
+    in_expressions: usize,
+}
 
 impl VisitorMut for Normalizer {
     type Break = Error;
@@ -32,6 +37,13 @@ impl VisitorMut for Normalizer {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if select.flavor == SelectFlavor::FromFirstNoSelect {
+            select.projection = vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())];
+        }
+        // What a subquery in an expression gives is never seen by name.
+        if self.in_expressions == 0 {
+            name_columns(select);
+        }
         to_flow(refuse_in_select(select))
     }
 
@@ -39,7 +51,31 @@ impl VisitorMut for Normalizer {
         to_flow(refuse_in_table_factor(factor))
     }
 
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<Error> {
+        match &value.value {
+            Value::Placeholder(name) => ControlFlow::Break(
+                unsupported(&format!("parameter {name}"), position_of(value.span.start))
+                    .with_hint("put the value into the text"),
+            ),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        match expr {
+            Expr::Collate { .. } => {
+                return ControlFlow::Break(unsupported("COLLATE", position_of(expr.span().start)));
+            }
+            expr if is_subquery(expr) => self.in_expressions += 1,
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        if is_subquery(expr) {
+            self.in_expressions -= 1;
+        }
         if let Expr::Function(function) = expr {
             if let Some(extract) = date_part_call(function) {
                 *expr = extract;
@@ -47,6 +83,10 @@ impl VisitorMut for Normalizer {
         }
         ControlFlow::Continue(())
     }
+}
+
+fn is_subquery(expr: &Expr) -> bool {
+    matches!(expr, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. })
 }
 
 fn to_flow(result: Result<()>) -> ControlFlow<Error> {

@@ -4,8 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use datafusion_common::DataFusionError;
 use datafusion_common::config::ConfigOptions;
-use datafusion_expr::LogicalPlan;
-use datafusion_optimizer::{Analyzer, Optimizer, OptimizerContext};
+use datafusion_common::tree_node::Transformed;
+use datafusion_expr::{Distinct, LogicalPlan};
+use datafusion_optimizer::optimizer::ApplyOrder;
+use datafusion_optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
+use datafusion_optimizer::{Analyzer, Optimizer, OptimizerConfig, OptimizerContext, OptimizerRule};
 use nyala_schema::option::Options;
 
 /// Rules run until nothing changes, at most so often.
@@ -20,7 +23,7 @@ pub(crate) struct Rules {
 impl Rules {
     pub(crate) fn get() -> &'static Self {
         static RULES: OnceLock<Rules> = OnceLock::new();
-        RULES.get_or_init(|| Self { analyzer: Analyzer::new(), optimizer: Optimizer::new() })
+        RULES.get_or_init(|| Self { analyzer: Analyzer::new(), optimizer: optimizer() })
     }
 
     /// Types made to fit, subqueries made joins, filters moved into scans, columns that nobody reads left out.
@@ -35,6 +38,51 @@ impl Rules {
         let analyzed = self.analyzer.execute_and_check(plan, config, |_, _| {})?;
         let context = OptimizerContext::new_with_config_options(Arc::clone(config));
         self.optimizer.optimize(analyzed, &context, |_, _| {})
+    }
+}
+
+/// DataFusion's rules in DataFusion's order, but for one.
+fn optimizer() -> Optimizer {
+    let mut optimizer = Optimizer::new();
+    for rule in &mut optimizer.rules {
+        if rule.name() == DistinctToAggregate::NAME {
+            *rule = Arc::new(DistinctToAggregate::default());
+        }
+    }
+    optimizer
+}
+
+/// DISTINCT becomes an aggregation; DISTINCT ON stays as it is, for the planner. DataFusion's own rule would look for
+/// `first_value` in a registry that is not there.
+#[derive(Debug, Default)]
+struct DistinctToAggregate(ReplaceDistinctWithAggregate);
+
+impl DistinctToAggregate {
+    const NAME: &str = "replace_distinct_aggregate";
+}
+
+impl OptimizerRule for DistinctToAggregate {
+    fn name(&self) -> &str {
+        Self::NAME
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.0.apply_order()
+    }
+
+    fn supports_rewrite(&self) -> bool {
+        true
+    }
+
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        config: &dyn OptimizerConfig,
+    ) -> Result<Transformed<LogicalPlan>, DataFusionError> {
+        match plan {
+            LogicalPlan::Distinct(Distinct::On(_)) => Ok(Transformed::no(plan)),
+            _ => self.0.rewrite(plan, config),
+        }
     }
 }
 

@@ -117,10 +117,18 @@ impl Registry {
         }
     }
 
-    /// All names that may stand before a parenthesis, for near misses.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        let scalar = self.scalar.keys().chain(self.aggregate.keys());
-        scalar.chain(self.window.keys()).chain(self.higher_order.keys()).map(String::as_str)
+    /// All names that may stand before a parenthesis, for near misses: those first that are likelier to be meant.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        fn sorted<T>(map: &HashMap<String, T>) -> Vec<&str> {
+            let mut names: Vec<&str> = map.keys().map(String::as_str).collect();
+            names.sort_unstable();
+            names
+        }
+        let mut names = sorted(&self.aggregate);
+        names.extend(sorted(&self.scalar));
+        names.extend(sorted(&self.window));
+        names.extend(sorted(&self.higher_order));
+        names
     }
 
     /// Every name, aliases too, sorted.

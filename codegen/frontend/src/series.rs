@@ -7,6 +7,7 @@ use datafusion_common::ScalarValue;
 use datafusion_expr::TableSource;
 use nyala_schema::{Error, ErrorCode, Result, Value};
 
+use crate::suggest::quoted;
 use crate::types::sql_name;
 
 /// One column, named after the function, never NULL: start, start + step, … while not beyond stop.
@@ -44,7 +45,7 @@ impl SeriesHandle {
             [start, stop, step] => (start.clone(), stop.clone(), Some(step.clone())),
             _ => {
                 let message =
-                    format!("{function} takes start, stop and step, not {} arguments", arguments.len());
+                    format!("{} takes start, stop and step, not {} arguments", quoted(function), arguments.len());
                 return Err(Error::new(ErrorCode::InvalidParameter, message));
             }
         };
@@ -62,7 +63,7 @@ impl SeriesHandle {
         if is_zero(&step) {
             return Err(Error::new(
                 ErrorCode::InvalidParameter,
-                format!("the step of {function} cannot be 0"),
+                format!("the step of {} cannot be 0", quoted(function)),
             ));
         }
         Ok(Self {
@@ -115,7 +116,7 @@ fn types(
     }
     let given: Vec<String> =
         [Some(start_type), Some(stop_type), step_type].iter().flatten().map(sql_name).collect();
-    let message = format!("{function} does not take ({})", given.join(", "));
+    let message = format!("{} does not take ({})", quoted(function), given.join(", "));
     Err(Error::new(ErrorCode::DatatypeMismatch, message)
         .with_hint("it takes whole numbers, or dates or timestamps and an interval as step"))
 }

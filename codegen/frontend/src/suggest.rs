@@ -1,6 +1,7 @@
 //! Near misses: which of the names that exist was probably meant.
 
-/// The candidate that is nearest to `name`, if it is near enough to be a slip of the hand. Case does not count.
+/// The candidate that is nearest to `name`, the first of several, if it is near enough to be a slip of the hand. Case
+/// does not count.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_lowercase();
     let length = wanted.chars().count();
@@ -18,7 +19,7 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
             let related = distance < length.max(other.chars().count()).max(2) / 2 + 1 && distance <= allowed;
             related.then_some((distance, candidate))
         })
-        .min_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)))
+        .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 

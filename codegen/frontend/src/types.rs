@@ -144,6 +144,10 @@ const ARROW_WORDS: &[(&str, &str)] = &[
     ("Int16", "smallint"),
     ("Int32", "integer"),
     ("Int64", "bigint"),
+    ("UInt8", "unsigned tinyint"),
+    ("UInt16", "unsigned smallint"),
+    ("UInt32", "unsigned integer"),
+    ("UInt64", "unsigned bigint"),
     ("Float16", "real"),
     ("Float32", "real"),
     ("Float64", "double"),
@@ -163,7 +167,7 @@ const ARROW_WORDS: &[(&str, &str)] = &[
     ("Binary", "bytea"),
 ];
 
-/// `message` with SQL's names for types: `Timestamp(Nanosecond, None)` becomes `timestamp`.
+/// `message` with SQL's words: `Timestamp(Nanosecond, None)` becomes `timestamp`, the literal `Int64(5)` becomes `5`.
 pub(crate) fn with_sql_types(message: &str) -> String {
     let mut text = String::with_capacity(message.len());
     let mut rest = message;
@@ -173,18 +177,52 @@ pub(crate) fn with_sql_types(message: &str) -> String {
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
         let (word, tail) = rest.split_at(end);
         rest = tail;
-        match ARROW_WORDS.iter().find(|(arrow, _)| *arrow == word) {
-            None => text.push_str(word),
-            Some((_, sql)) => {
-                text.push_str(sql);
-                let detail_is_dropped = matches!(*sql, "timestamp" | "interval" | "time");
-                if detail_is_dropped && tail.starts_with('(') {
-                    rest = tail.find(')').map_or("", |close| &tail[close + 1..]);
-                }
+        let Some((_, sql)) = ARROW_WORDS.iter().find(|(arrow, _)| *arrow == word) else {
+            text.push_str(word);
+            continue;
+        };
+        let detail = tail.strip_prefix('(').and_then(|inner| Some((inner, closing(inner)?)));
+        match detail {
+            None => text.push_str(sql),
+            Some((inner, close)) => {
+                text.push_str(&detailed(sql, &inner[..close]));
+                rest = &inner[close + 1..];
             }
         }
     }
     text + rest
+}
+
+/// A type's name with what stood in parentheses after it.
+fn detailed(sql: &str, detail: &str) -> String {
+    let quoted_text = detail.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    match (sql, quoted_text) {
+        ("text", Some(text)) => format!("'{text}'"),
+        ("timestamp" | "interval" | "time", None) => sql.to_owned(),
+        ("timestamp" | "interval" | "time" | "date", Some(text)) => format!("{sql} '{text}'"),
+        // A literal is written as value, precision, scale.
+        ("decimal", _) => match detail.split(',').collect::<Vec<_>>()[..] {
+            [value, _, _] => value.trim().to_owned(),
+            _ => format!("decimal({detail})"),
+        },
+        _ => detail.to_owned(),
+    }
+}
+
+/// The byte of the parenthesis that closes what is open at the start.
+fn closing(inner: &str) -> Option<usize> {
+    let mut depth = 0;
+    let mut in_quotes = false;
+    inner.bytes().position(|byte| {
+        match byte {
+            b'"' => in_quotes = !in_quotes,
+            b'(' if !in_quotes => depth += 1,
+            b')' if !in_quotes && depth == 0 => return true,
+            b')' if !in_quotes => depth -= 1,
+            _ => {}
+        }
+        false
+    })
 }
 
 #[cfg(test)]
@@ -199,6 +237,10 @@ mod tests {
             ),
             "Cannot coerce timestamp and text to (bigint, decimal(15, 2))"
         );
-        assert_eq!(with_sql_types("a_Utf8 Interval(MonthDayNano"), "a_Utf8 interval");
+        assert_eq!(with_sql_types("a_Utf8 Interval(MonthDayNano"), "a_Utf8 interval(MonthDayNano");
+        assert_eq!(
+            with_sql_types("f(Int64(5), Utf8(\"a)b\"), Decimal128(0.05,15,2), Date32(\"2020-01-01\")) Float64"),
+            "f(5, 'a)b', 0.05, date '2020-01-01') double"
+        );
     }
 }

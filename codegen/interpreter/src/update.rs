@@ -56,8 +56,9 @@ pub(crate) fn apply(
         (Some(nulls), None) => Some(nulls.into_inner()),
         (None, mask) => mask,
     };
-    let mut target = Target { states, offset: update.offset as usize, valid: valid.as_ref() };
-    if let (StateOp::Count, _) = (&update.op, &value) {
+    let field = FieldOf { records: states.records, stride: states.stride, offset: update.offset as usize };
+    let mut target = Target { groups: states.groups, valid: valid.as_ref(), field };
+    if update.op == StateOp::Count {
         target.count(rows);
         return Ok(());
     }
@@ -74,60 +75,78 @@ pub(crate) fn apply(
 }
 
 /// A field of every record, and the rows that change it.
-struct Target<'a, 'b> {
-    states: &'a mut States<'b>,
-    offset: usize,
+struct Target<'a> {
+    groups: Option<&'a [u32]>,
     valid: Option<&'a BooleanBuffer>,
+    field: FieldOf<'a>,
 }
 
-impl Target<'_, '_> {
+/// The records, seen as one field each.
+struct FieldOf<'a> {
+    records: &'a mut [u8],
+    stride: usize,
+    offset: usize,
+}
+
+impl FieldOf<'_> {
+    #[inline(always)]
+    fn change<F: Field>(&mut self, group: u32, step: impl FnOnce(F) -> F) {
+        let at = group as usize * self.stride + self.offset;
+        let field = &mut self.records[at..at + F::WIDTH];
+        step(F::read(field)).write(field);
+    }
+}
+
+impl Target<'_> {
     fn count(&mut self, rows: usize) {
-        match (self.states.groups, self.valid) {
+        match (self.groups, self.valid) {
             (None, valid) => {
                 let more = valid.map_or(rows, BooleanBuffer::count_set_bits) as i64;
-                self.change(0, |count: i64| count + more);
+                self.field.change(0, |count: i64| count + more);
             }
             (Some(groups), None) => {
-                groups.iter().for_each(|&group| self.change(group, |count: i64| count + 1));
+                let mut field = self.local();
+                groups.iter().for_each(|&group| field.change(group, |count: i64| count + 1));
             }
             (Some(groups), Some(valid)) => {
-                valid.set_indices().for_each(|row| self.change(groups[row], |count: i64| count + 1));
+                let mut field = self.local();
+                valid.set_indices().for_each(|row| field.change(groups[row], |count: i64| count + 1));
             }
         }
     }
 
+    /// The field by value: the compiler cannot know that writing a record leaves a borrowed `stride` alone.
     #[inline(always)]
-    fn change<F: Field>(&mut self, group: u32, step: impl FnOnce(F) -> F) {
-        let at = group as usize * self.states.stride + self.offset;
-        let field = &mut self.states.records[at..at + F::WIDTH];
-        step(F::read(field)).write(field);
+    fn local(&mut self) -> FieldOf<'_> {
+        FieldOf { records: self.field.records, stride: self.field.stride, offset: self.field.offset }
     }
 
     /// Folds every row's value into its group's field.
     #[inline(always)]
     fn fold<N: Copy, F: Field>(&mut self, values: &[N], mut step: impl FnMut(F, N) -> F) {
-        match (self.states.groups, self.valid) {
+        let (groups, valid) = (self.groups, self.valid);
+        let mut field = self.local();
+        match (groups, valid) {
             (None, None) => {
-                self.change(0, |field| values.iter().fold(field, |field, &value| step(field, value)));
+                field.change(0, |start| values.iter().fold(start, |folded, &value| step(folded, value)));
             }
-            (None, Some(valid)) => {
-                self.change(0, |field| valid.set_indices().fold(field, |field, row| step(field, values[row])))
-            }
+            (None, Some(valid)) => field
+                .change(0, |start| valid.set_indices().fold(start, |folded, row| step(folded, values[row]))),
             (Some(groups), None) => {
                 for (&group, &value) in groups.iter().zip(values) {
-                    self.change(group, |field| step(field, value));
+                    field.change(group, |folded| step(folded, value));
                 }
             }
             (Some(groups), Some(valid)) => {
                 for row in valid.set_indices() {
-                    self.change(groups[row], |field| step(field, values[row]));
+                    field.change(groups[row], |folded| step(folded, values[row]));
                 }
             }
         }
     }
 }
 
-fn sum_integers(values: &dyn Array, target: &mut Target<'_, '_>) -> Result<()> {
+fn sum_integers(values: &dyn Array, target: &mut Target<'_>) -> Result<()> {
     match values.data_type() {
         DataType::Decimal128(..) => {
             let mut overflow = false;
@@ -155,7 +174,7 @@ fn sum_integers(values: &dyn Array, target: &mut Target<'_, '_>) -> Result<()> {
     Ok(())
 }
 
-fn sum_any<T: ArrowPrimitiveType>(values: &dyn Array, target: &mut Target<'_, '_>)
+fn sum_any<T: ArrowPrimitiveType>(values: &dyn Array, target: &mut Target<'_>)
 where
     T::Native: Into<i128>,
 {
@@ -164,8 +183,8 @@ where
 
 /// Without groups and NULLs the halves are summed apart in 64 bits, which vectorises; a batch has far fewer than the
 /// 2^31 rows at which they could overflow.
-fn sum_long(values: &[i64], target: &mut Target<'_, '_>) {
-    if target.states.groups.is_some() || target.valid.is_some() {
+fn sum_long(values: &[i64], target: &mut Target<'_>) {
+    if target.groups.is_some() || target.valid.is_some() {
         target.fold(values, |sum: i128, value: i64| sum + i128::from(value));
         return;
     }
@@ -175,10 +194,10 @@ fn sum_long(values: &[i64], target: &mut Target<'_, '_>) {
         low += (value as u64) & 0xffff_ffff;
     }
     let total = (i128::from(high) << 32) + i128::from(low);
-    target.change(0, |sum: i128| sum + total);
+    target.field.change(0, |sum: i128| sum + total);
 }
 
-fn sum_floats(values: &dyn Array, target: &mut Target<'_, '_>) -> Result<()> {
+fn sum_floats(values: &dyn Array, target: &mut Target<'_>) -> Result<()> {
     match values.data_type() {
         DataType::Float64 => {
             target.fold(values.as_primitive::<Float64Type>().values(), |sum: f64, value: f64| sum + value);
@@ -199,7 +218,7 @@ enum Extreme {
     Greatest,
 }
 
-fn extreme(values: &dyn Array, target: &mut Target<'_, '_>, which: Extreme) -> Result<()> {
+fn extreme(values: &dyn Array, target: &mut Target<'_>, which: Extreme) -> Result<()> {
     match values.data_type() {
         DataType::Float64 => keep(values.as_primitive::<Float64Type>().values(), target, which),
         DataType::Float32 => keep(values.as_primitive::<Float32Type>().values(), target, which),
@@ -214,7 +233,7 @@ fn extreme(values: &dyn Array, target: &mut Target<'_, '_>, which: Extreme) -> R
     Ok(())
 }
 
-fn keep<F: Field>(values: &[F], target: &mut Target<'_, '_>, which: Extreme) {
+fn keep<F: Field>(values: &[F], target: &mut Target<'_>, which: Extreme) {
     match which {
         Extreme::Least => {
             target.fold(values, |least: F, value: F| if value.before(least) { value } else { least })

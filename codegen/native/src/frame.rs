@@ -51,10 +51,7 @@ pub(crate) struct OutputSlot {
     pub validity: *mut u8,
 }
 
-/// What a loop returns: these, ORed.
-pub(crate) const STATUS_DONE: u64 = 0;
-/// Some operation failed; which one, the interpreter tells.
-#[cfg_attr(not(test), expect(dead_code, reason = "generated code makes it of a flag"))]
+/// What a loop returns: these, ORed; 0 when all is well. Some operation failed; which one, the interpreter tells.
 pub(crate) const STATUS_FAILED: u64 = 1;
 /// A sum of wide decimals overflowed. The state has changed already: the interpreter could not tell any more.
 pub(crate) const STATUS_SUM_OVERFLOW: u64 = 2;

@@ -15,7 +15,7 @@ use nyala_schema::{Error, ErrorCode, Result};
 use crate::column::{Column, Output};
 use crate::executable::{ExecutableStage, NativeExecutable, NativeLoops};
 use crate::flags::Variant;
-use crate::frame::{ColumnSlot, Frame, OutputSlot, STATUS_BAD_INDEX, STATUS_DONE, STATUS_SUM_OVERFLOW};
+use crate::frame::{ColumnSlot, Frame, OutputSlot, STATUS_BAD_INDEX, STATUS_FAILED, STATUS_SUM_OVERFLOW};
 use crate::intrinsic;
 use crate::lane::Lane;
 use crate::plan::{FallbackStage, OutputSource};
@@ -34,14 +34,15 @@ pub(crate) struct Run<'a> {
     outputs: Vec<ArrayRef>,
     /// Some aggregate state was changed.
     changed: bool,
-    sum_overflow: bool,
 }
 
 /// Why a stage did not finish.
 enum Stop {
     Error(Error),
-    /// Some operation failed in native code.
-    Failed,
+    /// Some operation failed in native code, and maybe a sum too.
+    Failed {
+        sum_overflow: bool,
+    },
     /// A variant cannot be compiled.
     NotCompiled,
 }
@@ -60,16 +61,7 @@ impl<'a> Run<'a> {
         check_call(executable, &call)?;
         let selection = call.selection.map(Cow::Borrowed);
         let carried = vec![None; executable.carried.len()];
-        Ok(Self {
-            executable,
-            call,
-            parameters,
-            selection,
-            carried,
-            outputs: Vec::new(),
-            changed: false,
-            sum_overflow: false,
-        })
+        Ok(Self { executable, call, parameters, selection, carried, outputs: Vec::new(), changed: false })
     }
 
     pub(crate) fn run(mut self) -> Result<Outcome> {
@@ -83,7 +75,7 @@ impl<'a> Run<'a> {
             match done {
                 Ok(()) => {}
                 Err(Stop::Error(error)) => return Err(error),
-                Err(Stop::Failed) => return self.repeat(),
+                Err(Stop::Failed { sum_overflow }) => return self.repeat(sum_overflow),
                 Err(Stop::NotCompiled) => return self.executable.whole()?.run(self.call),
             }
         }
@@ -96,11 +88,11 @@ impl<'a> Run<'a> {
     }
 
     /// The interpreter's word on a batch that failed.
-    fn repeat(self) -> Result<Outcome> {
+    fn repeat(self, sum_overflow: bool) -> Result<Outcome> {
         let updates = !self.executable.program.updates.is_empty();
         let outcome = self.executable.whole()?.run(self.call)?;
-        if self.sum_overflow {
-            return Err(sum_overflow());
+        if sum_overflow {
+            return Err(sum_overflow_error());
         }
         self.executable.compiler.counters.disagreements.fetch_add(1, Ordering::Relaxed);
         if updates {
@@ -222,14 +214,15 @@ impl<'a> Run<'a> {
         // checked against the offsets of the updates, and are borrowed mutably by the call. Row and group
         // numbers are checked by the code itself.
         let status = unsafe { code.run(&mut frame) };
-        self.sum_overflow = status & STATUS_SUM_OVERFLOW != 0;
-        match status {
-            STATUS_DONE => {}
-            STATUS_SUM_OVERFLOW => return Err(sum_overflow().into()),
-            STATUS_BAD_INDEX => {
-                return Err(Error::internal("a row or group number is out of range").into());
-            }
-            _ => return Err(Stop::Failed),
+        if status & STATUS_BAD_INDEX != 0 {
+            return Err(Error::internal("a row or group number is out of range").into());
+        }
+        let sum_overflow = status & STATUS_SUM_OVERFLOW != 0;
+        if status & STATUS_FAILED != 0 {
+            return Err(Stop::Failed { sum_overflow });
+        }
+        if sum_overflow {
+            return Err(sum_overflow_error().into());
         }
         let left = if loops.stage.filters() { frame.survivor_count as usize } else { count };
         let mut finished = Vec::with_capacity(outputs.len());
@@ -294,7 +287,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn sum_overflow() -> Error {
+fn sum_overflow_error() -> Error {
     Error::new(ErrorCode::NumericOverflow, "a sum of decimals does not fit 38 digits")
         .with_hint("cast the values to DOUBLE before summing")
 }

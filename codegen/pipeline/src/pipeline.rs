@@ -38,6 +38,7 @@ pub struct Pipeline {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "a plan has a handful of sources")]
 pub enum Source {
     /// The scan's columns, in their physical types. `filter` is `scan.filters` as code; it reads the scan columns
     /// `inputs` and has no outputs. Columns that it does not need are read only where rows passed.

@@ -11,7 +11,8 @@ use arrow::datatypes::DataType;
 use nyala_schema::Value;
 use nyala_schema::expr::{ArithmeticOp, CompareOp, Volatility};
 
-/// A value computed by one statement; numbered in order of definition over all nested blocks.
+/// A value computed by one statement; numbered from 0 in order of definition over all nested blocks, an `If` after what
+/// is in its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(pub u32);
 
@@ -82,7 +83,8 @@ pub enum Op {
     Parameter(u32),
     /// Integers, floats: both operands have the result's type. Decimals: Add and Subtract take the result's
     /// scale on both sides; Multiply's scale is the sum; Divide gives
-    /// `left × 10^(result scale − left scale + right scale) / right`, truncated; Remainder as Add.
+    /// `left × 10^(result scale − left scale + right scale) / right`, truncated; Remainder as Add. Operands and
+    /// result have one width, 64 or 128 bits; precisions may differ.
     /// Dates, timestamps, intervals: as Arrow's arithmetic kernels.
     ///
     /// `checked`: a result that does not fit its type (for decimals: its precision) is the error

@@ -70,15 +70,15 @@ impl Interval {
         Self::new(self.min.max(other.min), self.max.min(other.max))
     }
 
-    pub fn add(self, other: Self) -> Self {
+    pub fn sum(self, other: Self) -> Self {
         self.combine(other, |a, b| Self::new(a.min.saturating_add(b.min), a.max.saturating_add(b.max)))
     }
 
-    pub fn subtract(self, other: Self) -> Self {
-        self.add(other.negate())
+    pub fn difference(self, other: Self) -> Self {
+        self.sum(other.negated())
     }
 
-    pub fn multiply(self, other: Self) -> Self {
+    pub fn product(self, other: Self) -> Self {
         self.combine(other, |a, b| {
             let corners = [(a.min, b.min), (a.min, b.max), (a.max, b.min), (a.max, b.max)];
             let products = corners.map(|(x, y)| x.saturating_mul(y));
@@ -92,7 +92,7 @@ impl Interval {
     }
 
     /// Of the quotient cut to an integer: no greater in magnitude than the dividend.
-    pub fn divide(self, other: Self) -> Self {
+    pub fn quotient(self, other: Self) -> Self {
         self.combine(other, |a, b| {
             let bound = a.magnitude();
             let min = if a.min >= 0 && b.min >= 0 { 0 } else { bound.saturating_neg() };
@@ -108,7 +108,7 @@ impl Interval {
         })
     }
 
-    pub fn negate(self) -> Self {
+    pub fn negated(self) -> Self {
         if self.is_empty() {
             return self;
         }
@@ -118,7 +118,7 @@ impl Interval {
     /// Times a power of ten; to a negative power with one unit to spare, whichever way is rounded.
     pub fn scaled(self, power: i16) -> Self {
         if power >= 0 || self.is_empty() {
-            return self.multiply(Self::point(power_of_ten(power)));
+            return self.product(Self::point(power_of_ten(power)));
         }
         let divisor = power_of_ten(-power);
         Self::new((self.min / divisor).saturating_sub(1), (self.max / divisor).saturating_add(1))
@@ -149,11 +149,14 @@ mod tests {
             for (c, d) in numbers.iter().flat_map(|c| numbers.iter().map(move |d| (*c, *d))) {
                 let (left, right) = (Interval::new(a.min(b), a.max(b)), Interval::new(c.min(d), c.max(d)));
                 for (x, y) in [(a, c), (a, d), (b, c), (b, d)] {
-                    assert!(left.add(right).contains_value(x + y));
-                    assert!(left.subtract(right).contains_value(x - y));
-                    assert!(left.multiply(right).contains_value(x * y));
+                    assert!(left.sum(right).contains_value(x + y));
+                    assert!(left.difference(right).contains_value(x - y));
+                    assert!(left.product(right).contains_value(x * y));
                     if y != 0 {
-                        assert!(left.divide(right).contains_value(x / y), "{left:?} / {right:?}: {x} / {y}");
+                        assert!(
+                            left.quotient(right).contains_value(x / y),
+                            "{left:?} / {right:?}: {x} / {y}"
+                        );
                         assert!(
                             left.remainder(right).contains_value(x % y),
                             "{left:?} % {right:?}: {x} % {y}"
@@ -166,14 +169,14 @@ mod tests {
 
     #[test]
     fn a_saturated_bound_fits_no_type() {
-        let huge = Interval::digits(38).multiply(Interval::digits(38));
+        let huge = Interval::digits(38).product(Interval::digits(38));
         assert!(!Interval::digits(38).contains(huge));
         assert!(!Interval::digits(38).contains(Interval::digits(38).scaled(1)));
     }
 
     #[test]
     fn nothing_comes_of_nothing() {
-        assert!(Interval::EMPTY.add(Interval::point(1)).is_empty());
+        assert!(Interval::EMPTY.sum(Interval::point(1)).is_empty());
         assert!(Interval::EMPTY.scaled(-2).is_empty());
         assert_eq!(Interval::EMPTY.union(Interval::point(4)), Interval::point(4));
         assert!(Interval::digits(1).contains(Interval::EMPTY));

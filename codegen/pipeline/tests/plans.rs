@@ -2,12 +2,16 @@
 
 mod support;
 
-use arrow::datatypes::DataType;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field};
 use expect_test::{Expect, expect};
 use nyala_pipeline::{Sink, Step};
-use nyala_schema::Expr;
 use nyala_schema::expr::ArithmeticOp;
-use nyala_schema::operator::{JoinKind, Operator};
+use nyala_schema::operator::{
+    FrameBound, FrameUnits, JoinKind, Operator, OperatorKind, SortKey, UnnestColumn, WindowCall, WindowFrame,
+};
+use nyala_schema::{Expr, Value};
 use support::*;
 
 fn check(root: Operator, expected: Expect) {
@@ -350,6 +354,133 @@ fn a_nested_loop_reads_both_sides_in_its_condition() {
           build-rows o3 state 0 behind []
           output [2, 0]
         output [c0: Boolean, c1: Int64]
+    "#]],
+    );
+}
+
+#[test]
+fn a_window_gets_its_arguments_as_columns() {
+    let mut plans = Plans::default();
+    let scan = plans.scan(vec![int("a"), money("b", 0, 99), text("c")], vec![]);
+    let order_by = vec![SortKey { expr: column(&scan, 0), descending: false, nulls_first: false }];
+    let window_call = WindowCall {
+        function: "sum".into(),
+        is_aggregate: true,
+        arguments: vec![column(&scan, 1)],
+        frame: WindowFrame {
+            units: FrameUnits::Rows,
+            start: FrameBound::Preceding(None),
+            end: FrameBound::CurrentRow,
+        },
+        filter: None,
+        distinct: false,
+        ignore_nulls: false,
+        data_type: DataType::Decimal128(25, 2),
+        nullable: true,
+    };
+    let mut fields = fields(&scan);
+    fields.push(Field::new("w", DataType::Decimal128(25, 2), true));
+    let partition_by = vec![column(&scan, 2)];
+    let kind = OperatorKind::Window { partition_by, order_by, calls: vec![window_call] };
+    let window = plans.operator(kind, vec![scan], fields);
+    let shown = vec![column(&window, 3), column(&window, 1)];
+    check(
+        plans.project(window, shown),
+        expect![[r#"
+        state 0: window o2 [Decimal64(15, 2), Utf8View, Int64, Decimal128(15, 2)] partition [1] order [2 asc nulls last] sum [3] : Decimal128(25, 2)?
+        pipeline 0
+          scan o1 t [a, b, c]
+          compute o2 inputs [1] kept [1, 2, 0]
+              inputs Decimal64(15, 2)
+              %0 = input 0 : Decimal64(15, 2)
+              %1 = cast %0 : Decimal128(15, 2)
+              output %1
+          keep o2 state 0 [0, 1, 2, 3]
+        pipeline 1
+          rows o2 state 0
+          compute o3 inputs [0] kept [4]
+              inputs Decimal64(15, 2)
+              %0 = input 0 : Decimal64(15, 2)
+              %1 = cast %0 : Decimal128(15, 2)
+              output %1
+          output [0, 1]
+        output [c0: Decimal128(25, 2), c1: Decimal128(15, 2)]
+    "#]],
+    );
+}
+
+#[test]
+fn grouping_sets_keep_what_all_variants_share() {
+    let mut plans = Plans::default();
+    let scan = plans.scan(vec![int("a"), int("b")], vec![]);
+    let null = Expr::Literal(Value::null(&DataType::Int64));
+    let variant = |first: Expr, id: i64| vec![first, column(&scan, 1), number(id)];
+    let projections = vec![variant(column(&scan, 0), 0), variant(null, 1)];
+    let fields = vec![
+        Field::new("a", DataType::Int64, true),
+        Field::new("b", DataType::Int64, false),
+        Field::new("id", DataType::Int64, false),
+    ];
+    let expand = plans.operator(OperatorKind::Expand { projections }, vec![scan], fields);
+    let keys = vec![column(&expand, 0), column(&expand, 2)];
+    let calls = vec![call("sum", vec![column(&expand, 1)], DataType::Int64)];
+    check(
+        plans.aggregate(expand, keys, calls),
+        expect![[r#"
+        state 0: aggregate o3 keys [Int64?, Int64] record 32 [sum.i128 @0 count @16 : Int64]
+        pipeline 0
+          scan o1 t [a, b]
+          expand o2
+            variant inputs [0] kept [1]
+              constants 0
+              inputs Int64
+              parameters Int64
+              %0 = input 0 : Int64
+              %1 = parameter 0 : Int64
+              output %0, %1
+            variant inputs [] kept [1]
+              constants NULL, 1
+              parameters Int64?, Int64
+              %0 = parameter 0 : Int64?
+              %1 = parameter 1 : Int64
+              output %0, %1
+          aggregate o3 state 0 keys [1, 2]
+            update inputs [0] kept []
+              inputs Int64
+              %0 = input 0 : Int64
+              update sum.i128 @0 %0
+        pipeline 1
+          rows o3 state 0
+          output [0, 1, 2]
+        output [c0: Int64, c1: Int64, a0: Int64]
+    "#]],
+    );
+}
+
+#[test]
+fn a_list_that_is_unnested_is_not_shared_with_the_list_itself() {
+    let mut plans = Plans::default();
+    let item = Arc::new(Field::new("item", DataType::Int64, true));
+    let list = Column("l", DataType::List(item), true, None);
+    let scan = plans.scan(vec![int("a"), list], vec![]);
+    let twice = vec![column(&scan, 1), column(&scan, 1), column(&scan, 0)];
+    let project = plans.project(scan, twice);
+    let mut fields = fields(&project);
+    fields[0] = Field::new("e", DataType::Int64, true);
+    let columns = vec![UnnestColumn { index: 0, depth: 1 }];
+    let kind = OperatorKind::Unnest { columns, preserve_nulls: false };
+    check(
+        plans.operator(kind, vec![project], fields),
+        expect![[r#"
+        pipeline 0
+          scan o1 t [a, l]
+          compute o2 inputs [1] kept [1, 0]
+              inputs List(Int64)?
+              %0 = input 0 : List(Int64)?
+              output %0
+          unnest o3 [2^1] [List(Int64)?, Int64, Int64?]
+          output [2, 0, 1]
+        output [e: Int64, c1: List(Int64), c2: Int64]
     "#]],
     );
 }

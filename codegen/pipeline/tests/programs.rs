@@ -189,15 +189,15 @@ fn a_side_that_may_fail_is_guarded() {
             parameters Int64, Int64
             %0 = input 0 : Int64?
             %1 = parameter 0 : Int64
-            %2 = less %0, %1 : Boolean?
-            %3 = input 1 : Int64
-            %4 = parameter 1 : Int64
-            %8 = if %2 {
-              yield %2
+            %2 = input 1 : Int64
+            %3 = parameter 1 : Int64
+            %4 = less %0, %1 : Boolean?
+            %8 = if %4 {
+              yield %4
             } else {
-              %5 = divide.checked %3, %0 : Int64?
-              %6 = less %5, %4 : Boolean?
-              %7 = or %2, %6 : Boolean?
+              %5 = divide.checked %2, %0 : Int64?
+              %6 = less %5, %3 : Boolean?
+              %7 = or %4, %6 : Boolean?
               yield %7
             } : Boolean?
             filter %8
@@ -228,15 +228,15 @@ fn cheap_filters_come_first_and_guards_stay_before_what_fails() {
             %0 = input 0 : Int64
             %1 = parameter 0 : Int64
             %2 = not_equal %0, %1 : Boolean
-            filter %2
             %3 = input 1 : Utf8View
             %4 = parameter 1 : Utf8View
+            filter %2
             %5 = like %3, %4 : Boolean
             filter %5
             %6 = input 2 : Int64
-            %7 = divide.checked %6, %0 : Int64
-            %8 = parameter 2 : Int64
-            %9 = less %7, %8 : Boolean
+            %7 = parameter 2 : Int64
+            %8 = divide.checked %6, %0 : Int64
+            %9 = less %8, %7 : Boolean
             filter %9
         "#]],
     );
@@ -287,6 +287,63 @@ fn case_branches_get_one_type_and_share_what_is_outside() {
 }
 
 #[test]
+fn harmless_branches_become_selections_and_share_their_values() {
+    let product = |scan: &Operator| {
+        arithmetic(ArithmeticOp::Multiply, column(scan, 0), column(scan, 0), DataType::Decimal128(31, 4))
+    };
+    check_project(
+        vec![money("a", 0, 5_000), text("b")],
+        |scan| {
+            let case = Expr::Case {
+                branches: vec![(compare(CompareOp::Equal, column(scan, 1), string("x")), product(scan))],
+                otherwise: None,
+                data_type: DataType::Decimal128(31, 4),
+            };
+            vec![Expr::IsNull(Box::new(case)), Expr::IsNull(Box::new(less(product(scan), decimal(1, 5, 4))))]
+        },
+        expect![[r#"
+            constants 'x', NULL, false
+            inputs Utf8View, Decimal64(15, 2)
+            parameters Utf8View, Decimal64(18, 4)?, Boolean
+            %0 = input 0 : Utf8View
+            %1 = parameter 0 : Utf8View
+            %2 = equal %0, %1 : Boolean
+            %3 = input 1 : Decimal64(15, 2)
+            %4 = parameter 1 : Decimal64(18, 4)?
+            %5 = multiply %3, %3 : Decimal64(18, 4)
+            %6 = if %2 {
+              yield %5
+            } else {
+              yield %4
+            } : Decimal64(18, 4)?
+            %7 = is_null %6 : Boolean
+            %8 = parameter 2 : Boolean
+            output %7, %8
+        "#]],
+    );
+}
+
+#[test]
+fn cheap_parts_drop_rows_together() {
+    check_filter(
+        vec![int("a"), int("b")],
+        |scan| and(less(column(scan, 0), number(1)), less(number(1), column(scan, 1))),
+        expect![[r#"
+            constants 1
+            inputs Int64, Int64
+            parameters Int64
+            %0 = input 0 : Int64
+            %1 = parameter 0 : Int64
+            %2 = less %0, %1 : Boolean
+            %3 = input 1 : Int64
+            %4 = greater %3, %1 : Boolean
+            %5 = and %2, %4 : Boolean
+            filter %5
+        "#]],
+    );
+}
+
+#[test]
 fn in_lists_are_sets_and_null_makes_no_unknown() {
     check_filter(
         vec![int("a"), text("b")],
@@ -297,13 +354,13 @@ fn in_lists_are_sets_and_null_makes_no_unknown() {
             and(not_in, Expr::InList { input: Box::new(column(scan, 1)), values: texts, negated: false })
         },
         expect![[r#"
-            constants {1, 2}, NULL, {'x', 'y'}
+            constants NULL, {1, 2}, {'x', 'y'}
             inputs Int64, Utf8View
-            parameters set of 2 Int64, Boolean?, set of 2 Utf8View
+            parameters Boolean?, set of 2 Int64, set of 2 Utf8View
             %0 = input 0 : Int64
-            %1 = in.not %0, parameter 0 : Boolean
-            %2 = parameter 1 : Boolean?
-            %3 = and %1, %2 : Boolean?
+            %1 = parameter 0 : Boolean?
+            %2 = in.not %0, parameter 1 : Boolean
+            %3 = and %2, %1 : Boolean?
             filter %3
             %4 = input 1 : Utf8View
             %5 = in %4, parameter 2 : Boolean

@@ -8,6 +8,7 @@
 pub mod arrange;
 pub mod column;
 pub mod cut;
+mod disjunction;
 pub mod emit;
 pub mod estimate;
 pub mod lower;

@@ -229,11 +229,13 @@ fn rounded(ms: f64) -> f64 {
     (ms * 1e3).round() / 1e3
 }
 
+/// On one line.
 fn told(error: &Error) -> String {
-    match error.hint() {
+    let text = match error.hint() {
         Some(hint) => format!("{} ({hint})", error.message()),
         None => error.message().to_owned(),
-    }
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn json(report: &Report) -> Result<String, Failure> {
@@ -242,9 +244,12 @@ fn json(report: &Report) -> Result<String, Failure> {
     Ok(text + "\n")
 }
 
+/// The longest label in the first column that is no query.
+const MEAN_LABEL: &str = "geometric mean";
+
 fn table(queries: &[Timing]) -> String {
-    let width =
-        queries.iter().map(|timing| timing.query.chars().count()).max().unwrap_or(0).max("query".len());
+    let width = queries.iter().map(|timing| timing.query.chars().count()).max().unwrap_or(0);
+    let width = width.max(MEAN_LABEL.len());
     let mut text = format!(
         "{:<width$} {:>10} {:>10} {:>10} {:>10} {:>12} {:>11}  backend\n",
         "query", "median ms", "min ms", "plan ms", "comp ms", "rows", "peak memory"
@@ -273,10 +278,7 @@ fn table(queries: &[Timing]) -> String {
         // A time of zero has no logarithm; nothing here takes less than a microsecond.
         let logs: f64 = medians.iter().map(|ms| ms.max(1e-3).ln()).sum();
         let mean = (logs / medians.len() as f64).exp();
-        text.push_str(&format!(
-            "{:<width$} {total:>10.1}\n{:<width$} {mean:>10.1}\n",
-            "total", "geometric mean"
-        ));
+        text.push_str(&format!("{:<width$} {total:>10.1}\n{:<width$} {mean:>10.1}\n", "total", MEAN_LABEL));
     }
     text
 }

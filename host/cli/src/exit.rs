@@ -74,8 +74,10 @@ impl From<Error> for Failure {
 /// Tells the user what has gone wrong and turns it into the exit status.
 pub fn report(outcome: Result<(), Failure>) -> ExitCode {
     let Err(failure) = outcome else { return ExitCode::from(FINE) };
-    if let Some(error) = failure.untold() {
-        terminal::print_error(error, "", None);
+    match (&failure, failure.untold()) {
+        (Failure::Usage(_), Some(error)) => terminal::print_plain_error(error),
+        (_, Some(error)) => terminal::print_error(error, "", None),
+        (_, None) => {}
     }
     ExitCode::from(failure.status())
 }

@@ -59,7 +59,7 @@ impl Drop for ProgressLine {
 }
 
 fn query_bar() -> ProgressBar {
-    bar(STEPS, "{percent:>3}% {bar:30} {elapsed}  {wide_msg}")
+    bar(STEPS, "{percent:>3}% {bar:20} {elapsed}  {wide_msg}")
 }
 
 /// A bar on standard error; nothing when that is no terminal.

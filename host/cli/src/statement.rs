@@ -54,6 +54,8 @@ impl Runner {
         let mut encoder = format.encoder(stream.schema(), &self.layout())?;
         self.output.begin(format.is_binary(), self.may_page())?;
         let shown = self.rows(&mut stream, encoder.as_mut());
+        // Before the person reads in the pager.
+        let elapsed = started.elapsed();
         let paged = self.output.is_paged();
         let ended = self.output.end();
         let (rows, remarks) = match shown.and_then(|rows| ended.map(|()| rows)) {
@@ -65,7 +67,7 @@ impl Runner {
         for remark in remarks {
             terminal::tell_faintly(&format!("({remark})"));
         }
-        self.tell_end(rows, started.elapsed(), &stream.summary());
+        self.tell_end(rows, elapsed, &stream.summary());
         Ok(())
     }
 

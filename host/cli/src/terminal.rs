@@ -45,6 +45,11 @@ pub fn tell(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// What a shell command was asked for, on standard output. Whoever has closed it does not want it.
+pub fn answer(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
 /// A line on standard error that is not important.
 pub fn tell_faintly(text: &str) {
     if stderr_is_terminal() && colours_wanted() {
@@ -54,15 +59,24 @@ pub fn tell_faintly(text: &str) {
     }
 }
 
+/// Prints an error of the command line, in the way of those that clap finds: the code would say nothing.
+pub fn print_plain_error(error: &Error) {
+    let hint = error.hint().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+    tell(&for_stderr(&format!("error: {}{hint}", error.message())));
+}
+
 /// Prints an error with its place in `sql`; `origin` says where that SQL stands, as in `report.sql:12`.
 pub fn print_error(error: &Error, sql: &str, origin: Option<&str>) {
     let text = nyala_node::render_error(error, sql);
-    let text = text.trim_end();
-    let text = if stderr_is_terminal() && colours_wanted() { coloured(text) } else { text.to_owned() };
+    let text = for_stderr(text.trim_end());
     match origin {
         Some(origin) => tell(&format!("{origin}: {text}")),
         None => tell(&text),
     }
+}
+
+fn for_stderr(error: &str) -> String {
+    if stderr_is_terminal() && colours_wanted() { coloured(error) } else { error.to_owned() }
 }
 
 /// Colours the parts of a rendered error: its first word, its caret, its hint.

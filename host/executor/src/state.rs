@@ -170,7 +170,9 @@ pub(crate) fn sink_worker(
                 StateSlot::Sort(state) => state.sink(columns, reservation),
                 StateSlot::Window(state) => Ok(Box::new(state.sink(columns, reservation))),
                 StateSlot::Collect(state) => Ok(Box::new(state.sink(columns, reservation))),
-                StateSlot::Join(_) | StateSlot::Aggregate(_) | StateSlot::Limit(_) => Err(wrong_state("keep")),
+                StateSlot::Join(_) | StateSlot::Aggregate(_) | StateSlot::Limit(_) => {
+                    Err(wrong_state("keep"))
+                }
             }
         }
     }
@@ -181,9 +183,10 @@ pub(crate) fn data_types(types: &[Type]) -> Vec<DataType> {
 }
 
 fn has_residual(plan: &PipelinePlan, state: StateId) -> bool {
-    plan.pipelines.iter().flat_map(|pipeline| &pipeline.steps).any(
-        |step| matches!(step, Step::Probe(probe) if probe.state == state && probe.residual.is_some()),
-    )
+    plan.pipelines
+        .iter()
+        .flat_map(|pipeline| &pipeline.steps)
+        .any(|step| matches!(step, Step::Probe(probe) if probe.state == state && probe.residual.is_some()))
 }
 
 fn nested_loop_kind(plan: &PipelinePlan, state: StateId) -> Option<JoinKind> {

@@ -8,11 +8,11 @@ use nyala_pipeline::Library;
 use nyala_pipeline::state::{SortColumn, WindowSpec};
 use nyala_schema::{Error, Result};
 
+use crate::column::Indices;
 use crate::column::chunk::take;
 use crate::column::concat::concat;
 use crate::column::dictionary::unpack;
 use crate::column::size::bytes_of_all;
-use crate::column::Indices;
 use crate::keep::collect::CollectSink;
 use crate::keep::{Kept, Piece, ResultRows};
 use crate::lock::lock;
@@ -95,7 +95,8 @@ impl WindowState {
             return Ok(vec![Range { start: 0, end: rows }]);
         }
         let columns = self.sorter.kept.columns()?;
-        let keys: Vec<ArrayRef> = self.spec.partition_by.iter().map(|&index| columns[index].clone()).collect();
+        let keys: Vec<ArrayRef> =
+            self.spec.partition_by.iter().map(|&index| columns[index].clone()).collect();
         let types: Vec<_> = keys.iter().map(|key| key.data_type().clone()).collect();
         let sort = vec![SortColumn { index: 0, descending: false, nulls_first: true }; keys.len()];
         let keys = KeyEncoder::new(&types, &sort)?.encode(&keys, self.sorter.kept.rows())?;
@@ -119,7 +120,8 @@ impl WindowState {
         let kept = self.sorter.kept.columns()?;
         let mut columns =
             kept.iter().map(|column| unpack(&take(column, &indices)?)).collect::<Result<Vec<_>>>()?;
-        let mut results: Vec<Vec<ArrayRef>> = vec![Vec::with_capacity(partitions.len()); self.spec.calls.len()];
+        let mut results: Vec<Vec<ArrayRef>> =
+            vec![Vec::with_capacity(partitions.len()); self.spec.calls.len()];
         for range in partitions {
             let slices: Vec<ArrayRef> =
                 columns.iter().map(|column| column.slice(range.start - start, range.len())).collect();
@@ -135,7 +137,11 @@ impl WindowState {
                 Some(first) => concat(parts, first.data_type())?,
                 None => new_empty_array(wanted),
             };
-            columns.push(if result.data_type() == wanted { result } else { arrow::compute::cast(&result, wanted)? });
+            columns.push(if result.data_type() == wanted {
+                result
+            } else {
+                arrow::compute::cast(&result, wanted)?
+            });
         }
         Ok(Piece::new(rows, columns))
     }

@@ -144,7 +144,7 @@ impl RowSource for RunningQuery {
             compiling: profile.compiling,
             bytes_read: profile.bytes_read,
             peak_memory_bytes: profile.peak_memory_bytes,
-            backend: profile.backend.clone(),
+            backend: profile.backend().to_owned(),
         }
     }
 }

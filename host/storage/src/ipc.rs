@@ -200,10 +200,13 @@ impl IpcReader {
                     })?;
                     IpcColumn::Constant(Constant::new(value, &column.physical)?)
                 }
-                None => match schema.index_of(&column.name).ok().and_then(|it| projection.binary_search(&it).ok()) {
-                    Some(place) => IpcColumn::Field(place),
-                    None => IpcColumn::Constant(Constant::null(&column.physical)),
-                },
+                None => {
+                    match schema.index_of(&column.name).ok().and_then(|it| projection.binary_search(&it).ok())
+                    {
+                        Some(place) => IpcColumn::Field(place),
+                        None => IpcColumn::Constant(Constant::null(&column.physical)),
+                    }
+                }
             };
             sources.push((source, column.clone()));
         }

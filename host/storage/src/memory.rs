@@ -148,9 +148,7 @@ fn joined(schema: &SchemaRef, batches: &[&RecordBatch]) -> Result<RecordBatch> {
         .fields()
         .iter()
         .zip(&columns)
-        .map(|(field, column)| {
-            arrow::datatypes::Field::new(field.name(), column.data_type().clone(), true)
-        })
+        .map(|(field, column)| arrow::datatypes::Field::new(field.name(), column.data_type().clone(), true))
         .collect();
     let rows = batches.iter().map(|batch| batch.num_rows()).sum();
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
@@ -231,7 +229,9 @@ fn column_statistics(
         }
         _ => None,
     };
-    let value = |bound: Option<Bound>| bound.and_then(|bound| crate::parquet::statistics::value_of(&bound, data_type));
+    let value = |bound: Option<Bound>| {
+        bound.and_then(|bound| crate::parquet::statistics::value_of(&bound, data_type))
+    };
     ColumnStatistics {
         min: value(min),
         max: value(max),

@@ -51,7 +51,7 @@ fn constants_are_exact_and_filters_are_in_the_scan() {
     let (_, sql) = &split(QUERIES)[5];
     let text = logical_text(&crate::tables::plan(sql).expect("Q6 plans"));
     assert!(text.contains("full_filters=["), "{text}");
-    assert!(text.contains("Decimal128(Some(5),15,2)"), "{text}");
+    assert!(text.contains("Decimal128(0.05,15,2)"), "{text}");
     assert!(!text.contains("Filter:") && !text.contains("Float64"), "{text}");
 }
 

@@ -43,10 +43,7 @@ impl Like {
         }
         let (texts, patterns) = (views(input)?, views(pattern)?);
         let values = match (input, pattern) {
-            (_, Register::Constant(_)) => {
-                let pattern = self.compiled(patterns.value(0))?;
-                self.each(texts.len(), |row| pattern.matches(texts.value(row)))
-            }
+            (_, Register::Constant(_)) => self.compiled(patterns.value(0))?.match_all(texts, self.negated),
             (Register::Constant(_), Register::Column(_)) => {
                 let text = texts.value(0);
                 self.each(patterns.len(), |row| {

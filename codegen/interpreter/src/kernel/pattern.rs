@@ -1,5 +1,7 @@
 //! LIKE patterns, compiled once and matched against many texts.
 
+use arrow::array::{Array, ByteView, StringViewArray};
+use arrow::buffer::BooleanBuffer;
 use memchr::memmem::Finder;
 
 /// `%` stands for any text, `_` for one character; the escape character takes the next one literally.
@@ -62,6 +64,69 @@ impl Pattern {
             Self::Parts(parts) => parts.matches(text.as_bytes()),
             Self::Wild(tokens) => matches_wild(tokens, text),
         }
+    }
+}
+
+/// Longer texts are kept in buffers, shorter ones in the view itself.
+const INLINE_BYTES: u32 = 12;
+
+/// How far a search goes beyond the text that it is for, in bytes.
+const SEARCH_WINDOW: usize = 1024;
+
+impl Pattern {
+    /// Whether each text matches, or the opposite of it; anything under NULL.
+    pub fn match_all(&self, texts: &StringViewArray, negated: bool) -> BooleanBuffer {
+        if let Self::Parts(parts) = self
+            && parts.prefix.is_empty()
+            && let Some(first) = parts.middle.first()
+        {
+            let mut search = Search { needle: first, buffer: u32::MAX, from: 0, until: 0, hit: None };
+            let views = texts.views();
+            return BooleanBuffer::collect_bool(texts.len(), |row| {
+                let view = ByteView::from(views[row]);
+                let possible = view.length <= INLINE_BYTES || search.finds_within(view, texts);
+                (possible && parts.matches(texts.value(row).as_bytes())) != negated
+            });
+        }
+        BooleanBuffer::collect_bool(texts.len(), |row| self.matches(texts.value(row)) != negated)
+    }
+}
+
+/// A search through a buffer that holds many texts one after the other, which is much faster than one search a text.
+/// What it found out is kept for the texts behind.
+struct Search<'a> {
+    needle: &'a Finder<'static>,
+    buffer: u32,
+    /// The needle begins nowhere from `from` to before `until`, except at `hit` and behind it.
+    from: usize,
+    until: usize,
+    hit: Option<usize>,
+}
+
+impl Search<'_> {
+    /// Whether the needle is in this text.
+    fn finds_within(&mut self, view: ByteView, texts: &StringViewArray) -> bool {
+        let (start, length) = (view.offset as usize, view.length as usize);
+        let Some(last) =
+            (start + length + 1).checked_sub(self.needle.needle().len()).filter(|&last| last > start)
+        else {
+            return false;
+        };
+        let known = self.buffer == view.buffer_index
+            && self.from <= start
+            && match self.hit {
+                Some(hit) => start <= hit,
+                None => last <= self.until,
+            };
+        if !known {
+            let bytes = texts.data_buffers()[view.buffer_index as usize].as_slice();
+            let end = (start + length.max(SEARCH_WINDOW)).min(bytes.len());
+            self.buffer = view.buffer_index;
+            self.from = start;
+            self.until = (end + 1).saturating_sub(self.needle.needle().len());
+            self.hit = self.needle.find(&bytes[start..end]).map(|at| start + at);
+        }
+        self.hit.is_some_and(|hit| hit < last)
     }
 }
 
@@ -166,6 +231,34 @@ mod tests {
         assert!(like("", "%") && like("", "") && !like("a", ""));
         assert!(!like("aba", "ab%ba"), "prefix and suffix may not overlap");
         assert!(like("abba", "ab%ba"));
+    }
+
+    #[test]
+    fn many_texts_in_one_buffer_are_kept_apart() {
+        let texts: StringViewArray = (0..2000)
+            .map(|row| match row % 7 {
+                0 => Some("ends with the first half spec".to_owned()),
+                1 => Some("ial begins with the other half".to_owned()),
+                2 => Some(format!("a special text with number {row}")),
+                3 => None,
+                4 => Some("special".to_owned()),
+                5 => Some("nothing of the kind, although it is rather long".repeat(row % 40)),
+                _ => Some("a long text that ends with requests after something special".to_owned()),
+            })
+            .collect();
+        let reversed: StringViewArray = texts.iter().rev().collect();
+        for pattern in ["%special%", "%special%t%", "%l%special", "a%special%"] {
+            let pattern = Pattern::new(pattern, '\\');
+            for texts in [&texts, &reversed, &texts.slice(3, 1500)] {
+                let found = pattern.match_all(texts, false);
+                for (row, text) in texts.iter().enumerate() {
+                    assert!(
+                        text.is_none_or(|text| pattern.matches(text) == found.value(row)),
+                        "{row} {text:?}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -39,10 +39,11 @@ impl Builder {
         let OperatorKind::Series { start, stop, step, inclusive } = &node.operator.kind else {
             return Err(Error::internal("not a series"));
         };
+        let data_type = node.operator.schema.field(0).data_type();
         let source = Source::Series {
             operator: node.operator.id,
-            start: start.clone(),
-            stop: stop.clone(),
+            start: start.cast(data_type)?,
+            stop: stop.cast(data_type)?,
             step: step.clone(),
             inclusive: *inclusive,
         };

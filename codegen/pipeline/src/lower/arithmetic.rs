@@ -67,7 +67,7 @@ impl Lowering<'_> {
             }
             ArithmeticOp::Multiply => {
                 let natural = s1.saturating_add(s2);
-                let range = self.range_at(left, s1).multiply(self.range_at(right, s2));
+                let range = self.range_at(left, s1).product(self.range_at(right, s2));
                 let operands = [(left, s1), (right, s2)];
                 if natural == scale {
                     return self.decimal_result(op, operands, (precision, scale), range, range);
@@ -79,7 +79,7 @@ impl Lowering<'_> {
             ArithmeticOp::Divide => {
                 let power = i16::from(scale) - i16::from(s1) + i16::from(s2);
                 let dividend = self.range_at(left, s1).scaled(power);
-                let range = dividend.divide(self.range_at(right, s2));
+                let range = dividend.quotient(self.range_at(right, s2));
                 self.decimal_result(op, [(left, s1), (right, s2)], (precision, scale), range, dividend)
             }
         }
@@ -135,7 +135,7 @@ impl Lowering<'_> {
     pub(super) fn negate(&mut self, input: &Operand) -> Operand {
         let input = self.own_value(input);
         let known = self.known(input).clone();
-        let range = known.range.map(Interval::negate);
+        let range = known.range.map(Interval::negated);
         let checked = match (range, Interval::of_type(known.data_type())) {
             (Some(range), Some(all)) => !all.contains(range),
             _ => !known.data_type().is_floating(),
@@ -171,10 +171,10 @@ impl Lowering<'_> {
 
 fn combined(op: ArithmeticOp, left: Interval, right: Interval) -> Interval {
     match op {
-        ArithmeticOp::Add => left.add(right),
-        ArithmeticOp::Subtract => left.subtract(right),
-        ArithmeticOp::Multiply => left.multiply(right),
-        ArithmeticOp::Divide => left.divide(right),
+        ArithmeticOp::Add => left.sum(right),
+        ArithmeticOp::Subtract => left.difference(right),
+        ArithmeticOp::Multiply => left.product(right),
+        ArithmeticOp::Divide => left.quotient(right),
         ArithmeticOp::Remainder => left.remainder(right),
     }
 }

@@ -81,6 +81,7 @@ impl Lowering<'_> {
             self.reenter(arm.then);
             let value = self.value(&arm.result, common.data_type())?;
             let then = self.leave()?;
+            let (then, rest) = (self.hoist(then), self.hoist(rest));
             let nullable = self.nullable(value) || self.nullable(result);
             let fails = self.block_fails(&then) || self.block_fails(&rest);
             let column = if nullable { common.clone().or_null() } else { common.clone() };
@@ -92,6 +93,16 @@ impl Lowering<'_> {
             result = self.emit_alone(op, column, fails);
         }
         Ok(Operand::Computed(result))
+    }
+
+    /// A block that may as well be evaluated for every row becomes a part of the one around it: then its values can be
+    /// shared, and the `If` is a mere selection.
+    fn hoist(&mut self, scope: Scope) -> Scope {
+        if self.is_harmless(&scope) {
+            self.splice(scope);
+            return Scope::default();
+        }
+        scope
     }
 
     /// A column, not nullable, that holds the results of all branches.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use arrow::datatypes::DataType;
 use nyala_schema::{Error, Expr, Result};
 
 use super::{LayerKind, Lowering, Operand, is_volatile, order};
@@ -28,16 +29,32 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Drops the rows for which the predicate, over columns of `level`, is not true.
+    /// Drops the rows for which the predicate, over columns of `level`, is not true. Cheap parts drop rows together,
+    /// so that they run over whole columns.
     pub fn filter(&mut self, predicate: &Expr, level: usize) -> Result<()> {
+        let mut together = None;
         for conjunct in order::ordered_conjuncts(predicate) {
+            self.enter();
             let operand = self.lower(conjunct, level)?;
+            let scope = self.leave()?;
+            let cheap = self.is_harmless(&scope);
+            if !cheap && let Some(condition) = together.take() {
+                self.push_filter(condition);
+            }
+            self.splice(scope);
             if let Operand::Constant(value) = &operand
                 && value.as_bool() == Some(true)
             {
                 continue;
             }
-            let condition = self.own_value(&operand);
+            let condition = self.value(&operand, &DataType::Boolean)?;
+            match together {
+                Some(before) if cheap => together = Some(self.emit_and(before, condition)),
+                None if cheap => together = Some(condition),
+                _ => self.push_filter(condition),
+            }
+        }
+        if let Some(condition) = together {
             self.push_filter(condition);
         }
         Ok(())

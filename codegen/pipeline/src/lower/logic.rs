@@ -63,6 +63,11 @@ impl Lowering<'_> {
         self.emit(Op::Not(input), column, false)
     }
 
+    pub(super) fn emit_and(&mut self, left: ValueId, right: ValueId) -> ValueId {
+        let combined = self.emit_logic(Op::And(left, right), left, right);
+        self.own_value(&combined)
+    }
+
     fn emit_logic(&mut self, op: Op, left: ValueId, right: ValueId) -> Operand {
         let nullable = self.nullable(left) || self.nullable(right);
         Operand::Computed(self.emit(op, Column::of_type(DataType::Boolean, nullable), false))

@@ -14,6 +14,7 @@ mod finish;
 mod layers;
 mod logic;
 mod order;
+mod price;
 
 use std::collections::{BTreeMap, HashMap};
 

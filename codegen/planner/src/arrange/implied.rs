@@ -4,6 +4,8 @@
 
 use nyala_schema::Expr;
 
+use crate::disjunction::either;
+
 /// What `predicate` says of rows for which `is_local` holds of all columns read, when it says something.
 pub fn implied(predicate: &Expr, is_local: &impl Fn(&Expr) -> bool) -> Option<Expr> {
     let mut parts = vec![];
@@ -19,7 +21,7 @@ pub fn implied(predicate: &Expr, is_local: &impl Fn(&Expr) -> bool) -> Option<Ex
             parts.push(local);
         }
     }
-    parts.into_iter().reduce(|left, right| Expr::Or(Box::new(left), Box::new(right)))
+    parts.into_iter().reduce(either)
 }
 
 /// The cases of a disjunction; `None` for anything else.
@@ -76,8 +78,9 @@ mod tests {
     #[test]
     fn each_case_contributes_its_local_part() {
         let both = or(and(is(0, 1), is(1, 2)), and(is(0, 3), is(1, 4)));
-        assert_eq!(implied(&both, &reads_only(0)), Some(or(is(0, 1), is(0, 3))));
-        assert_eq!(implied(&both, &reads_only(1)), Some(or(is(1, 2), is(1, 4))));
+        let text = |index: usize| implied(&both, &reads_only(index)).map(|expr| expr.to_string());
+        assert_eq!(text(0).as_deref(), Some("(#0 IN (1, 3))"));
+        assert_eq!(text(1).as_deref(), Some("(#1 IN (2, 4))"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::literal::{boolean, cast, compare, not, null};
 use super::pattern::{regexp_like, similar_to};
 use super::{Lowering, Scope, from_datafusion, literal};
 use crate::column::plan_type;
+use crate::disjunction::either;
 
 impl Lowering<'_> {
     /// # Errors
@@ -189,34 +190,6 @@ impl Lowering<'_> {
 /// An untyped NULL takes the type that is wanted.
 fn retyped(expr: Expr, data_type: &DataType) -> Expr {
     if expr.data_type() == DataType::Null { null(data_type) } else { expr }
-}
-
-/// A disjunction; equalities of one expression with constants as an IN list.
-fn either(left: Expr, right: Expr) -> Expr {
-    match (allowed(&left), allowed(&right)) {
-        (Some((input, mut values)), Some((other, more))) if input == other => {
-            values.extend(more);
-            Expr::InList { input: Box::new(input.clone()), values, negated: false }
-        }
-        _ => Expr::Or(Box::new(left), Box::new(right)),
-    }
-}
-
-/// What is compared, and the constants that it may be equal to.
-fn allowed(expr: &Expr) -> Option<(&Expr, Vec<Value>)> {
-    match expr {
-        Expr::InList { input, values, negated: false } => Some((input, values.clone())),
-        Expr::Compare { op: CompareOp::Equal, left, right } => match (left.as_ref(), right.as_ref()) {
-            (Expr::Literal(_), Expr::Literal(_)) => None,
-            (input, Expr::Literal(value)) | (Expr::Literal(value), input)
-                if *value.data_type() == input.data_type() =>
-            {
-                Some((input, vec![value.clone()]))
-            }
-            _ => None,
-        },
-        _ => None,
-    }
 }
 
 fn like(input: Expr, pattern: Expr, negated: bool, case_insensitive: bool) -> Expr {

@@ -87,7 +87,6 @@ fn estimates_are_near_the_truth() {
 
 #[test]
 fn an_equality_holds_for_all_that_are_equal() {
-    // o joins n through c alone, but p_size = 3 is known of both parts.
     let sql = "select count(*) from part a, part b, partsupp where a.p_partkey = ps_partkey \
                and ps_partkey = b.p_partkey and a.p_partkey < 100 and b.p_size = 3";
     let root = operators(sql);
@@ -126,11 +125,15 @@ fn options_switch_choices_off() {
     let options = Options { runtime_filters: false, join_reordering: false, ..Options::default() };
     let root = plan_with(&query(5), &options).expect("a plan").remove(0).root;
     assert!(joins(&root).iter().all(|join| join.runtime_filters.is_empty()), "{root}");
-    // Joined in the order in which the query names the tables: the innermost join has the first two.
-    let all = tables(&root);
-    assert_eq!(all.len(), 6);
-    let innermost = &all[all.len() - 5..];
-    assert!(innermost.contains(&"customer".to_owned()) || all.contains(&"customer".to_owned()), "{root}");
+    let mut first = None;
+    root.for_each(&mut |operator| {
+        let is_scan = |input: &Operator| matches!(input.kind, OperatorKind::Scan(_));
+        if operator.inputs.len() == 2 && operator.inputs.iter().all(is_scan) {
+            first = Some(tables(operator));
+        }
+    });
+    // As the query names them.
+    assert_eq!(first.expect("a first join"), ["orders", "customer"], "{root}");
 }
 
 #[test]
@@ -180,4 +183,16 @@ fn unconnected_tables_are_multiplied_last() {
         }
     });
     assert!(looped.len() == 1 && looped[0] < 10_000.0, "{root}");
+}
+
+#[test]
+fn a_scalar_subquery_gives_one_row_at_most() {
+    let one_row = |root: &Operator| {
+        let mut found = false;
+        root.for_each(&mut |operator| found |= matches!(operator.kind, OperatorKind::AtMostOneRow));
+        found
+    };
+    assert!(one_row(&operators("select n_name, (select r_name from region) from nation")));
+    assert!(!one_row(&operators("select n_name, (select max(r_name) from region) from nation")));
+    assert!(!one_row(&operators("select n_name, r_name from nation left join region on true")));
 }

@@ -4,6 +4,7 @@ mod catalog;
 mod choices;
 mod fragments;
 mod goldens;
+mod handmade;
 mod shapes;
 
 use std::path::{Path, PathBuf};

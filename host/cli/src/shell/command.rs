@@ -206,7 +206,7 @@ fn show_statement(what: &str, pattern: &str) -> String {
 }
 
 fn locate(runner: &mut Runner, _argument: &str) -> Outcome {
-    terminal::tell(&match runner.client.data() {
+    terminal::answer(&match runner.client.data() {
         Some(directory) => format!("Definitions are kept in {directory}."),
         None => "Definitions are kept in memory; start with --data DIR to keep them.".to_owned(),
     });
@@ -323,7 +323,7 @@ fn system(_runner: &mut Runner, command: &str) -> Outcome {
 }
 
 fn help(_runner: &mut Runner, _argument: &str) -> Outcome {
-    terminal::tell(&help_text());
+    terminal::answer(&help_text());
     Ok(Flow::Continue)
 }
 
@@ -353,7 +353,7 @@ fn tell_setting(runner: &Runner, text: &str) {
 }
 
 fn tell_entry(name: &str, value: &str, description: &str) {
-    terminal::tell(&format!("{name} = {value}  ({description})"));
+    terminal::answer(&format!("{name} = {value}  ({description})"));
 }
 
 fn wrong(command: &str, expected: &str) -> Failure {

@@ -21,7 +21,7 @@ impl Prompt for ShellPrompt {
 
     /// As wide as the prompt itself, so that lines stand below each other.
     fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
-        "   -> ".into()
+        "    -> ".into()
     }
 
     fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {

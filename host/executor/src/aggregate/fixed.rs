@@ -11,7 +11,9 @@ use hashbrown::HashTable;
 use nyala_schema::{Error, Result};
 
 use crate::column::hash::hash_u128;
-use crate::column::integers::{Integer, array_from_bits, array_from_buffer, integer_width, integers, with_integers};
+use crate::column::integers::{
+    Integer, array_from_bits, array_from_buffer, integer_width, integers, with_integers,
+};
 use crate::column::normal::normalise;
 
 pub(crate) struct FixedKeys {
@@ -163,7 +165,7 @@ impl Field {
         }
         if self.bits > 64 {
             let shift = u128::BITS - self.bits;
-            let values = keys.iter().map(|key| (((value(key) << shift) as i128) >> shift));
+            let values = keys.iter().map(|key| ((value(key) << shift) as i128) >> shift);
             let buffer = Buffer::from_vec(values.collect::<Vec<i128>>());
             return array_from_buffer(buffer, keys.len(), nulls, data_type);
         }

@@ -69,7 +69,8 @@ impl IntegerKeys {
     }
 
     pub(crate) fn find(&mut self, keys: &ArrayRef, groups: &mut Vec<u32>) -> Result<()> {
-        let values = integers(keys.as_ref()).ok_or_else(|| Error::internal("a group key that is no integer"))?;
+        let values =
+            integers(keys.as_ref()).ok_or_else(|| Error::internal("a group key that is no integer"))?;
         let nulls = keys.nulls().filter(|nulls| nulls.null_count() > 0);
         if let Some(bounds) = min_max(values, nulls) {
             self.make_room(bounds, keys.len());
@@ -143,7 +144,9 @@ impl IntegerKeys {
             } else {
                 match &mut self.index {
                     Index::Open(open) => open.find(from.keys[group as usize], &mut self.keys),
-                    Index::Direct(direct) => direct.find_one(from.keys[group as usize] as i64, &mut self.keys),
+                    Index::Direct(direct) => {
+                        direct.find_one(from.keys[group as usize] as i64, &mut self.keys)
+                    }
                 }
             };
             mapped.push(own);
@@ -152,9 +155,10 @@ impl IntegerKeys {
 
     pub(crate) fn column(&self, range: Range<u32>, data_type: &DataType) -> Result<ArrayRef> {
         let keys = self.keys[range.start as usize..range.end as usize].iter().copied();
-        let nulls = self.null_group.filter(|group| range.contains(group)).map(|group| {
-            NullBuffer::from(range.clone().map(|other| other != group).collect::<Vec<_>>())
-        });
+        let nulls = self
+            .null_group
+            .filter(|group| range.contains(group))
+            .map(|group| NullBuffer::from(range.clone().map(|other| other != group).collect::<Vec<_>>()));
         array_from_bits(keys, nulls, data_type)
     }
 
@@ -219,12 +223,6 @@ impl Direct {
             (self.min, self.groups) = (low, groups);
         }
         true
-    }
-
-    /// The group of a value.
-    pub(crate) fn get(&self, value: i128) -> Option<u32> {
-        let index = usize::try_from(value - self.min).ok()?;
-        self.groups.get(index).copied().filter(|&group| group != NONE)
     }
 }
 

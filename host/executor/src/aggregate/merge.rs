@@ -30,9 +30,15 @@ pub(crate) struct Part {
 /// How the groups are split.
 #[derive(Clone, Copy)]
 pub(crate) enum Split {
-    Hash { bits: u32 },
+    Hash {
+        bits: u32,
+    },
     /// Integer keys that lie close together: by value, `width` values to a partition.
-    Range { min: i128, width: u64, count: usize },
+    Range {
+        min: i128,
+        width: u64,
+        count: usize,
+    },
 }
 
 impl Split {
@@ -40,7 +46,9 @@ impl Split {
         let groups: usize = tables.iter().map(WorkerTable::len).sum();
         let bits = match groups {
             few if few < PARTITION_GROUPS => 0,
-            many => many.div_ceil(PARTITION_GROUPS).next_power_of_two().trailing_zeros().min(PARTITION_BITS_MAX),
+            many => {
+                many.div_ceil(PARTITION_GROUPS).next_power_of_two().trailing_zeros().min(PARTITION_BITS_MAX)
+            }
         };
         if bits == 0 {
             return Self::Hash { bits };
@@ -114,7 +122,9 @@ pub(crate) fn merge(
 ) -> Result<CompleteTable> {
     let mapping = match split {
         Split::Hash { .. } => map_by_hash(spec, parts, number)?,
-        Split::Range { min, width, .. } => map_by_range(parts, min + number as i128 * width as i128, width, number)?,
+        Split::Range { min, width, .. } => {
+            map_by_range(parts, min + number as i128 * width as i128, width, number)?
+        }
     };
     let count = mapping.keys.as_ref().map_or(1, Groups::len);
     let mut records = Records::new(&spec.initial);

@@ -109,7 +109,8 @@ impl Finished<'_> {
         macro_rules! natives {
             ($type:ty) => {
                 Buffer::from_vec(
-                    self.fields::<{ size_of::<$type>() }, _>(offset, <$type>::from_ne_bytes).collect::<Vec<_>>(),
+                    self.fields::<{ size_of::<$type>() }, _>(offset, <$type>::from_ne_bytes)
+                        .collect::<Vec<_>>(),
                 )
             };
         }

@@ -97,7 +97,8 @@ impl RowKeys {
     }
 
     pub(crate) fn merge(&mut self, from: &Self, groups: &[u32], mapped: &mut Vec<u32>) {
-        mapped.extend(groups.iter().map(|&group| self.find_one(from.key(group), from.hashes[group as usize])));
+        mapped
+            .extend(groups.iter().map(|&group| self.find_one(from.key(group), from.hashes[group as usize])));
     }
 
     pub(crate) fn columns(&self, range: Range<u32>, types: &[DataType]) -> Result<Vec<ArrayRef>> {

@@ -73,7 +73,10 @@ impl WorkerTable {
 }
 
 /// Accumulators without rows; without keys they know their one group.
-pub(crate) fn accumulators(spec: &AggregateSpec, library: &dyn Library) -> Result<Vec<Box<dyn GroupAccumulator>>> {
+pub(crate) fn accumulators(
+    spec: &AggregateSpec,
+    library: &dyn Library,
+) -> Result<Vec<Box<dyn GroupAccumulator>>> {
     spec.library
         .iter()
         .map(|aggregate| {

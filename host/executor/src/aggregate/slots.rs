@@ -30,7 +30,10 @@ pub(crate) struct Slots {
 enum Coder {
     Dictionary(ArrayRef),
     /// Values from `low`, so many of them.
-    Range { low: i128, len: u64 },
+    Range {
+        low: i128,
+        len: u64,
+    },
     Boolean,
 }
 
@@ -40,7 +43,12 @@ impl Slots {
     ///
     /// # Errors
     /// Those of [`Groups::find`].
-    pub(crate) fn find(&mut self, keys: &[ArrayRef], table: &mut Groups, groups: &mut Vec<u32>) -> Result<bool> {
+    pub(crate) fn find(
+        &mut self,
+        keys: &[ArrayRef],
+        table: &mut Groups,
+        groups: &mut Vec<u32>,
+    ) -> Result<bool> {
         if self.failures >= FAILURES_MAX || !is_worthwhile(keys) {
             return Ok(false);
         }
@@ -140,7 +148,7 @@ impl Coder {
     fn of(key: &ArrayRef, before: Option<&Coder>, len_max: u64) -> Option<Self> {
         if let Some(dictionary) = Dictionary::of(key.as_ref()) {
             let values = dictionary.values;
-            return (values.null_count() == 0 && values.len() as u64 + 1 <= len_max)
+            return (values.null_count() == 0 && (values.len() as u64) < len_max)
                 .then(|| Self::Dictionary(values.clone()));
         }
         if *key.data_type() == DataType::Boolean {

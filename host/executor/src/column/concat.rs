@@ -73,7 +73,9 @@ fn concat_dictionaries(parts: &[Dictionary<'_>]) -> Result<Option<ArrayRef>> {
     let nulls = valid.map(NullBuffer::from);
     let array = match unified.values.len() {
         0..=0x100 => narrow::<UInt8Type>(codes.iter().map(|&code| code as u8), nulls, unified.values)?,
-        0x101..=0x1_0000 => narrow::<UInt16Type>(codes.iter().map(|&code| code as u16), nulls, unified.values)?,
+        0x101..=0x1_0000 => {
+            narrow::<UInt16Type>(codes.iter().map(|&code| code as u16), nulls, unified.values)?
+        }
         _ => narrow::<UInt32Type>(codes.into_iter(), nulls, unified.values)?,
     };
     Ok(Some(array))
@@ -93,7 +95,9 @@ fn translate<T: Integer>(old: &[T], nulls: Option<&NullBuffer>, map: &[u32], cod
     match nulls {
         None => codes.extend(old.iter().map(|code| map[code.bits() as usize])),
         Some(nulls) => codes.extend(
-            old.iter().zip(nulls.iter()).map(|(code, valid)| if valid { map[code.bits() as usize] } else { 0 }),
+            old.iter()
+                .zip(nulls.iter())
+                .map(|(code, valid)| if valid { map[code.bits() as usize] } else { 0 }),
         ),
     }
 }

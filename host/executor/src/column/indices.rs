@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, UInt32Array};
-use arrow::buffer::NullBuffer;
+use arrow::array::{AsArray, UInt32Array};
 use arrow::datatypes::UInt32Type;
 use nyala_schema::Result;
 
@@ -29,12 +28,6 @@ impl Indices {
     /// Row numbers in any order.
     pub(crate) fn any_order(rows: Vec<u32>) -> Self {
         Self(Arc::new(Vector { rows: UInt32Array::from(rows), ascending: false }))
-    }
-
-    /// Row numbers in any order; those that are not valid stand for NULL rows.
-    pub(crate) fn nullable(rows: Vec<u32>, valid: NullBuffer) -> Self {
-        let valid = (valid.null_count() > 0).then_some(valid);
-        Self(Arc::new(Vector { rows: UInt32Array::new(rows.into(), valid), ascending: false }))
     }
 
     pub(crate) fn from_array(rows: UInt32Array) -> Self {

@@ -13,12 +13,14 @@ pub(crate) fn normalise(array: &ArrayRef) -> Result<ArrayRef> {
     match array.data_type() {
         DataType::Float32 => {
             let floats = array.as_primitive::<Float32Type>();
-            let normal: Float32Array = floats.unary(|value| if value.is_nan() { f32::NAN } else { value + 0.0 });
+            let normal: Float32Array =
+                floats.unary(|value| if value.is_nan() { f32::NAN } else { value + 0.0 });
             Ok(Arc::new(normal))
         }
         DataType::Float64 => {
             let floats = array.as_primitive::<Float64Type>();
-            let normal: Float64Array = floats.unary(|value| if value.is_nan() { f64::NAN } else { value + 0.0 });
+            let normal: Float64Array =
+                floats.unary(|value| if value.is_nan() { f64::NAN } else { value + 0.0 });
             Ok(Arc::new(normal))
         }
         _ => unpack(array),

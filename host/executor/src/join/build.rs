@@ -16,8 +16,8 @@ use crate::join::packing::NO_CODE;
 use crate::join::radix::{partition_bits, scatter};
 use crate::join::runtime_filter::RuntimeFilter;
 use crate::join::table::JoinTable;
-use crate::keep::collect::CollectSink;
 use crate::keep::Kept;
+use crate::keep::collect::CollectSink;
 use crate::lock::lock;
 use crate::memory::Reservation;
 use crate::state::{Stage, data_types};
@@ -60,11 +60,8 @@ impl JoinState {
             return Err(Error::unsupported("NOT IN over several columns cannot be run yet"));
         }
         let types = spec.key_types.iter().chain(&spec.payload_types).cloned().collect::<Vec<_>>();
-        let filters = spec.runtime_filters.iter().map(|(id, key)| Filter {
-            id: *id,
-            key: *key,
-            slot: Arc::default(),
-        });
+        let filters =
+            spec.runtime_filters.iter().map(|(id, key)| Filter { id: *id, key: *key, slot: Arc::default() });
         let only_probe = matches!(spec.kind, JoinKind::ProbeSemi | JoinKind::ProbeAnti | JoinKind::ProbeMark);
         Ok(Arc::new(Self {
             spec: spec.clone(),

@@ -19,7 +19,10 @@ pub(crate) enum Index {
     /// By code the row plus one, 0 for none; one more entry at the end stands for all larger codes.
     Unique(Vec<u32>),
     /// By code where its rows end in `rows`; they begin where those of the code before end.
-    Grouped { ends: Vec<u32>, rows: Vec<u32> },
+    Grouped {
+        ends: Vec<u32>,
+        rows: Vec<u32>,
+    },
     Hashed(Hashed),
 }
 
@@ -103,7 +106,8 @@ impl Index {
         match self {
             Self::Unique(first) => {
                 let last = first.len() - 1;
-                found.extend(codes.iter().map(|&code| first[usize::try_from(code).unwrap_or(last).min(last)]));
+                found
+                    .extend(codes.iter().map(|&code| first[usize::try_from(code).unwrap_or(last).min(last)]));
             }
             Self::Hashed(table) => {
                 table.ranges(codes, ranges);
@@ -125,7 +129,8 @@ impl Index {
         match self {
             Self::Empty => matched.resize(codes.len(), false),
             Self::Bits(bits) => {
-                let bit = |code: u64| bits.get((code >> 6) as usize).is_some_and(|w| (w >> (code & 63)) & 1 == 1);
+                let bit =
+                    |code: u64| bits.get((code >> 6) as usize).is_some_and(|w| (w >> (code & 63)) & 1 == 1);
                 matched.extend(codes.iter().map(|&code| bit(code)));
             }
             Self::Unique(first) => {
@@ -176,7 +181,9 @@ impl Index {
         match self {
             Self::Empty | Self::Bits(_) => {}
             Self::Unique(_) => rows.extend(range.0..range.1),
-            Self::Grouped { rows: all, .. } => rows.extend_from_slice(&all[range.0 as usize..range.1 as usize]),
+            Self::Grouped { rows: all, .. } => {
+                rows.extend_from_slice(&all[range.0 as usize..range.1 as usize])
+            }
             Self::Hashed(table) => {
                 let entries = table.entries(code, range).iter().filter(|entry| entry.code == code);
                 rows.extend(entries.map(|entry| entry.row));

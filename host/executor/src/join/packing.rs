@@ -53,7 +53,8 @@ impl Packing {
     pub(crate) fn pack(&self, keys: &[ArrayRef], rows: usize) -> Result<Vec<u64>> {
         let mut codes = Vec::new();
         for (key, field) in keys.iter().zip(&self.fields) {
-            let values = integers(key.as_ref()).ok_or_else(|| Error::internal("join keys of unlike types"))?;
+            let values =
+                integers(key.as_ref()).ok_or_else(|| Error::internal("join keys of unlike types"))?;
             let nulls = key.nulls().filter(|nulls| nulls.null_count() > 0);
             with_integers!(values, values => self.add(values, nulls, field, &mut codes));
         }

@@ -70,7 +70,9 @@ impl CollectState {
     /// # Errors
     /// Internal when the rows are not complete.
     pub(crate) fn collected(&self) -> Result<Arc<Collected>> {
-        lock(&self.ready).clone().ok_or_else(|| Error::internal("collected rows are read before they are complete"))
+        lock(&self.ready)
+            .clone()
+            .ok_or_else(|| Error::internal("collected rows are read before they are complete"))
     }
 
     pub(crate) fn release(&self) {

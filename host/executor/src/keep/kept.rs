@@ -54,7 +54,6 @@ impl Keeper {
         self.rows += rows;
         Ok(())
     }
-
 }
 
 impl Kept {

@@ -1,7 +1,6 @@
 //! Finished rows, ready to be a source of further pipelines.
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
-use nyala_schema::Result;
 
 use crate::column::{Chunk, Column, Indices};
 
@@ -33,21 +32,6 @@ impl ResultRows {
         }
         batches
     }
-
-    /// One long array per column.
-    pub(crate) fn columns(&self, column_count: usize) -> Result<Vec<ArrayRef>> {
-        if let [piece] = self.pieces.as_slice() {
-            return piece.all().materialise_all(&(0..column_count).collect::<Vec<_>>());
-        }
-        let column = |index: usize| {
-            let parts = self.pieces.iter().map(|piece| piece.all().materialise(index));
-            let parts = parts.collect::<Result<Vec<_>>>()?;
-            let data_type =
-                parts.first().map_or(arrow::datatypes::DataType::Null, |part| part.data_type().clone());
-            crate::column::concat::concat(&parts, &data_type)
-        };
-        (0..column_count).map(column).collect()
-    }
 }
 
 impl Piece {
@@ -65,9 +49,5 @@ impl Piece {
             }
         };
         Chunk::new(rows, columns)
-    }
-
-    fn all(&self) -> Chunk {
-        self.chunk(0, self.rows)
     }
 }

@@ -23,14 +23,14 @@ pub(crate) struct Output {
 struct State {
     batches: VecDeque<RecordBatch>,
     /// Tasks with batches for which there was no room; at most the query's threads per pipeline.
-    parked: Vec<Box<Task>>,
+    parked: Vec<Task>,
     end: Option<Result<()>>,
 }
 
 impl Output {
     /// Takes as many of the task's batches as there is room for. Gives the task back when that is all of them or
     /// nobody wants them any more; keeps it otherwise, to be given out by [`next`](Self::next).
-    pub(crate) fn take_from(&self, mut task: Box<Task>) -> Option<Box<Task>> {
+    pub(crate) fn take_from(&self, mut task: Task) -> Option<Task> {
         let mut state = lock(&self.state);
         if state.end.is_some() {
             task.pending.clear();
@@ -52,7 +52,7 @@ impl Output {
     /// No more batches come. The first end counts. On an error waiting batches are dropped; the parked tasks, which
     /// have to end as well, are given back.
     #[must_use]
-    pub(crate) fn end(&self, result: Result<()>) -> Vec<Box<Task>> {
+    pub(crate) fn end(&self, result: Result<()>) -> Vec<Task> {
         let mut state = lock(&self.state);
         if result.is_err() {
             state.batches.clear();
@@ -64,7 +64,7 @@ impl Output {
 
     /// The next batch, `None` in it at the end; nothing when there was neither within `wait`. The tasks given with it
     /// can go on.
-    pub(crate) fn next(&self, wait: Duration) -> (Option<Result<Option<RecordBatch>>>, Vec<Box<Task>>) {
+    pub(crate) fn next(&self, wait: Duration) -> (Option<Result<Option<RecordBatch>>>, Vec<Task>) {
         let deadline = Instant::now().checked_add(wait);
         let mut state = lock(&self.state);
         loop {
@@ -73,8 +73,11 @@ impl Output {
                 return (Some(Err(error)), vec![]);
             }
             if let Some(batch) = state.batches.pop_front() {
-                let parked =
-                    if state.batches.len() * 2 <= BATCHES_MAX { std::mem::take(&mut state.parked) } else { vec![] };
+                let parked = if state.batches.len() * 2 <= BATCHES_MAX {
+                    std::mem::take(&mut state.parked)
+                } else {
+                    vec![]
+                };
                 return (Some(Ok(Some(batch))), parked);
             }
             if state.end.is_some() {

@@ -66,7 +66,9 @@ impl Query {
         let started = Instant::now();
         let scanners = plan.pipelines.iter().map(|pipeline| match &pipeline.source {
             Source::Scan { scan, .. } => Ok(Some(Arc::from(scans.open(scan)?))),
-            Source::Receive { .. } => Err(Error::unsupported("rows from another node cannot be received yet")),
+            Source::Receive { .. } => {
+                Err(Error::unsupported("rows from another node cannot be received yet"))
+            }
             Source::Values { .. }
             | Source::Series { .. }
             | Source::State { .. }
@@ -74,8 +76,9 @@ impl Query {
         });
         let scanners = scanners.collect::<Result<Vec<_>>>()?;
         let memory = Memory::new(options.memory_limit, &plan);
-        let states: Vec<StateSlot> =
-            (0..plan.states.len()).map(|index| StateSlot::new(&plan, index, &memory)).collect::<Result<_>>()?;
+        let states: Vec<StateSlot> = (0..plan.states.len())
+            .map(|index| StateSlot::new(&plan, index, &memory))
+            .collect::<Result<_>>()?;
         let filters = states.iter().flat_map(StateSlot::runtime_filters).collect();
         Ok(Arc::new(Self {
             options: options.clone(),

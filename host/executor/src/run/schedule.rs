@@ -111,7 +111,9 @@ fn reads(plan: &PipelinePlan, index: usize) -> Vec<StateId> {
     let pipeline = &plan.pipelines[index];
     let mut states = match pipeline.source {
         Source::State { state, .. } | Source::BuildRows { state, .. } => vec![state],
-        Source::Scan { .. } | Source::Values { .. } | Source::Series { .. } | Source::Receive { .. } => vec![],
+        Source::Scan { .. } | Source::Values { .. } | Source::Series { .. } | Source::Receive { .. } => {
+            vec![]
+        }
     };
     states.extend(pipeline.steps.iter().filter_map(|step| match step {
         Step::Probe(probe) => Some(probe.state),

@@ -58,16 +58,16 @@ enum Slice {
 impl Task {
     pub(crate) fn submit(query: &Arc<Query>, run: &Arc<PipelineRun>) {
         let task = Self { query: query.clone(), run: run.clone(), chain: None, pending: VecDeque::new() };
-        Box::new(task).resume();
+        task.resume();
     }
 
     /// Puts the task in the pool's queue.
-    pub(crate) fn resume(self: Box<Self>) {
+    pub(crate) fn resume(self) {
         let pool = self.query.pool.clone();
         pool.submit(Box::new(move || self.work()));
     }
 
-    fn work(mut self: Box<Self>) {
+    fn work(mut self) {
         loop {
             let slice = catch_unwind(AssertUnwindSafe(|| self.slice()));
             let ended = match slice.unwrap_or_else(|panic| Err(panic_error(panic.as_ref()))) {
@@ -117,7 +117,7 @@ impl Task {
         }
     }
 
-    fn end(mut self: Box<Self>) {
+    fn end(mut self) {
         // What the chain holds is freed before the query may be reported as ended.
         let dropped = catch_unwind(AssertUnwindSafe(|| self.chain = None));
         if let Err(panic) = dropped {

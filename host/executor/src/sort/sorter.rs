@@ -92,7 +92,9 @@ impl Sorter {
     /// # Errors
     /// Internal before the last stage.
     pub(crate) fn order(&self) -> Result<UInt32Array> {
-        lock(&self.order).clone().ok_or_else(|| Error::internal("sorted rows are read before they are complete"))
+        lock(&self.order)
+            .clone()
+            .ok_or_else(|| Error::internal("sorted rows are read before they are complete"))
     }
 
     pub(crate) fn release(&self) {

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use arrow::array::Array;
 use nyala_pipeline::state::SortSpec;
 use nyala_schema::{Error, Result};
 
@@ -41,9 +40,9 @@ impl SortState {
     /// Unsupported for types without an order.
     pub(crate) fn sink(&self, columns: &[usize], reservation: Reservation) -> Result<Box<dyn SinkWorker>> {
         match self.spec.fetch {
-            Some(fetch) if fetch <= TOPN_FETCH_MAX && !self.spec.keys.is_empty() => {
-                Ok(Box::new(TopNSink::new(&self.spec, fetch as usize, columns, &self.sorter.kept, reservation)))
-            }
+            Some(fetch) if fetch <= TOPN_FETCH_MAX && !self.spec.keys.is_empty() => Ok(Box::new(
+                TopNSink::new(&self.spec, fetch as usize, columns, &self.sorter.kept, reservation),
+            )),
             _ => Ok(Box::new(CollectSink::new(&self.sorter.kept, columns, reservation))),
         }
     }
@@ -71,7 +70,9 @@ impl SortState {
     /// # Errors
     /// Internal when they are not complete.
     pub(crate) fn rows(&self) -> Result<Arc<ResultRows>> {
-        lock(&self.rows).clone().ok_or_else(|| Error::internal("sorted rows are read before they are complete"))
+        lock(&self.rows)
+            .clone()
+            .ok_or_else(|| Error::internal("sorted rows are read before they are complete"))
     }
 
     pub(crate) fn release(&self) {

@@ -58,8 +58,14 @@ struct Trial {
 impl ScanSource {
     /// # Errors
     /// Internal when the query has not opened the scan.
-    pub(crate) fn new(query: &Query, pipeline: usize, operator: OperatorId, scan: &TableScan) -> Result<Self> {
-        let scanner = query.scanners[pipeline].clone().ok_or_else(|| Error::internal("a scan was not opened"))?;
+    pub(crate) fn new(
+        query: &Query,
+        pipeline: usize,
+        operator: OperatorId,
+        scan: &TableScan,
+    ) -> Result<Self> {
+        let scanner =
+            query.scanners[pipeline].clone().ok_or_else(|| Error::internal("a scan was not opened"))?;
         let uses = scan.runtime_filters.iter().filter(|_| query.options.runtime_filters);
         let runtime_filters = uses.filter_map(|used| {
             let filter = query.filters.get(&used.filter)?.clone();
@@ -154,7 +160,9 @@ impl ScanWorker {
         if std::mem::replace(&mut batch.is_read[column], true) {
             return Ok(());
         }
-        let Some(reader) = &mut self.reader else { return Err(Error::internal("a batch without its reader")) };
+        let Some(reader) = &mut self.reader else {
+            return Err(Error::internal("a batch without its reader"));
+        };
         let target = &mut batch.chunk.columns[column];
         *target = match target.indices.take() {
             None => Column::new(reader.column(column)?),

@@ -19,9 +19,20 @@ pub(crate) struct SeriesSource {
 
 enum Kind {
     /// `first + i × step` for `i` below `rows`; each worker takes the next numbers.
-    Numbers { first: i128, step: i128, rows: u64, next: AtomicU64 },
+    Numbers {
+        first: i128,
+        step: i128,
+        rows: u64,
+        next: AtomicU64,
+    },
     /// Steps that are not all equally long, such as months: one addition after the other, by one worker at a time.
-    Chained { state: Mutex<Option<Value>>, stop: Value, step: Value, ascending: bool, inclusive: bool },
+    Chained {
+        state: Mutex<Option<Value>>,
+        stop: Value,
+        step: Value,
+        ascending: bool,
+        inclusive: bool,
+    },
     Empty,
 }
 
@@ -30,7 +41,13 @@ pub(crate) struct SeriesWorker(pub(crate) Arc<SeriesSource>);
 impl SeriesSource {
     /// # Errors
     /// InvalidParameter for a step of zero; what adding the step gives.
-    pub(crate) fn new(start: &Value, stop: &Value, step: &Value, inclusive: bool, rows_max: usize) -> Result<Self> {
+    pub(crate) fn new(
+        start: &Value,
+        stop: &Value,
+        step: &Value,
+        inclusive: bool,
+        rows_max: usize,
+    ) -> Result<Self> {
         let data_type = start.data_type().clone();
         let kind = if start.is_null() || stop.is_null() || step.is_null() {
             Kind::Empty
@@ -126,7 +143,9 @@ fn number_type(numbers: ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
             let decimals: Decimal128Array = values.unary(i128::from);
             Arc::new(decimals.with_precision_and_scale(*precision, *scale)?)
         }
-        DataType::Date32 => arrow::compute::cast(&arrow::compute::cast(&numbers, &DataType::Int32)?, data_type)?,
+        DataType::Date32 => {
+            arrow::compute::cast(&arrow::compute::cast(&numbers, &DataType::Int32)?, data_type)?
+        }
         other => arrow::compute::cast(&numbers, other)?,
     })
 }
@@ -138,7 +157,13 @@ fn chained(start: &Value, stop: &Value, step: &Value, inclusive: bool) -> Result
         std::cmp::Ordering::Equal => return Err(zero_step()),
     };
     let stop = stop.cast(start.data_type())?;
-    Ok(Kind::Chained { state: Mutex::new(Some(start.clone())), stop, step: step.clone(), ascending, inclusive })
+    Ok(Kind::Chained {
+        state: Mutex::new(Some(start.clone())),
+        stop,
+        step: step.clone(),
+        ascending,
+        inclusive,
+    })
 }
 
 /// In the type of `value`.

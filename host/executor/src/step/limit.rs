@@ -19,7 +19,8 @@ pub(crate) struct LimitStep {
 
 impl LimitStep {
     pub(crate) fn new(state: Arc<LimitState>, context: &StepContext<'_>) -> Self {
-        let step = Self { state, satisfied: context.satisfied.clone(), steps: context.index + 1, chunk: None };
+        let step =
+            Self { state, satisfied: context.satisfied.clone(), steps: context.index + 1, chunk: None };
         if step.state.is_empty() {
             step.satisfy();
         }

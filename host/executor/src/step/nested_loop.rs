@@ -26,7 +26,11 @@ pub(crate) struct NestedLoopStep {
 enum Work {
     Nothing,
     /// The next pair is `row` with `at`.
-    Pairs { chunk: Chunk, row: usize, at: usize },
+    Pairs {
+        chunk: Chunk,
+        row: usize,
+        at: usize,
+    },
     Rest(Chunk),
 }
 
@@ -35,7 +39,8 @@ impl NestedLoopStep {
         let collected = context.query.states[join.state.0].collect()?.collected()?;
         let piece = &collected.rows.pieces[0];
         let build_rows = piece.rows;
-        let plan = Pairing::new(join.kind, context.code.first(), &join.kept, &join.payload, &piece.columns);
+        let plan =
+            PairingPlan::new(join.kind, context.code.first(), &join.kept, &join.payload, &piece.columns);
         Ok(Self {
             collected,
             build_rows,

@@ -32,23 +32,6 @@ enum PairColumn {
 }
 
 impl Pairing {
-    /// `condition` reads chunk columns, then `build` columns; `width` is the number of the former.
-    pub(crate) fn new(
-        kind: JoinKind,
-        condition: Option<&Arc<ComputeNode>>,
-        kept: &[usize],
-        payload: &[usize],
-        build: &[ArrayRef],
-    ) -> PairingPlan {
-        PairingPlan {
-            kind,
-            condition: condition.cloned(),
-            kept: kept.to_vec(),
-            payload: payload.iter().map(|&index| build[index].clone()).collect(),
-            build: build.to_vec(),
-        }
-    }
-
     pub(crate) fn has_condition(&self) -> bool {
         self.condition.is_some()
     }
@@ -123,7 +106,12 @@ impl Pairing {
     ///
     /// # Errors
     /// Of composing row numbers.
-    pub(crate) fn single_pairs(&self, chunk: &Chunk, probe: Option<Vec<u32>>, build: UInt32Array) -> Result<Chunk> {
+    pub(crate) fn single_pairs(
+        &self,
+        chunk: &Chunk,
+        probe: Option<Vec<u32>>,
+        build: UInt32Array,
+    ) -> Result<Chunk> {
         match probe {
             None => self.with_payload(chunk.rows, chunk.pick(&self.kept), build),
             Some(probe) => {
@@ -171,7 +159,8 @@ impl Pairing {
             chunk.pick_rows(&self.kept, &Indices::ascending(positions))?
         };
         if self.emits_pairs() {
-            let nulls = self.payload.iter().map(|a| Column::new(arrow::array::new_null_array(a.data_type(), rows)));
+            let nulls =
+                self.payload.iter().map(|a| Column::new(arrow::array::new_null_array(a.data_type(), rows)));
             columns.extend(nulls);
         }
         Ok(Some(Chunk::new(rows, columns)))
@@ -188,6 +177,23 @@ pub(crate) struct PairingPlan {
 }
 
 impl PairingPlan {
+    /// `condition` reads chunk columns, then `build` columns.
+    pub(crate) fn new(
+        kind: JoinKind,
+        condition: Option<&Arc<ComputeNode>>,
+        kept: &[usize],
+        payload: &[usize],
+        build: &[ArrayRef],
+    ) -> Self {
+        Self {
+            kind,
+            condition: condition.cloned(),
+            kept: kept.to_vec(),
+            payload: payload.iter().map(|&index| build[index].clone()).collect(),
+            build: build.to_vec(),
+        }
+    }
+
     pub(crate) fn for_width(&self, width: usize) -> Pairing {
         let condition = self.condition.as_ref().map(|node| {
             let columns = node.inputs.iter().map(|&index| match index.checked_sub(width) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::UInt32Array;
 use arrow::buffer::NullBuffer;
 use nyala_pipeline::pipeline::Probe;
-use nyala_schema::operator::JoinKind;
 use nyala_schema::Result;
+use nyala_schema::operator::JoinKind;
 
 use crate::column::Chunk;
 use crate::join::{JoinTable, ProbeKeys, Ranges};
@@ -36,7 +36,11 @@ enum Work {
     Nothing,
     /// All has been found already.
     Ready(Chunk),
-    Pairs { chunk: Chunk, keys: ProbeKeys, cursor: Cursor },
+    Pairs {
+        chunk: Chunk,
+        keys: ProbeKeys,
+        cursor: Cursor,
+    },
     /// All pairs have been seen.
     Rest(Chunk),
 }
@@ -45,7 +49,8 @@ impl ProbeStep {
     pub(crate) fn new(probe: &Probe, context: &StepContext<'_>) -> Result<Self> {
         let state = context.query.states[probe.state.0].join()?;
         let table = state.table()?;
-        let plan = Pairing::new(probe.kind, context.code.first(), &probe.kept, &probe.payload, &table.payload);
+        let plan =
+            PairingPlan::new(probe.kind, context.code.first(), &probe.kept, &probe.payload, &table.payload);
         Ok(Self {
             table,
             keys: probe.keys.clone(),
@@ -104,8 +109,7 @@ impl ProbeStep {
         let (mut probe, mut build) = (Vec::with_capacity(self.pairs_max), Vec::with_capacity(self.pairs_max));
         let pairs = (&mut probe, &mut build);
         let by_code = !cursor.is_in_nulls();
-        let more =
-            cursor.advance(&self.table, &keys, &self.ranges, self.null_aware, self.pairs_max, pairs);
+        let more = cursor.advance(&self.table, &keys, &self.ranges, self.null_aware, self.pairs_max, pairs);
         if by_code {
             self.table.scheme.verify(&keys, &mut probe, &mut build);
         }
@@ -150,20 +154,18 @@ impl StepWorker for ProbeStep {
     }
 
     fn next(&mut self) -> Result<Option<Chunk>> {
-        loop {
-            match std::mem::replace(&mut self.work, Work::Nothing) {
-                Work::Nothing => return Ok(None),
-                Work::Ready(chunk) => return Ok(Some(chunk)),
-                Work::Pairs { chunk, keys, cursor } => {
-                    // A block without a row is given, too, so that a long walk can be cancelled.
-                    let made = self.pairs(chunk, keys, cursor)?;
-                    return Ok(Some(made.unwrap_or_else(|| Chunk::new(0, vec![]))));
-                }
-                Work::Rest(chunk) => {
-                    let Some(pairing) = &self.pairing else { return Ok(None) };
-                    return pairing.rest(&chunk, &self.matched);
-                }
+        match std::mem::replace(&mut self.work, Work::Nothing) {
+            Work::Nothing => Ok(None),
+            Work::Ready(chunk) => Ok(Some(chunk)),
+            Work::Pairs { chunk, keys, cursor } => {
+                // A block without a row is given, too, so that a long walk can be cancelled.
+                let made = self.pairs(chunk, keys, cursor)?;
+                Ok(Some(made.unwrap_or_else(|| Chunk::new(0, vec![]))))
             }
+            Work::Rest(chunk) => match &self.pairing {
+                Some(pairing) => pairing.rest(&chunk, &self.matched),
+                None => Ok(None),
+            },
         }
     }
 }

@@ -67,7 +67,8 @@ struct Lists {
 impl Lists {
     fn of(array: &ArrayRef) -> Result<Self> {
         let length = |row: usize, length: usize| array.is_valid(row).then_some(length);
-        let (elements, begins, lengths): (ArrayRef, Vec<usize>, Vec<Option<usize>>) = match array.data_type() {
+        let (elements, begins, lengths): (ArrayRef, Vec<usize>, Vec<Option<usize>>) = match array.data_type()
+        {
             DataType::List(_) => {
                 let list = array.as_list::<i32>();
                 let offsets = list.value_offsets();

@@ -54,7 +54,8 @@ pub fn generate(
 ) -> Result<Vec<GeneratedTable>> {
     if !(scale.is_finite() && scale > 0.0) {
         let message = format!("a scale factor of {scale} is not possible");
-        return Err(Error::new(ErrorCode::InvalidParameter, message).with_hint("it must be above 0, such as 0.1 or 1"));
+        return Err(Error::new(ErrorCode::InvalidParameter, message)
+            .with_hint("it must be above 0, such as 0.1 or 1"));
     }
     fs::create_dir_all(directory).map_err(|error| access_error(&directory.display().to_string(), &error))?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

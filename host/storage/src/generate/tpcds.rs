@@ -106,10 +106,9 @@ fn write_table(
     directory: &Path,
     sender: &mpsc::SyncSender<Result<Report>>,
 ) -> Result<GeneratedTable> {
-    let session = SessionBuilder::new()
-        .with_scale_factor(scale)
-        .build()
-        .map_err(|error| Error::new(ErrorCode::InvalidParameter, format!("TPC-DS at scale {scale}: {error}")))?;
+    let session = SessionBuilder::new().with_scale_factor(scale).build().map_err(|error| {
+        Error::new(ErrorCode::InvalidParameter, format!("TPC-DS at scale {scale}: {error}"))
+    })?;
     let batches = source(session);
     let path = path_of(directory, table);
     let format = SinkFormat::Parquet(ParquetCompression::Snappy);

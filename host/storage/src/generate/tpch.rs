@@ -13,7 +13,9 @@ use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory,
 use tpchgen::generators as rows;
 use tpchgen_arrow as columns;
 
-use crate::sink::{AtomicFile, ParquetCompression, ROW_GROUP_ROWS, parquet_write_error, parquet_writer_options};
+use crate::sink::{
+    AtomicFile, ParquetCompression, ROW_GROUP_ROWS, parquet_write_error, parquet_writer_options,
+};
 
 use super::{GeneratedTable, Progress, path_of};
 
@@ -153,7 +155,9 @@ impl Exchange {
     /// Waits until few enough row groups are finished and not written; `false` when nobody wants more.
     fn wait_for_room(&self, part: usize) -> bool {
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        while part > self.written.load(Ordering::Relaxed) + WAITING_MAX && !self.stopped.load(Ordering::Relaxed) {
+        while part > self.written.load(Ordering::Relaxed) + WAITING_MAX
+            && !self.stopped.load(Ordering::Relaxed)
+        {
             done = self.changed.wait(done).unwrap_or_else(PoisonError::into_inner);
         }
         !self.stopped.load(Ordering::Relaxed)

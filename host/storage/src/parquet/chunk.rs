@@ -109,7 +109,10 @@ impl ChunkPages {
         if plausible {
             return Ok(());
         }
-        Err(Damage::from(format!("a page of {} bytes announces {size} bytes of values", page.header.compressed)))
+        Err(Damage::from(format!(
+            "a page of {} bytes announces {size} bytes of values",
+            page.header.compressed
+        )))
     }
 
     fn check_sum(&self, page: &Page) -> Checked<()> {

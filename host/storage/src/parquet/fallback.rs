@@ -37,11 +37,13 @@ impl FallbackReader {
         physical: &DataType,
     ) -> Result<Self> {
         let mask = ProjectionMask::roots(footer.reading.parquet_schema(), [root]);
-        let builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(PositionedFile(file.clone()), footer.reading.clone())
-                .with_projection(mask)
-                .with_row_groups(vec![group])
-                .with_batch_size(BATCH_ROWS);
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
+            PositionedFile(file.clone()),
+            footer.reading.clone(),
+        )
+        .with_projection(mask)
+        .with_row_groups(vec![group])
+        .with_batch_size(BATCH_ROWS);
         let reader = guarded(&footer.path, || builder.build())?;
         Ok(Self {
             path: footer.path.clone(),
@@ -95,7 +97,9 @@ impl FallbackReader {
         let batch = guarded(&self.path, || reader.next().transpose().map_err(Into::into))
             .map_err(|error| error.context(format!("row group {}", self.group)))?;
         match batch {
-            Some(batch) if batch.num_rows() > 0 && batch.num_columns() == 1 => Ok(Arc::clone(batch.column(0))),
+            Some(batch) if batch.num_rows() > 0 && batch.num_columns() == 1 => {
+                Ok(Arc::clone(batch.column(0)))
+            }
             _ => Err(Error::new(
                 ErrorCode::CorruptFile,
                 format!("'{}', row group {}: a column has fewer rows than announced", self.path, self.group),

@@ -118,9 +118,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub fn guarded<T>(path: &str, read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(result) => result.map_err(|error| parquet_error(path, error)),
-        Err(_) => {
-            Err(Error::new(ErrorCode::CorruptFile, format!("'{path}' is damaged: the Parquet reader gave up")))
-        }
+        Err(_) => Err(Error::new(
+            ErrorCode::CorruptFile,
+            format!("'{path}' is damaged: the Parquet reader gave up"),
+        )),
     }
 }
 
@@ -131,9 +132,7 @@ pub fn parquet_error(path: &str, error: ParquetError) -> Error {
             Err(other) => Error::new(ErrorCode::FileAccess, format!("'{path}': {other}")),
         },
         ParquetError::NYI(message) => Error::unsupported(format!("'{path}': {message}")),
-        ParquetError::EOF(message)
-        | ParquetError::General(message)
-        | ParquetError::ArrowError(message) => {
+        ParquetError::EOF(message) | ParquetError::General(message) | ParquetError::ArrowError(message) => {
             Error::new(ErrorCode::CorruptFile, format!("'{path}' cannot be read as Parquet: {message}"))
         }
         other => Error::new(ErrorCode::CorruptFile, format!("'{path}' cannot be read as Parquet: {other}")),
@@ -174,10 +173,8 @@ fn flat_leaves(metadata: &ParquetMetaData) -> Vec<Option<usize>> {
 
 fn check_rows(path: &str, metadata: &ParquetMetaData) -> Result<()> {
     let columns = metadata.file_metadata().schema_descr().num_columns();
-    let bad = metadata
-        .row_groups()
-        .iter()
-        .position(|group| group.num_rows() < 0 || group.num_columns() != columns);
+    let bad =
+        metadata.row_groups().iter().position(|group| group.num_rows() < 0 || group.num_columns() != columns);
     match bad {
         Some(group) => {
             let message = format!("'{path}', row group {group}: the footer is damaged");

@@ -23,7 +23,11 @@ pub struct Hybrid {
 enum Run {
     Repeated(u32),
     /// Bytes `start..end` hold the values; `next` is the index of the next one.
-    Packed { start: usize, end: usize, next: usize },
+    Packed {
+        start: usize,
+        end: usize,
+        next: usize,
+    },
 }
 
 impl Hybrid {

@@ -141,16 +141,21 @@ fn open(
     rows: usize,
     pool: &Arc<BufferPool>,
 ) -> Result<Column> {
-    let own = footer.schema.fields().get(root).map(|field| physical_type(&normalised_for_reading(field.data_type())));
+    let own = footer
+        .schema
+        .fields()
+        .get(root)
+        .map(|field| physical_type(&normalised_for_reading(field.data_type())));
     if let (Some(chunk), Some(stored)) = (footer.chunk(group, root), own)
         && let Some(codec) = Codec::of(chunk.compression())
         && encodings_are_ours(chunk)
-        && let Some(values) =
-            decoder(chunk.column_type(), chunk.column_descr().type_length(), &stored)
+        && let Some(values) = decoder(chunk.column_type(), chunk.column_descr().type_length(), &stored)
     {
         let place = footer.place(group, root);
         if chunk.num_values() != rows as i64 {
-            return Err(place.error(&"a column chunk and its row group disagree on the number of rows".into()));
+            return Err(
+                place.error(&"a column chunk and its row group disagree on the number of rows".into())
+            );
         }
         let bytes = read_chunk(file, chunk, pool).map_err(|error| error.context(place))?;
         let uncompressed = usize::try_from(chunk.uncompressed_size()).unwrap_or(0);
@@ -172,10 +177,7 @@ fn normalised_for_reading(data_type: &DataType) -> DataType {
 
 fn encodings_are_ours(chunk: &ColumnChunkMetaData) -> bool {
     chunk.encodings().all(|encoding| match encoding {
-        Encoding::PLAIN
-        | Encoding::PLAIN_DICTIONARY
-        | Encoding::RLE_DICTIONARY
-        | Encoding::RLE => true,
+        Encoding::PLAIN | Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY | Encoding::RLE => true,
         // Old writers name it for levels that do not exist; a page that uses it is refused when it is met.
         #[allow(deprecated)]
         Encoding::BIT_PACKED => chunk.column_descr().max_def_level() == 0,

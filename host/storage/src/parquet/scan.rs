@@ -74,8 +74,12 @@ impl ParquetScanner {
     }
 
     fn bounds(&self, file: &ScanFile, group: usize, column: usize) -> Bounds {
-        let rows =
-            file.footer.metadata.row_groups().get(group).map_or(0, |it| it.num_rows().try_into().unwrap_or(0));
+        let rows = file
+            .footer
+            .metadata
+            .row_groups()
+            .get(group)
+            .map_or(0, |it| it.num_rows().try_into().unwrap_or(0));
         let Some(wanted) = self.columns.get(column) else { return Bounds::default() };
         match file.sources.get(column) {
             Some(ColumnSource::Stored { root, .. }) => {
@@ -102,7 +106,8 @@ impl ParquetScanner {
     }
 
     fn place(&self, morsel: &Morsel) -> Result<(&ScanFile, usize)> {
-        let place = self.places.get(morsel.index).and_then(|&(file, group)| Some((self.files.get(file)?, group)));
+        let place =
+            self.places.get(morsel.index).and_then(|&(file, group)| Some((self.files.get(file)?, group)));
         place.ok_or_else(|| Error::internal(format!("a scan has no morsel {}", morsel.index)))
     }
 }
@@ -142,7 +147,9 @@ impl Scanner for ParquetScanner {
     fn may_contain(&self, morsel: &Morsel, column: usize, min: i128, max: i128) -> bool {
         let Ok((file, group)) = self.place(morsel) else { return true };
         match self.bounds(file, group, column) {
-            Bounds { min: Some(Bound::Int(low)), max: Some(Bound::Int(high)), .. } => low <= max && min <= high,
+            Bounds { min: Some(Bound::Int(low)), max: Some(Bound::Int(high)), .. } => {
+                low <= max && min <= high
+            }
             Bounds { nulls: Some(nulls), rows, .. } if rows > 0 => nulls < rows,
             _ => true,
         }

@@ -92,7 +92,8 @@ fn columns(footers: &[Arc<ParquetFooter>], rows: f64) -> Vec<(String, ColumnStat
 
 fn column(chunks: &[Chunk<'_>], data_type: &DataType, rows: f64) -> ColumnStatistics {
     let known: f64 = chunks.iter().map(|chunk| chunk.bounds.rows as f64).sum();
-    if chunks.is_empty() || chunks.iter().any(|chunk| chunk.footer.schema.field(chunk.root).data_type() != data_type)
+    if chunks.is_empty()
+        || chunks.iter().any(|chunk| chunk.footer.schema.field(chunk.root).data_type() != data_type)
     {
         // A column that other files have in another type: bounds cannot be compared.
         return ColumnStatistics::default();
@@ -246,17 +247,15 @@ fn from_sample(seen: f64, rows: f64) -> f64 {
     high
 }
 
-fn text_width(
-    chunks: &[Chunk<'_>],
-    data_type: &DataType,
-    sample: &[(usize, DictionaryInfo)],
-) -> Option<f64> {
+fn text_width(chunks: &[Chunk<'_>], data_type: &DataType, sample: &[(usize, DictionaryInfo)]) -> Option<f64> {
     if !matches!(normalised_type(data_type), DataType::Utf8View | DataType::BinaryView) {
         return None;
     }
     let metadata = || chunks.iter().filter_map(|chunk| chunk.footer.chunk(chunk.group, chunk.root));
-    let values: f64 =
-        chunks.iter().map(|chunk| (chunk.bounds.rows - chunk.bounds.nulls.unwrap_or(0).min(chunk.bounds.rows)) as f64).sum();
+    let values: f64 = chunks
+        .iter()
+        .map(|chunk| (chunk.bounds.rows - chunk.bounds.nulls.unwrap_or(0).min(chunk.bounds.rows)) as f64)
+        .sum();
     if values == 0.0 {
         return None;
     }
@@ -291,20 +290,27 @@ pub fn chunk_bounds(chunk: &ColumnChunkMetaData, data_type: &DataType, rows: u64
 
 fn extremes(statistics: &Statistics, data_type: &DataType) -> (Option<Bound>, Option<Bound>) {
     let unsigned = data_type.is_unsigned_integer();
-    if statistics.is_min_max_deprecated() && (unsigned || !data_type.is_numeric() && !data_type.is_temporal()) {
+    if statistics.is_min_max_deprecated() && (unsigned || !data_type.is_numeric() && !data_type.is_temporal())
+    {
         // Old writers ordered these by their bytes as signed numbers.
         return (None, None);
     }
     match statistics {
         Statistics::Int32(s) => {
-            let bound = |value: &i32| Bound::Int(if unsigned { i128::from(*value as u32) } else { i128::from(*value) });
+            let bound = |value: &i32| {
+                Bound::Int(if unsigned { i128::from(*value as u32) } else { i128::from(*value) })
+            };
             (s.min_opt().map(bound), s.max_opt().map(bound))
         }
         Statistics::Int64(s) => {
-            let bound = |value: &i64| Bound::Int(if unsigned { i128::from(*value as u64) } else { i128::from(*value) });
+            let bound = |value: &i64| {
+                Bound::Int(if unsigned { i128::from(*value as u64) } else { i128::from(*value) })
+            };
             (s.min_opt().map(bound), s.max_opt().map(bound))
         }
-        Statistics::Float(s) => (float(s.min_opt().map(|v| f64::from(*v))), float(s.max_opt().map(|v| f64::from(*v)))),
+        Statistics::Float(s) => {
+            (float(s.min_opt().map(|v| f64::from(*v))), float(s.max_opt().map(|v| f64::from(*v))))
+        }
         Statistics::Double(s) => (float(s.min_opt().copied()), float(s.max_opt().copied())),
         Statistics::ByteArray(s) => {
             if !matches!(normalised_type(data_type), DataType::Utf8View) {
@@ -314,7 +320,10 @@ fn extremes(statistics: &Statistics, data_type: &DataType) -> (Option<Bound>, Op
             (s.min_bytes_opt().map(bound), s.max_bytes_opt().map(bound))
         }
         Statistics::FixedLenByteArray(s) => {
-            if !matches!(data_type, DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..)) {
+            if !matches!(
+                data_type,
+                DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..)
+            ) {
                 return (None, None);
             }
             (s.min_bytes_opt().and_then(big_endian), s.max_bytes_opt().and_then(big_endian))

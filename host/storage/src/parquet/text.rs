@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, ByteView, DictionaryArray, PrimitiveArray, StringViewArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, ByteView, DictionaryArray, PrimitiveArray, StringViewArray};
 use arrow::buffer::{Buffer, NullBuffer};
 use arrow::datatypes::{ArrowDictionaryKeyType, UInt8Type, UInt16Type, UInt32Type};
 
@@ -93,7 +91,8 @@ impl TextValues {
             Output::Large(output) => fill(codes, output, count),
             Output::Views(output) => {
                 // A page of codes after a plain one in the same batch: rare, for writers change only once.
-                let dictionary = self.dictionary.as_ref().ok_or("codes without a dictionary")?.as_string_view();
+                let dictionary =
+                    self.dictionary.as_ref().ok_or("codes without a dictionary")?.as_string_view();
                 let mut block = Vec::new();
                 fill::<u32>(codes, &mut block, count)?;
                 let first = self.buffers.len() as u32;
@@ -164,7 +163,12 @@ fn view(page: &[u8], start: usize, length: usize, buffer_index: u32) -> u128 {
         return u128::from_le_bytes(bytes);
     }
     let prefix = page[start..].first_chunk::<4>().copied().unwrap_or_default();
-    let view = ByteView { length: length as u32, prefix: u32::from_le_bytes(prefix), buffer_index, offset: start as u32 };
+    let view = ByteView {
+        length: length as u32,
+        prefix: u32::from_le_bytes(prefix),
+        buffer_index,
+        offset: start as u32,
+    };
     view.as_u128()
 }
 

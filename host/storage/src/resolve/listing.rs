@@ -34,7 +34,10 @@ pub fn list(location: &str) -> Result<Vec<FoundFile>> {
     } else if path.is_dir() {
         search(path, path, 0, &mut found)?;
         if found.is_empty() {
-            return Err(Error::new(ErrorCode::FileAccess, format!("the directory '{location}' has no files")));
+            return Err(Error::new(
+                ErrorCode::FileAccess,
+                format!("the directory '{location}' has no files"),
+            ));
         }
     } else if location.contains(['*', '?', '[']) {
         search_pattern(location, &mut found)?;
@@ -109,7 +112,10 @@ fn search(directory: &Path, root: &Path, depth: usize, found: &mut Vec<FoundFile
 fn is_hidden(path: &Path) -> bool {
     path.components().any(|part| {
         let name = part.as_os_str().to_string_lossy();
-        name.len() > 1 && name != ".." && (name.starts_with('.') || name.starts_with('_')) && !name.contains('=')
+        name.len() > 1
+            && name != ".."
+            && (name.starts_with('.') || name.starts_with('_'))
+            && !name.contains('=')
     })
 }
 

@@ -43,8 +43,7 @@ impl Partitions {
         }
         if !partition_by.is_empty() && !partition_by.iter().eq(names.iter()) {
             let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            let message =
-                format!("PARTITIONED BY ({}) does not fit '{location}'", partition_by.join(", "));
+            let message = format!("PARTITIONED BY ({}) does not fit '{location}'", partition_by.join(", "));
             return Err(Error::new(ErrorCode::InvalidParameter, message)
                 .with_hint(format!("partition directories found: {there}")));
         }
@@ -134,9 +133,11 @@ fn infer_type(texts: &[Option<&str>]) -> DataType {
         return DataType::Utf8View;
     }
     // A leading zero means something to whoever wrote it; as a number it would be lost.
-    let is_int =
-        |text: &str| text.parse::<i64>().is_ok() && (text == "0" || !text.trim_start_matches('-').starts_with('0'));
-    let is_small = |text: &str| text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty();
+    let is_int = |text: &str| {
+        text.parse::<i64>().is_ok() && (text == "0" || !text.trim_start_matches('-').starts_with('0'))
+    };
+    let is_small =
+        |text: &str| text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty();
     if texts.iter().flatten().all(|text| is_int(text) || is_small(text)) {
         return DataType::Int64;
     }

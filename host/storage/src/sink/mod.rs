@@ -54,7 +54,10 @@ pub enum SinkFormat {
     Parquet(ParquetCompression),
     Csv(CsvOptions),
     /// One array of objects, or with `lines` one object a line.
-    Json { lines: bool, compression: Compression },
+    Json {
+        lines: bool,
+        compression: Compression,
+    },
     Arrow,
 }
 

@@ -57,14 +57,14 @@ impl ParquetSink {
 /// Arrow's own schema is left out of the footer where Parquet's types say it all.
 pub fn writer_options(schema: &Schema, compression: ParquetCompression) -> ArrowWriterOptions {
     let plain = schema.fields().iter().all(|field| is_plain(field.data_type()));
-    ArrowWriterOptions::new()
-        .with_properties(writer_properties(compression))
-        .with_skip_arrow_metadata(plain)
+    ArrowWriterOptions::new().with_properties(writer_properties(compression)).with_skip_arrow_metadata(plain)
 }
 
 fn is_plain(data_type: &DataType) -> bool {
     match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean | DataType::Date32 => true,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean | DataType::Date32 => {
+            true
+        }
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => true,
         DataType::Float32 | DataType::Float64 => true,
         DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) => true,

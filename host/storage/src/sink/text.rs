@@ -26,7 +26,9 @@ impl TextFile {
     fn new(file: AtomicFile, compression: Compression) -> io::Result<Self> {
         Ok(match compression {
             Compression::None => Self::Plain(file),
-            Compression::Gzip => Self::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::default())),
+            Compression::Gzip => {
+                Self::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::default()))
+            }
             Compression::Zstd => Self::Zstd(zstd::stream::write::Encoder::new(file, 0)?),
         })
     }
@@ -61,7 +63,9 @@ impl Write for TextFile {
 fn text_error(target: &std::path::Path, error: ArrowError) -> Error {
     match error {
         ArrowError::IoError(_, inner) => write_error(target, &inner),
-        other => Error::new(ErrorCode::FileAccess, format!("'{}' cannot be written: {other}", target.display())),
+        other => {
+            Error::new(ErrorCode::FileAccess, format!("'{}' cannot be written: {other}", target.display()))
+        }
     }
 }
 
@@ -79,10 +83,16 @@ pub struct CsvSink {
 
 impl CsvSink {
     pub fn new(file: AtomicFile, schema: SchemaRef, options: &CsvOptions) -> Result<Self> {
-        let nested = schema.fields().iter().find(|field| field.data_type().is_nested() && !is_dictionary(field.data_type()));
+        let nested = schema
+            .fields()
+            .iter()
+            .find(|field| field.data_type().is_nested() && !is_dictionary(field.data_type()));
         if let Some(field) = nested {
-            let message = format!("column '{}' of type {} cannot be written as CSV", field.name(), field.data_type());
-            return Err(Error::unsupported(message).with_hint("write Parquet or JSON, or cast the column to TEXT"));
+            let message =
+                format!("column '{}' of type {} cannot be written as CSV", field.name(), field.data_type());
+            return Err(
+                Error::unsupported(message).with_hint("write Parquet or JSON, or cast the column to TEXT")
+            );
         }
         let target = file.target().to_owned();
         let file = TextFile::new(file, options.compression).map_err(|error| write_error(&target, &error))?;

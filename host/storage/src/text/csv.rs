@@ -149,14 +149,18 @@ impl Scanner for CsvScanner {
     }
 
     fn read(&self, morsel: &Morsel) -> Result<Box<dyn MorselReader>> {
-        let piece = self.pieces.get(morsel.index).and_then(|&(index, start, end)| {
-            self.files.get(index).map(|file| (file, start, end))
-        });
+        let piece = self
+            .pieces
+            .get(morsel.index)
+            .and_then(|&(index, start, end)| self.files.get(index).map(|file| (file, start, end)));
         let (file, start, end) =
             piece.ok_or_else(|| Error::internal(format!("a scan has no morsel {}", morsel.index)))?;
         let handle = FileHandle::open_entry(&file.entry, &self.bytes_read)?;
-        let header =
-            file.header.get_or_init(|| csv_infer::names(&handle, &self.options)).as_ref().map_err(Clone::clone)?;
+        let header = file
+            .header
+            .get_or_init(|| csv_infer::names(&handle, &self.options))
+            .as_ref()
+            .map_err(Clone::clone)?;
         let sources = self.sources(file, header)?;
         let piece = PieceOfFile { file: handle, start, end };
         Ok(Box::new(CsvReader::new(piece, &self.options, header.len(), sources)))

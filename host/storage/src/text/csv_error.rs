@@ -33,6 +33,9 @@ pub fn value_error(path: &str, line: u64, column: &str, value: &str, wanted: &st
         Some((end, _)) => format!("{}…", &value[..end]),
         None => value.to_owned(),
     };
-    Error::new(ErrorCode::InvalidText, format!("'{path}', line {line}, column '{column}': '{shown}' is not {wanted}"))
-        .with_hint("declare the column as TEXT, or say which text stands for NULL")
+    Error::new(
+        ErrorCode::InvalidText,
+        format!("'{path}', line {line}, column '{column}': '{shown}' is not {wanted}"),
+    )
+    .with_hint("declare the column as TEXT, or say which text stands for NULL")
 }

@@ -45,7 +45,8 @@ pub fn infer(file: &FileHandle, options: &CsvOptions) -> Result<Inferred> {
         })
         .collect::<Result<_>>()?;
     let read = if sample.num_rows() == SAMPLE_ROWS { end as f64 / 2.0 } else { end as f64 };
-    let stored_share = if input::compression(file)? == nyala_schema::scan::Compression::None { 1.0 } else { 3.0 };
+    let stored_share =
+        if input::compression(file)? == nyala_schema::scan::Compression::None { 1.0 } else { 3.0 };
     let rows = if complete || end == 0 { rows } else { rows * file.size() as f64 * stored_share / read };
     Ok(Inferred { schema: Arc::new(Schema::new(fields)), rows })
 }
@@ -108,9 +109,9 @@ fn guess(column: &ArrayRef) -> DataType {
     if column.null_count() == column.len() {
         return DataType::Utf8View;
     }
-    let is_boolean = column
-        .as_string_opt::<i32>()
-        .is_some_and(|texts| texts.iter().flatten().all(|text| ["true", "false"].iter().any(|it| text.eq_ignore_ascii_case(it))));
+    let is_boolean = column.as_string_opt::<i32>().is_some_and(|texts| {
+        texts.iter().flatten().all(|text| ["true", "false"].iter().any(|it| text.eq_ignore_ascii_case(it)))
+    });
     if is_boolean {
         return DataType::Boolean;
     }
@@ -125,5 +126,12 @@ fn guess(column: &ArrayRef) -> DataType {
         arrow::compute::cast_with_options(column, data_type, &options)
             .is_ok_and(|cast| cast.null_count() == column.null_count())
     };
-    candidates.into_iter().find(fits).unwrap_or(DataType::Utf8View)
+    // Dates are read from timestamps as well, which would lose the time of day.
+    let short = column
+        .as_string_opt::<i32>()
+        .is_some_and(|texts| texts.iter().flatten().all(|text| text.trim().len() <= "2024-12-31".len()));
+    candidates
+        .into_iter()
+        .find(|data_type| (*data_type != DataType::Date32 || short) && fits(data_type))
+        .unwrap_or(DataType::Utf8View)
 }

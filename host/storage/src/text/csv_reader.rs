@@ -69,7 +69,18 @@ impl CsvReader {
         places.sort_unstable();
         places.dedup();
         let options = options.clone();
-        Self { piece, options, width, columns, state: None, batch: None, places, start: 0, length: 0, records: 0 }
+        Self {
+            piece,
+            options,
+            width,
+            columns,
+            state: None,
+            batch: None,
+            places,
+            start: 0,
+            length: 0,
+            records: 0,
+        }
     }
 
     fn open(&self, rows_max: usize) -> Result<(Decoder, Input)> {
@@ -114,7 +125,8 @@ impl CsvReader {
     }
 
     fn syntax_error(&self, message: &str) -> Error {
-        let before = if self.piece.start == 0 { 0 } else { input::lines_before(&self.piece.file, self.piece.start) };
+        let before =
+            if self.piece.start == 0 { 0 } else { input::lines_before(&self.piece.file, self.piece.start) };
         csv_error(self.piece.file.path(), before, message)
     }
 
@@ -143,7 +155,8 @@ impl CsvReader {
 
     fn value_error(&self, texts: &ArrayRef, name: &str, logical: &DataType) -> Error {
         let texts = texts.as_string::<i32>();
-        let row = (0..texts.len()).find(|&row| typed(&(Arc::new(texts.slice(row, 1)) as ArrayRef), logical).is_none());
+        let row = (0..texts.len())
+            .find(|&row| typed(&(Arc::new(texts.slice(row, 1)) as ArrayRef), logical).is_none());
         let row = row.unwrap_or(0);
         let value = if texts.is_empty() { "" } else { texts.value(row) };
         let line = self.line_of(self.records + (self.start + row) as u64);
@@ -202,7 +215,8 @@ fn typed(texts: &ArrayRef, logical: &DataType) -> Option<ArrayRef> {
             .filter(|cast| cast.null_count() == texts.null_count())
     };
     cast(texts).or_else(|| {
-        let trimmed: StringArray = texts.as_string_opt::<i32>()?.iter().map(|text| text.map(str::trim)).collect();
+        let trimmed: StringArray =
+            texts.as_string_opt::<i32>()?.iter().map(|text| text.map(str::trim)).collect();
         cast(&(Arc::new(trimmed) as ArrayRef))
     })
 }

@@ -68,11 +68,8 @@ impl JsonReader {
 
     fn open(&self, rows_max: usize) -> Result<(Decoder, Input)> {
         let whole = self.start == 0 && self.end >= self.file.size();
-        let input = if whole {
-            input::open(&self.file)?
-        } else {
-            input::open_part(&self.file, self.start, self.end)
-        };
+        let input =
+            if whole { input::open(&self.file)? } else { input::open_part(&self.file, self.start, self.end) };
         let decoder = decoder(&self.schema, rows_max.clamp(1, BATCH_ROWS_MAX))?;
         Ok((decoder, input))
     }
@@ -147,7 +144,8 @@ impl JsonReader {
 }
 
 fn decoder(schema: &SchemaRef, rows_max: usize) -> Result<Decoder> {
-    let builder = ReaderBuilder::new(Arc::clone(schema)).with_batch_size(rows_max).with_coerce_primitive(true);
+    let builder =
+        ReaderBuilder::new(Arc::clone(schema)).with_batch_size(rows_max).with_coerce_primitive(true);
     Ok(builder.build_decoder()?)
 }
 

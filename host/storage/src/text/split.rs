@@ -98,7 +98,10 @@ pub fn csv_pieces(file: &FileHandle, quote: u8, delimiter: u8) -> Result<Vec<(u6
             state.feed(&buffer[..skip]);
             for (index, &byte) in buffer[skip..].iter().enumerate() {
                 state.step(byte);
-                if byte == b'\n' && !state.is_quoted() && position + (skip + index) as u64 >= start + PIECE_BYTES {
+                if byte == b'\n'
+                    && !state.is_quoted()
+                    && position + (skip + index) as u64 >= start + PIECE_BYTES
+                {
                     let end = position + (skip + index) as u64 + 1;
                     pieces.push((start, end));
                     start = end;

@@ -1,7 +1,5 @@
 //! Damaged Parquet files give errors with a place: never a panic, never wild memory.
 
-mod support;
-
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,7 +12,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 
-use support::{Random, read_all};
+use crate::support::{Random, read_all};
 
 const MUTATIONS: usize = 1_500;
 
@@ -33,7 +31,11 @@ fn sample(codec: Compression, version: WriterVersion) -> Vec<u8> {
         vec![
             Arc::new(Int64Array::from_iter_values((0..rows).map(|row| row * row))),
             Arc::new(price.with_precision_and_scale(12, 2).unwrap()),
-            Arc::new((0..rows).map(|row| (row % 5 != 0).then_some(["AIR", "SHIP"][row as usize % 2])).collect::<StringArray>()),
+            Arc::new(
+                (0..rows)
+                    .map(|row| (row % 5 != 0).then_some(["AIR", "SHIP"][row as usize % 2]))
+                    .collect::<StringArray>(),
+            ),
             Arc::new(StringViewArray::from_iter_values((0..rows).map(|row| format!("note number {row}")))),
             Arc::new((0..rows).map(|row| (row % 3 != 0).then_some(row % 2 == 0)).collect::<BooleanArray>()),
         ],
@@ -140,7 +142,10 @@ fn every_truncation_is_an_error() {
     let whole = sample(Compression::SNAPPY, WriterVersion::PARQUET_1_0);
     for length in (0..whole.len()).step_by(37) {
         fs::write(&path, &whole[..length]).unwrap();
-        assert!(expect_error_or_rows(&path.display().to_string(), &format!("{length} bytes")), "{length} bytes");
+        assert!(
+            expect_error_or_rows(&path.display().to_string(), &format!("{length} bytes")),
+            "{length} bytes"
+        );
     }
 }
 
@@ -155,5 +160,8 @@ fn errors_name_file_row_group_and_column() {
     let error = read(&path.display().to_string()).unwrap_err();
     assert_eq!(error.code(), ErrorCode::CorruptFile);
     let message = error.message();
-    assert!(message.contains("t.parquet") && message.contains("row group 0") && message.contains("'note'"), "{message}");
+    assert!(
+        message.contains("t.parquet") && message.contains("row group 0") && message.contains("'note'"),
+        "{message}"
+    );
 }

@@ -1,5 +1,4 @@
 //! What the tests of this crate share: scans over files, and random data.
-#![allow(dead_code)]
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::{cast, concat};

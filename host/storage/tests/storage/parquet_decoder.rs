@@ -1,7 +1,5 @@
 //! The page decoder against what was written: types, nullability, encodings, codecs, page sizes, versions.
 
-mod support;
-
 use std::fs::File;
 use std::sync::Arc;
 
@@ -13,7 +11,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::{WriterProperties, WriterVersion};
 
-use support::{Random, joined, physical, plain, read_all, scan_of};
+use crate::support::{Random, joined, physical, plain, read_all, scan_of};
 
 const ROWS: usize = 5_000;
 
@@ -86,12 +84,18 @@ fn batch(random: &mut Random, nulls: Nulls, distinct: usize) -> RecordBatch {
     column!("micro", TimestampMicrosecondArray, |v| v * 3_600_000_000);
     column!("nano", TimestampNanosecondArray, |v| v * 1_000_000_000);
     column!("second", TimestampSecondArray, |v| v * 1_000);
-    column!("text", StringViewArray, |v| format!("{:0width$}", v, width = 1 + v.unsigned_abs() as usize % 40));
+    column!("text", StringViewArray, |v| format!(
+        "{:0width$}",
+        v,
+        width = 1 + v.unsigned_abs() as usize % 40
+    ));
     column!("words", StringArray, |v| "äöü-€".repeat(v.unsigned_abs() as usize % 7));
     column!("bytes", BinaryViewArray, |v| v.to_le_bytes().to_vec());
     for (name, precision, scale) in [("d9", 9, 2), ("d18", 18, 4), ("d38", 38, 10)] {
-        let values: Decimal128Array =
-            numbers().into_iter().map(|v| v.map(|v| i128::from(v) * if precision > 18 { 1 << 70 } else { 1 })).collect();
+        let values: Decimal128Array = numbers()
+            .into_iter()
+            .map(|v| v.map(|v| i128::from(v) * if precision > 18 { 1 << 70 } else { 1 }))
+            .collect();
         add(name, Arc::new(values.with_precision_and_scale(precision, scale).unwrap()));
     }
     let items = Int64Array::from_iter(numbers().into_iter().take(10));
@@ -257,7 +261,8 @@ fn dictionary_text_keeps_codes_and_one_dictionary() {
     let values: StringArray = (0..40_000).map(|row| Some(["AIR", "RAIL", "SHIP"][row % 3])).collect();
     let schema = Arc::new(Schema::new(vec![Field::new("mode", DataType::Utf8, false)]));
     let batch = RecordBatch::try_new(schema, vec![Arc::new(values)]).unwrap();
-    let (_directory, path) = write(&batch, properties(Compression::SNAPPY, WriterVersion::PARQUET_1_0, true, 1000));
+    let (_directory, path) =
+        write(&batch, properties(Compression::SNAPPY, WriterVersion::PARQUET_1_0, true, 1000));
     let storage = Storage::new();
     let files = storage.resolve(&path, None, None, &[]).unwrap();
     assert_eq!(files.statistics.columns[0].distinct, Some(3.0));

@@ -1,0 +1,10 @@
+//! Fragments run by an executor with the interpreter, checked against loops that are too simple to be wrong.
+
+mod aggregate;
+mod harness;
+mod join;
+mod lifecycle;
+mod other;
+mod sort;
+mod speed;
+mod table;

@@ -1,0 +1,8 @@
+//! The storage crate as its users see it.
+
+mod files;
+mod generators;
+mod parquet_damage;
+mod parquet_decoder;
+mod support;
+mod text_formats;
