@@ -7,7 +7,7 @@ pub struct Rows {
     pub rows: Vec<Vec<String>>,
 }
 
-/// Relative difference up to which two numbers count as equal when at least one has a fraction: averages are
+/// Difference, relative or of numbers below 1 absolute, up to which two numbers count as equal when at least one has a fraction: averages are
 /// decimals in some engines and doubles in others.
 const TOLERANCE: f64 = 1e-6;
 
@@ -56,7 +56,7 @@ fn same(expected: &str, actual: &str) -> bool {
     }
     match (expected.parse::<f64>(), actual.parse::<f64>()) {
         (Ok(a), Ok(b)) if a.is_nan() && b.is_nan() => true,
-        (Ok(a), Ok(b)) => (a - b).abs() <= TOLERANCE * a.abs().max(b.abs()).max(TOLERANCE),
+        (Ok(a), Ok(b)) => (a - b).abs() <= TOLERANCE * a.abs().max(b.abs()).max(1.0),
         _ => false,
     }
 }

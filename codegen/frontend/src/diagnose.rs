@@ -3,14 +3,12 @@
 use datafusion_common::{Column, DataFusionError, Diagnostic, SchemaError, TableReference};
 use nyala_schema::error::Position;
 use nyala_schema::{Error, ErrorCode};
-use sqlparser::parser::ParserError;
-use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use crate::locate::{Usage, end_of, find_name, is_quoted_at, position_of};
+use crate::locate::{Usage, find_name, find_text, is_quoted_at};
+use crate::message::{by_message, execution, internal, not_implemented, plain};
 use crate::registry::{Registry, TABLE_FUNCTIONS};
-use crate::shape::NESTING_MAX;
 use crate::suggest::{did_you_mean, nearest, quoted};
-use crate::types::with_sql_types;
+use crate::syntax::syntax_error;
 
 /// Names listed in a hint.
 const LISTED_MAX: usize = 12;
@@ -29,9 +27,9 @@ pub(crate) fn translate(error: DataFusionError, scope: &Scope) -> Error {
 
 /// What the layers around an error said.
 #[derive(Default)]
-struct Place {
-    span: Option<Position>,
-    help: Option<String>,
+pub(crate) struct Place {
+    pub(crate) span: Option<Position>,
+    pub(crate) help: Option<String>,
 }
 
 impl Place {
@@ -45,7 +43,13 @@ impl Place {
     }
 
     /// Where `name` is, by span or else by looking for it.
-    fn find(&self, scope: &Scope, qualifier: Option<&str>, name: &str, usage: Usage) -> Option<Position> {
+    pub(crate) fn find(
+        &self,
+        scope: &Scope,
+        qualifier: Option<&str>,
+        name: &str,
+        usage: Usage,
+    ) -> Option<Position> {
         self.span.or_else(|| find_name(scope.sql, qualifier, name, usage))
     }
 }
@@ -73,8 +77,10 @@ fn explain(error: DataFusionError, scope: &Scope, place: &mut Place) -> Error {
         DataFusionError::SQL(error, _) => syntax_error(&error, scope.sql, &[]),
         DataFusionError::ArrowError(error, _) => {
             let error = Error::from(*error);
-            let plain = rebuilt(&error, with_sql_types(without_backtrace(error.message())));
-            positioned(plain, place)
+            // `… to value of integer type`
+            let message = plain(error.message()).replace(" to value of ", " to ");
+            let value = message.split('\'').nth(1).and_then(|value| find_text(scope.sql, value));
+            at(positioned(rebuilt(&error, message), place), value)
         }
         DataFusionError::Plan(message) => positioned(by_message(&message, scope, place), place),
         DataFusionError::Execution(message) => positioned(execution(&message), place),
@@ -82,33 +88,24 @@ fn explain(error: DataFusionError, scope: &Scope, place: &mut Place) -> Error {
         DataFusionError::Configuration(message) => Error::new(ErrorCode::InvalidParameter, plain(&message)),
         DataFusionError::ResourcesExhausted(message) => Error::new(ErrorCode::OutOfMemory, plain(&message)),
         DataFusionError::IoError(error) => Error::new(ErrorCode::FileAccess, error.to_string()),
-        DataFusionError::Internal(message) => internal(&message, place),
+        DataFusionError::Internal(message) => positioned(internal(&message), place),
         other => Error::internal(plain(&other.strip_backtrace())),
     }
 }
 
 fn positioned(error: Error, place: &Place) -> Error {
-    match (error.position(), place.span) {
-        (None, Some(position)) => error.at(position),
-        _ => error,
-    }
+    at(error, place.span)
 }
 
 /// An error of ours that passed through DataFusion; a table's name in it is looked for in the text.
 fn ours_positioned(error: Error, scope: &Scope, place: &Place) -> Error {
+    let error = at(error, place.span);
     if error.position().is_some() {
         return error;
     }
-    let name = error.message().split('"').nth(1).map(str::to_owned);
-    let found = match (place.span, name) {
-        (Some(position), _) => Some(position),
-        (None, Some(name)) => find_name(scope.sql, None, &name, Usage::Table),
-        (None, None) => None,
-    };
-    match found {
-        Some(position) => error.at(position),
-        None => error,
-    }
+    let found =
+        error.message().split('"').nth(1).and_then(|name| find_name(scope.sql, None, name, Usage::Table));
+    at(error, found)
 }
 
 fn rebuilt(error: &Error, message: String) -> Error {
@@ -118,8 +115,6 @@ fn rebuilt(error: &Error, message: String) -> Error {
         None => new,
     }
 }
-
-// ---- names ----
 
 fn schema_error(error: SchemaError, scope: &Scope, place: &Place) -> Error {
     match error {
@@ -155,10 +150,11 @@ fn schema_error(error: SchemaError, scope: &Scope, place: &Place) -> Error {
     }
 }
 
-fn at(error: Error, position: Option<Position>) -> Error {
+/// `error` at `position`, unless it has one or there is none.
+pub(crate) fn at(error: Error, position: Option<Position>) -> Error {
     match position {
-        Some(position) => error.at(position),
-        None => error,
+        Some(position) if error.position().is_none() => error.at(position),
+        _ => error,
     }
 }
 
@@ -221,14 +217,21 @@ fn with_column_hint(
         }
     }
     match listed.len() {
+        // LIMIT, for one, sees no columns.
+        0 if scope.sql.to_lowercase().contains("from") => error.with_hint("columns cannot be used here"),
         0 => error.with_hint("the query has no FROM"),
         1..=LISTED_MAX => error.with_hint(format!("columns are {}", listed.join(", "))),
         _ => error.with_hint("DESCRIBE shows a table's columns"),
     }
 }
 
-fn unknown_function(name: &str, scope: &Scope, place: &Place) -> Error {
+pub(crate) fn unknown_function(name: &str, scope: &Scope, place: &Place) -> Error {
     let name = name.to_lowercase();
+    if scope.registry.window.contains_key(&name) {
+        let error = Error::new(ErrorCode::Syntax, format!("window function {} needs OVER", quoted(&name)))
+            .with_hint(format!("write {name}(…) OVER (ORDER BY …)"));
+        return at(error, place.find(scope, None, &name, Usage::Function));
+    }
     let error = Error::new(ErrorCode::UndefinedFunction, format!("there is no function {}", quoted(&name)));
     let error = if TABLE_FUNCTIONS.iter().any(|(table, _, _)| *table == name) {
         error.with_hint(format!("{name} stands in FROM: SELECT * FROM {name}(…)"))
@@ -239,240 +242,4 @@ fn unknown_function(name: &str, scope: &Scope, place: &Place) -> Error {
         }
     };
     at(error, place.find(scope, None, &name, Usage::Function))
-}
-
-// ---- messages ----
-
-/// The parts of DataFusion's messages that say what kind of mistake it is; the first that is contained decides.
-const KINDS: &[(&str, ErrorCode)] = &[
-    ("aggregate functions are not allowed", ErrorCode::Grouping),
-    ("group by", ErrorCode::Grouping),
-    ("groupingset", ErrorCode::Grouping),
-    ("must be aggregated", ErrorCode::Grouping),
-    ("coerc", ErrorCode::DatatypeMismatch),
-    ("cannot infer common", ErrorCode::DatatypeMismatch),
-    ("common argument type", ErrorCode::DatatypeMismatch),
-    ("cannot be cast", ErrorCode::DatatypeMismatch),
-    ("unsupported cast", ErrorCode::DatatypeMismatch),
-    ("cannot automatically convert", ErrorCode::DatatypeMismatch),
-    ("inconsistent data type", ErrorCode::DatatypeMismatch),
-    ("cannot create filter with non-boolean", ErrorCode::DatatypeMismatch),
-    ("non-boolean", ErrorCode::DatatypeMismatch),
-    ("unary operator", ErrorCode::DatatypeMismatch),
-    ("but received", ErrorCode::DatatypeMismatch),
-    ("expects", ErrorCode::DatatypeMismatch),
-    ("does not support type", ErrorCode::DatatypeMismatch),
-    ("does not support zero arguments", ErrorCode::DatatypeMismatch),
-    ("is not comparable", ErrorCode::DatatypeMismatch),
-    ("unnest() can only be applied", ErrorCode::DatatypeMismatch),
-    ("divide by zero", ErrorCode::DivisionByZero),
-    ("division by zero", ErrorCode::DivisionByZero),
-    ("overflow", ErrorCode::NumericOverflow),
-    ("precision", ErrorCode::InvalidParameter),
-    ("same name", ErrorCode::DuplicateColumn),
-    ("duplicate column", ErrorCode::DuplicateColumn),
-    ("position", ErrorCode::UndefinedColumn),
-    ("out of bounds", ErrorCode::UndefinedColumn),
-    ("not supported", ErrorCode::Unsupported),
-    ("unsupported", ErrorCode::Unsupported),
-];
-
-fn code_of(message: &str) -> ErrorCode {
-    let lower = message.to_lowercase();
-    KINDS.iter().find(|(part, _)| lower.contains(part)).map_or(ErrorCode::Syntax, |(_, code)| *code)
-}
-
-fn by_message(message: &str, scope: &Scope, place: &Place) -> Error {
-    if let Some(rest) = message.strip_prefix("Invalid function '") {
-        let name = rest.split('\'').next().unwrap_or_default();
-        return unknown_function(name, scope, place);
-    }
-    if let Some(error) = grouping(message, scope, place) {
-        return error;
-    }
-    let text = plain(message);
-    let (text, hint) = match text.split_once("Candidate functions:") {
-        Some((text, candidates)) => (text.trim().to_owned(), Some(format!("it takes {}", candidates.trim()))),
-        None => (text, place.help.clone()),
-    };
-    let error = Error::new(code_of(message), sentence(&text));
-    match hint {
-        Some(hint) => error.with_hint(hint),
-        None => error,
-    }
-}
-
-/// `column "t.x" must appear in the GROUP BY clause …`.
-fn grouping(message: &str, scope: &Scope, place: &Place) -> Option<Error> {
-    if message.contains("HAVING clause references") {
-        let rest = message.split("HAVING clause references: ").nth(1)?;
-        let name = rest.split(" must appear").next()?;
-        return Some(must_be_grouped(name, scope, place));
-    }
-    let (before, _) = message.split_once("\" must appear in the GROUP BY clause")?;
-    let (_, name) = before.rsplit_once("column \"")?;
-    Some(must_be_grouped(name, scope, place))
-}
-
-fn must_be_grouped(name: &str, scope: &Scope, place: &Place) -> Error {
-    let (qualifier, column) = match name.rsplit_once('.') {
-        Some((qualifier, column)) => (Some(qualifier), column),
-        None => (None, name),
-    };
-    let message = format!("{} must be in GROUP BY or inside an aggregate function", quoted(column));
-    let hint = format!("add it to GROUP BY, write any_value({column}), or GROUP BY ALL");
-    let error = Error::new(ErrorCode::Grouping, message).with_hint(hint);
-    at(error, place.find(scope, qualifier, column, Usage::Column))
-}
-
-fn execution(message: &str) -> Error {
-    let code = match code_of(message) {
-        ErrorCode::Syntax => ErrorCode::InvalidParameter,
-        code => code,
-    };
-    Error::new(code, sentence(&plain(message)))
-}
-
-fn not_implemented(message: &str) -> Error {
-    // Some messages print a part of the syntax tree, which is no help to anyone.
-    for start in
-        ["Unsupported ast node", "Unsupported value", "compound identifier", "Unsupported qualified wildcard"]
-    {
-        if message.starts_with(start) {
-            return Error::unsupported("a part of this statement is not supported");
-        }
-    }
-    if let Some(operator) = message.strip_prefix("Unsupported binary operator: ") {
-        return Error::unsupported(format!("operator {operator} is not supported"));
-    }
-    let text = sentence(&plain(message));
-    let says_so = ["support", "implement"].iter().any(|word| text.to_lowercase().contains(word));
-    Error::unsupported(if says_so { text } else { format!("{text} is not supported") })
-}
-
-fn internal(message: &str, place: &Place) -> Error {
-    let text = plain(message);
-    let text = text.split("This issue was likely caused by a bug").next().unwrap_or(&text).trim();
-    positioned(Error::internal(format!("planning failed: {text}")), place)
-}
-
-/// Without backtrace, with SQL's names of types.
-fn plain(message: &str) -> String {
-    let message = without_backtrace(message).trim();
-    let mut text = with_sql_types(message);
-    for prefix in ["Error during planning: ", "Execution error: ", "Internal error: ", "Schema error: "] {
-        text = text.replace(prefix, "");
-    }
-    text
-}
-
-fn without_backtrace(message: &str) -> &str {
-    message.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or(message)
-}
-
-/// As our messages are: begins small, ends without a full stop.
-fn sentence(text: &str) -> String {
-    let text = text.trim().trim_end_matches('.');
-    let mut chars = text.chars();
-    let (first, second) = (chars.next(), chars.clone().next());
-    match (first, second) {
-        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
-            first.to_lowercase().chain(chars).collect()
-        }
-        _ => text.to_owned(),
-    }
-}
-
-// ---- syntax ----
-
-/// Keywords that stand between the parts of a query and are easy to mistype.
-const KEYWORDS: [&str; 26] = [
-    "SELECT",
-    "FROM",
-    "WHERE",
-    "GROUP",
-    "ORDER",
-    "HAVING",
-    "LIMIT",
-    "OFFSET",
-    "JOIN",
-    "INNER",
-    "LEFT",
-    "RIGHT",
-    "CROSS",
-    "UNION",
-    "EXCEPT",
-    "INTERSECT",
-    "DISTINCT",
-    "BETWEEN",
-    "VALUES",
-    "QUALIFY",
-    "WINDOW",
-    "PARTITION",
-    "OVER",
-    "CASE",
-    "WHEN",
-    "THEN",
-];
-
-/// A parser's complaint; `words` are the last words before and at the place it was made, latest first.
-pub(crate) fn syntax_error(error: &ParserError, sql: &str, words: &[TokenWithSpan]) -> Error {
-    let text = match error {
-        ParserError::RecursionLimitExceeded => {
-            let message = format!("the statement nests more than {NESTING_MAX} levels deep");
-            return Error::new(ErrorCode::TooComplex, message).with_hint("split it with WITH or a view");
-        }
-        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
-    };
-    let (text, position) = split_position(text);
-    let position = position.unwrap_or_else(|| end_of(sql));
-    let error = Error::new(ErrorCode::Syntax, syntax_message(text)).at(position);
-    match mistyped_keyword(words, position) {
-        Some((word, keyword)) => error.with_hint(format!("did you mean {keyword} instead of {word}?")),
-        None => error,
-    }
-}
-
-/// `… at Line: 1, Column: 8` is how sqlparser says where.
-fn split_position(text: &str) -> (&str, Option<Position>) {
-    let Some((message, place)) = text.rsplit_once(" at Line: ") else { return (text, None) };
-    let Some((line, column)) = place.split_once(", Column: ") else { return (text, None) };
-    match (line.trim().parse(), column.trim().parse()) {
-        (Ok(line), Ok(column)) => (message, Some(Position { line, column })),
-        _ => (text, None),
-    }
-}
-
-fn syntax_message(text: &str) -> String {
-    let text = text.trim().trim_end_matches('.');
-    if let Some((expected, found)) =
-        text.strip_prefix("Expected: ").and_then(|rest| rest.rsplit_once(", found: "))
-    {
-        let expected = expected.trim();
-        return match found.trim() {
-            "EOF" => format!("the statement ends where {expected} was expected"),
-            found => format!("expected {expected}, found {found}"),
-        };
-    }
-    if let Some(what) = text.strip_prefix("Unterminated ") {
-        return format!("{} is not closed", sentence(what));
-    }
-    if text.contains("multi-line comment") {
-        return "a comment is not closed".to_owned();
-    }
-    sentence(text)
-}
-
-fn mistyped_keyword(words: &[TokenWithSpan], position: Position) -> Option<(String, &'static str)> {
-    let near_enough =
-        |token: &&TokenWithSpan| position_of(token.span.start).is_some_and(|start| start <= position);
-    words.iter().filter(near_enough).take(3).find_map(|token| {
-        let Token::Word(word) = &token.token else { return None };
-        let upper = word.value.to_uppercase();
-        if word.quote_style.is_some() || upper.len() < 4 || KEYWORDS.contains(&upper.as_str()) {
-            return None;
-        }
-        let near = KEYWORDS.iter().find(|keyword| strsim::osa_distance(&upper, keyword) == 1)?;
-        Some((word.value.clone(), *near))
-    })
 }

@@ -3,13 +3,15 @@
 //! [`script`] cuts text into statements, [`shape`] says how deep a text nests, [`dialect`] and [`parse`] turn it into a
 //! [`Statement`]. [`Frontend`] plans queries: [`registry`] knows the functions, [`context`] resolves names,
 //! [`table`] and [`series`] are what scans read, [`relation`] handles what stands in FROM, and [`optimize`] runs
-//! DataFusion's rules. [`diagnose`] makes of every failure an error with position and hint; [`render`] shows it.
+//! DataFusion's rules. [`syntax`], [`diagnose`] and [`message`] make of every failure an error with position and hint; [`render`]
+//! shows it.
 
 mod balance;
 mod context;
 mod diagnose;
 mod dialect;
 mod locate;
+mod message;
 mod names;
 mod normalize;
 mod optimize;
@@ -23,6 +25,7 @@ mod series;
 mod shape;
 mod statement;
 mod suggest;
+mod syntax;
 mod table;
 mod types;
 mod view;

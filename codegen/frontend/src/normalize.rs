@@ -6,13 +6,13 @@ use std::ops::ControlFlow;
 use nyala_schema::error::Position;
 use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{
-    DateTimeField, Expr, ExtractSyntax, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
-    Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectFlavor, SelectItem, SetExpr, Spanned,
-    TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    DateTimeField, Expr, ExtractSyntax, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    GroupByExpr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectFlavor, SelectItem,
+    SetExpr, Spanned, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
 use crate::locate::position_of;
-use crate::names::name_columns;
+use crate::names::{name_columns, sort_by_columns};
 
 /// # Errors
 /// `Unsupported` with the position of what is not run.
@@ -34,6 +34,11 @@ impl VisitorMut for Normalizer {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         to_flow(fetch_to_limit(query).and_then(|()| refuse_in_query(query)))
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        sort_by_columns(query);
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
@@ -76,10 +81,10 @@ impl VisitorMut for Normalizer {
         if is_subquery(expr) {
             self.in_expressions -= 1;
         }
-        if let Expr::Function(function) = expr {
-            if let Some(extract) = date_part_call(function) {
-                *expr = extract;
-            }
+        if let Expr::Function(function) = expr
+            && let Some(extract) = date_part_call(function)
+        {
+            *expr = extract;
         }
         ControlFlow::Continue(())
     }

@@ -43,10 +43,10 @@ impl Frontend {
     ) -> Result<LogicalPlan> {
         let shape = Shape::of(sql);
         let request = Request { sql, query, tables, options };
-        if !shape.is_large() {
-            if let Some(planned) = shape.run(|| request.plan(StackSize::Usual))? {
-                return Ok(planned);
-            }
+        if !shape.is_large()
+            && let Some(planned) = shape.run(|| request.plan(StackSize::Usual))?
+        {
+            return Ok(planned);
         }
         let planned = Shape::large().run(|| request.plan(StackSize::Large))?;
         planned.ok_or_else(|| Error::internal("no stack is large enough"))

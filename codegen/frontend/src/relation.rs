@@ -60,18 +60,18 @@ fn single_ident(name: &ObjectName) -> Option<&Ident> {
 
 /// `FROM generate_series(1, 3) AS n` has a column `n`.
 fn name_column_after_alias(alias: &mut Option<TableAlias>) {
-    if let Some(alias) = alias {
-        if alias.columns.is_empty() {
-            alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
-        }
+    if let Some(alias) = alias
+        && alias.columns.is_empty()
+    {
+        alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
     }
 }
 
 fn path_argument(name: &ObjectName, arguments: &TableFunctionArgs) -> Result<String, Error> {
-    if let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))] = arguments.args.as_slice() {
-        if let Value::SingleQuotedString(path) = &value.value {
-            return Ok(path.clone());
-        }
+    if let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))] = arguments.args.as_slice()
+        && let Value::SingleQuotedString(path) = &value.value
+    {
+        return Ok(path.clone());
     }
     Err(Error::new(ErrorCode::InvalidParameter, format!("{name} takes one path in single quotes"))
         .with_hint("options are given with CREATE EXTERNAL TABLE … OPTIONS (…)"))

@@ -44,8 +44,11 @@ impl SeriesHandle {
             [start, stop] => (start.clone(), stop.clone(), None),
             [start, stop, step] => (start.clone(), stop.clone(), Some(step.clone())),
             _ => {
-                let message =
-                    format!("{} takes start, stop and step, not {} arguments", quoted(function), arguments.len());
+                let message = format!(
+                    "{} takes start, stop and step, not {} arguments",
+                    quoted(function),
+                    arguments.len()
+                );
                 return Err(Error::new(ErrorCode::InvalidParameter, message));
             }
         };

@@ -28,8 +28,8 @@ const LARGE_STACK_BYTES: usize = 512 << 20;
 const NESTING_WORDS: &[&str] = &["not", "case", "interval", "prior"];
 /// Words that make a level of an expression where they stand between or after operands.
 const OPERATOR_WORDS: &[&str] = &[
-    "and", "or", "xor", "is", "in", "like", "ilike", "rlike", "regexp", "similar", "between", "at", "collate", "isnull",
-    "notnull", "div", "overlaps",
+    "and", "or", "xor", "is", "in", "like", "ilike", "rlike", "regexp", "similar", "between", "at",
+    "collate", "isnull", "notnull", "div", "overlaps",
 ];
 
 /// Upper bounds on a statement's structure.

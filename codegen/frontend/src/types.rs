@@ -239,7 +239,9 @@ mod tests {
         );
         assert_eq!(with_sql_types("a_Utf8 Interval(MonthDayNano"), "a_Utf8 interval(MonthDayNano");
         assert_eq!(
-            with_sql_types("f(Int64(5), Utf8(\"a)b\"), Decimal128(0.05,15,2), Date32(\"2020-01-01\")) Float64"),
+            with_sql_types(
+                "f(Int64(5), Utf8(\"a)b\"), Decimal128(0.05,15,2), Date32(\"2020-01-01\")) Float64"
+            ),
             "f(5, 'a)b', 0.05, date '2020-01-01') double"
         );
     }

@@ -244,7 +244,7 @@ fn keep<F: Field>(values: &[F], target: &mut Target<'_>, which: Extreme) {
     }
 }
 
-/// A number in a record, in the host's byte order.
+/// A number in a record: little-endian, which is the order of every host that Nyala runs on.
 trait Field: Copy {
     const WIDTH: usize;
     fn read(bytes: &[u8]) -> Self;
@@ -261,11 +261,11 @@ macro_rules! field {
             fn read(bytes: &[u8]) -> Self {
                 let mut field = [0; Self::WIDTH];
                 field.copy_from_slice(bytes);
-                <$type>::from_ne_bytes(field)
+                <$type>::from_le_bytes(field)
             }
             #[inline(always)]
             fn write(self, bytes: &mut [u8]) {
-                bytes.copy_from_slice(&self.to_ne_bytes());
+                bytes.copy_from_slice(&self.to_le_bytes());
             }
             #[inline(always)]
             fn before(self, other: Self) -> bool {
@@ -281,11 +281,31 @@ field! {
     i16, |a, b| a < b;
     i32, |a, b| a < b;
     i64, |a, b| a < b;
-    i128, |a, b| a < b;
     u8, |a, b| a < b;
     u16, |a, b| a < b;
     u32, |a, b| a < b;
     u64, |a, b| a < b;
     f32, |a, b| a < b || (b.is_nan() && !a.is_nan());
     f64, |a, b| a < b || (b.is_nan() && !a.is_nan());
+}
+
+/// In halves: a value that is put together on the stack first and copied as a whole waits for both halves to be
+/// stored, which costs more than the sum.
+impl Field for i128 {
+    const WIDTH: usize = 16;
+    #[inline(always)]
+    fn read(bytes: &[u8]) -> Self {
+        let (low, high) = bytes.split_at(8);
+        (i128::from(i64::read(high)) << 64) | i128::from(u64::read(low))
+    }
+    #[inline(always)]
+    fn write(self, bytes: &mut [u8]) {
+        let (low, high) = bytes.split_at_mut(8);
+        (self as u64).write(low);
+        ((self >> 64) as i64).write(high);
+    }
+    #[inline(always)]
+    fn before(self, other: Self) -> bool {
+        self < other
+    }
 }

@@ -122,12 +122,12 @@ pub(crate) fn makes_nulls(from: &Type, to: &Type, safe: bool) -> bool {
 }
 
 fn same_bits(from: &DataType, to: &DataType) -> bool {
-    match (from, to) {
-        (DataType::Date32, DataType::Int32) | (DataType::Time32(_), DataType::Int32) => true,
-        (DataType::Date64 | DataType::Time64(_) | DataType::Duration(_), DataType::Int64) => true,
-        (DataType::Timestamp(_, None), DataType::Int64) => true,
-        _ => false,
-    }
+    matches!(
+        (from, to),
+        (DataType::Date32 | DataType::Time32(_), DataType::Int32)
+            | (DataType::Date64 | DataType::Time64(_) | DataType::Duration(_), DataType::Int64)
+            | (DataType::Timestamp(_, None), DataType::Int64)
+    )
 }
 
 fn integer_digits(lane: Lane) -> Option<i32> {

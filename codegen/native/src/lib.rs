@@ -1,9 +1,9 @@
 //! Programs as machine code, made with Cranelift.
 //!
-//! Reading order: [`facts`] looks at each value once; [`plan`] cuts a program into native loops and parts for the
-//! interpreter; [`emit`] turns a loop into Cranelift's IR; [`code`] into machine code; [`executable`] runs the
-//! stages over batches; [`backend`] keeps what was compiled. Generated code contains neither addresses nor
-//! constants of a query: it is handed a [`frame`].
+//! Reading order: `facts` looks at each value once; `plan` cuts a program into native loops and parts for the
+//! interpreter; `emit` turns a loop into Cranelift's IR; `code` into machine code; `executable` runs the
+//! stages over batches; `backend` keeps what was compiled. Generated code contains neither addresses nor
+//! constants of a query: it is handed a `frame`.
 
 mod backend;
 mod cache;

@@ -102,9 +102,12 @@ impl<'a> Run<'a> {
     }
 
     fn outcome(self) -> Result<Outcome> {
+        let passed = |source: &OutputSource| matches!(source, OutputSource::Column(_));
         let indices = match &self.selection {
-            Some(selection) => Some(UInt32Array::from(selection.to_vec())),
-            None => None,
+            Some(rows) if self.executable.outputs.iter().any(passed) => {
+                Some(UInt32Array::from(rows.to_vec()))
+            }
+            _ => None,
         };
         let mut columns = Vec::with_capacity(self.executable.outputs.len());
         for source in &self.executable.outputs {

@@ -1,4 +1,4 @@
-//! Measures decoding: `decode generate DIRECTORY [SCALE]` writes TPC-H, `decode DIRECTORY/lineitem.parquet` reads every
+//! Measures decoding: `decode generate DIRECTORY [SCALE]` writes TPC-H, `decode FILE [COLUMN]` reads every
 //! column of a file by itself, on one thread, and shows milliseconds and gigabytes of values a second.
 
 use std::path::Path;
@@ -25,15 +25,16 @@ fn main() -> nyala_schema::Result<()> {
             }
             Ok(())
         }
-        [path] => measure(path),
+        [path] => measure(path, ""),
+        [path, column] => measure(path, column),
         _ => {
-            println!("decode generate DIRECTORY [SCALE] | decode FILE");
+            println!("decode generate DIRECTORY [SCALE [tpcds]] | decode FILE [COLUMN]");
             Ok(())
         }
     }
 }
 
-fn measure(path: &str) -> nyala_schema::Result<()> {
+fn measure(path: &str, only: &str) -> nyala_schema::Result<()> {
     let storage = Storage::new();
     let started = Instant::now();
     let files = storage.resolve(path, None, None, &[])?;
@@ -42,6 +43,9 @@ fn measure(path: &str) -> nyala_schema::Result<()> {
     storage.resolve(path, None, None, &[])?;
     println!("resolve {resolved:?}, again {:?}", started.elapsed());
     for (index, field) in files.schema.fields().iter().enumerate() {
+        if !field.name().contains(only) {
+            continue;
+        }
         let mut best = f64::MAX;
         let mut bytes = 0;
         for _ in 0..REPEATS {

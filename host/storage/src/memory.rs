@@ -93,7 +93,7 @@ impl MemoryTable {
             for start in (0..batch.num_rows()).step_by(MORSEL_ROWS) {
                 let rows = MORSEL_ROWS.min(batch.num_rows() - start);
                 let columns: Vec<ArrayRef> = columns.iter().map(|column| column.slice(start, rows)).collect();
-                let bounds = columns.iter().map(|column| bounds_of(column)).collect();
+                let bounds = columns.iter().map(bounds_of).collect();
                 morsels.push(Stored { rows, columns, bounds });
             }
         }

@@ -177,7 +177,9 @@ impl StatementParser<'_> {
                     ColumnOption::Null => {}
                     ColumnOption::NotNull => nullable = false,
                     other => {
-                        return Err(fail(Error::unsupported(format!("{other} on a column is not supported"))));
+                        return Err(fail(Error::unsupported(format!(
+                            "{other} on a column is not supported"
+                        ))));
                     }
                 }
             }

@@ -13,13 +13,13 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
 use crate::balance::balance_query;
-use crate::diagnose::syntax_error;
 use crate::dialect::NyalaDialect;
 use crate::locate::{end_of, offset_of, position_of};
 use crate::normalize::{ident_of, name_of, normalize_query};
 use crate::shape::{NESTING_MAX, Shape};
 use crate::statement::{ExplainFormat, Statement};
 use crate::suggest::{did_you_mean, nearest};
+use crate::syntax::{expected_message, syntax_error, syntax_hint};
 
 /// Reads exactly one statement; a semicolon may end it. Never panics, whatever the text.
 ///
@@ -66,7 +66,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("LOAD", "write CREATE EXTERNAL TABLE … LOCATION '…'"),
     ("INSTALL", "everything is built in"),
     ("CALL", "functions are called with SELECT"),
+    ("TABLE", "write SELECT * FROM …"),
 ];
+
+/// Words before a mistake that may explain it.
+const WORDS_LOOKED_AT: usize = 40;
+const BLANKS_SKIPPED: usize = 8;
 
 /// The parser of one statement's text.
 struct StatementParser<'a> {
@@ -280,20 +285,12 @@ impl StatementParser<'_> {
         })
     }
 
-    /// The last words before the place that the parser has come to, for near-misses of keywords.
+    /// The words before and at the place that the parser has come to, latest first, for hints.
     fn tokens_read(&self) -> Vec<TokenWithSpan> {
-        let mut back = Vec::new();
-        let at = self.parser.get_current_index();
-        for index in (0..=at + 1).rev() {
-            let token = self.parser.token_at(index);
-            if matches!(token.token, Token::Word(_)) {
-                back.push(token.clone());
-            }
-            if back.len() == 4 {
-                break;
-            }
-        }
-        back
+        // Blanks are tokens too: a few may stand between the last word and the mistake.
+        let at = self.parser.get_current_index() + BLANKS_SKIPPED;
+        let back = (0..=at).rev().take(WORDS_LOOKED_AT * 4).map(|index| self.parser.token_at(index));
+        back.filter(|token| matches!(token.token, Token::Word(_))).take(WORDS_LOOKED_AT).cloned().collect()
     }
 
     fn peek(&self) -> TokenWithSpan {
@@ -415,11 +412,16 @@ impl StatementParser<'_> {
 
     fn expected(&self, what: &str) -> Error {
         let found = self.peek();
-        let message = match found.token {
-            Token::EOF => format!("the statement ends where {what} was expected"),
-            token => format!("expected {what}, found {token}"),
+        let position = position_of(found.span.start).unwrap_or_else(|| end_of(self.sql));
+        let message = match &found.token {
+            Token::EOF if self.sql.trim().is_empty() => "there is no statement".to_owned(),
+            token => expected_message(what, &token.to_string()),
         };
-        self.here(Error::new(ErrorCode::Syntax, message))
+        let error = Error::new(ErrorCode::Syntax, message).at(position);
+        match syntax_hint(&self.tokens_read(), position) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
     }
 }
 

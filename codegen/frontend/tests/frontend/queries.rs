@@ -82,6 +82,59 @@ fn names_are_lower_case_unless_quoted() {
 }
 
 #[test]
+fn columns_are_called_as_they_were_written() {
+    let named =
+        columns("select sum(r_regionkey), count(*), 1 + 2, r.r_name || 'x' from region r group by r_name");
+    assert_eq!(named, ["sum(r_regionkey)", "count(*)", "1 + 2", "r.r_name || 'x'"]);
+    assert_eq!(
+        columns("select r_name, r_name, 1 as r_name, upper(r_name) from region")[1..3],
+        ["r_name_1", "r_name_2"]
+    );
+    assert_eq!(columns("select *, r_name from region").last().map(String::as_str), Some("r_name_1"));
+    assert_eq!(columns("select * exclude (r_name), r_name from region")[2], "r_name");
+    assert_eq!(
+        columns("select a.*, b.n_name from nation a, nation b").last().map(String::as_str),
+        Some("n_name")
+    );
+    assert_eq!(columns("from region"), ["r_regionkey", "r_name", "r_comment"]);
+    assert_eq!(
+        columns("select year(o_orderdate), extract(year from o_orderdate) from orders")[0],
+        "year(o_orderdate)"
+    );
+    assert_eq!(columns("select \"1 + 2\" + 1 as x from (select 1 + 2)"), ["x"]);
+    assert_eq!(columns("select count(*), count(*) from region")[1], "count(*)_1");
+}
+
+#[test]
+fn names_do_not_hide_what_they_name() {
+    let mut failures = Vec::new();
+    for sql in [
+        "select distinct upper(r_name) from region order by upper(r_name)",
+        "select upper(r_name), count(*) from region group by upper(r_name) order by upper(r_name), count(*) desc",
+        "select r_regionkey + 1 from region group by r_regionkey + 1 having r_regionkey + 1 > 1 order by 1",
+        "select sum(r_regionkey) over (order by r_name) from region order by sum(r_regionkey) over (order by r_name)",
+        "select upper(r_name), count(*) from region group by all order by all",
+        "select distinct a.n_name, b.n_name from nation a, nation b order by a.n_name, b.n_name",
+        "select count(*) from region union all select 1 order by 1",
+        "select r_name from region where r_regionkey = (select max(n_regionkey) from nation where n_name = r_name)",
+        "select r_name, (select count(*) from nation where n_regionkey = r_regionkey) from region order by 2",
+        "select row_number() over (order by r_name) from region qualify row_number() over (order by r_name) < 3",
+        "select r_regionkey % 2, count(*) from region group by 1",
+        "select distinct on (upper(r_name)) upper(r_name), r_comment from region order by upper(r_name), r_comment",
+        "select unnest([1, 2]), r_name from region",
+        "select 'x' as a, 'x' as b, 'x' from region order by a",
+        "select sum(distinct n_nationkey), count(distinct n_name) from nation order by sum(distinct n_nationkey)",
+        "from region |> where r_regionkey > 1 |> aggregate count(*) group by r_name",
+        "select max(o_orderdate) - min(o_orderdate) from orders",
+    ] {
+        if let Err(error) = plan(sql) {
+            failures.push(format!("{sql}: {error:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
 fn files_are_tables() {
     let text = logical_text(&plan("select x.a, x.b from 'dir/x.parquet' where x.a > 1").expect("plans"));
     assert!(text.contains("dir/x.parquet"), "{text}");

@@ -55,6 +55,23 @@ fn comparisons_and_filters() {
 #[test]
 #[ignore = "a measurement"]
 fn patterns_and_sums() {
+    let words: Vec<String> = (0..ROWS)
+        .map(|row| {
+            format!(
+                "the quick {} brown {row} fox requests nothing",
+                if row % 50 == 0 { "special" } else { "ideas" }
+            )
+        })
+        .collect();
+    let columns = [texts(words.iter().map(String::as_str))];
+    let mut make = Make::new();
+    let text = make.input(columns[0].clone());
+    let pattern = make.text("%special%requests%");
+    let matches = make.like(text, pattern, false);
+    make.filter(matches);
+    let parameters = [Parameter::Scalar(Value::utf8("%special%requests%"))];
+    time("like '%special%requests%', seldom", &make, &columns, &parameters, None);
+
     let words: Vec<String> =
         (0..ROWS).map(|row| format!("the quick special brown {row} fox requests nothing of note")).collect();
     let columns = [texts(words.iter().map(String::as_str))];

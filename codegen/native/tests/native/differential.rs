@@ -16,7 +16,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(600), max_shrink_iters: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn native_code_agrees_with_the_interpreter(numbers in prop::collection::vec(any::<u32>(), 0..600)) {
+    fn native_code_agrees_with_the_interpreter(numbers in prop::collection::vec(any::<u32>(), 0..1500)) {
         let (builder, batch, initial) = Generator::new(numbers).generate();
         check(&builder, &batch, &initial)?;
     }
@@ -33,7 +33,8 @@ fn check(builder: &Builder, batch: &Batch, initial: &[u8]) -> TestCaseResult {
         return Ok(());
     }
     prop_assert_eq!(backend.compile_stats().disagreements, 0, "{}", told());
-    let (expected, given) = match agreed(builder, expected, given) {
+    let empty = batch.rows == 0 || batch.selection.as_ref().is_some_and(Vec::is_empty);
+    let (expected, given) = match agreed(builder, empty, expected, given) {
         Ok(Some(both)) => both,
         Ok(None) => return Ok(()),
         Err(message) => return Err(TestCaseError::fail(format!("{message}\n{}", told()))),
@@ -64,9 +65,11 @@ fn text(builder: &Builder) -> String {
 
 type Ran = (Outcome, Vec<u8>);
 
-/// Both outcomes; `None` when both failed, or when native code was right to evaluate less.
+/// Both outcomes; `None` when both failed, or when native code was right to evaluate less: behind filters, and over
+/// no rows, where the interpreter still folds constants.
 fn agreed(
     builder: &Builder,
+    empty: bool,
     expected: Result<Ran>,
     given: Result<Ran>,
 ) -> Result<Option<(Ran, Ran)>, String> {
@@ -76,7 +79,7 @@ fn agreed(
             let internal = given.code() == ErrorCode::Internal && expected.code() != ErrorCode::Internal;
             if internal { Err(format!("internal: {given:?} for {expected:?}")) } else { Ok(None) }
         }
-        (Err(_), Ok(_)) if has_filter(builder) => Ok(None),
+        (Err(_), Ok(_)) if has_filter(builder) || empty => Ok(None),
         (Err(expected), Ok(_)) => Err(format!("native code misses {expected:?}")),
         (Ok(_), Err(given)) => Err(format!("only native code fails: {given:?}")),
     }

@@ -75,19 +75,34 @@ pub fn types() -> Vec<DataType> {
     ]
 }
 
+/// Mostly small, now and then at the limits.
+fn number(kind: usize, limit: i128) -> i128 {
+    match kind {
+        0..48 => (kind as i128) - 20,
+        48..52 => limit,
+        52..56 => -limit,
+        _ => (limit / 3).min(1_000_000_007) * (kind as i128 - 59),
+    }
+}
+
+fn float(kind: usize) -> f64 {
+    match kind {
+        0..40 => (kind as f64 - 20.0) / 4.0,
+        40..46 => -0.0,
+        46..52 => f64::NAN,
+        52..56 => f64::INFINITY,
+        56..58 => f64::NEG_INFINITY,
+        58..60 => 1e300,
+        60..62 => 9.3e18,
+        _ => -2_147_483_648.5,
+    }
+}
+
 /// Rows of a random column, behind some that are cut off so that offsets are not zero.
 pub fn column(choices: &mut Choices, data_type: &DataType, rows: usize, nulls: bool) -> ArrayRef {
     const CUT: usize = 3;
     let kinds: Vec<usize> = (0..rows + CUT).map(|_| choices.below(64)).collect();
     let valid: Vec<bool> = (0..rows + CUT).map(|_| !nulls || choices.below(4) > 0).collect();
-    let number = |kind: usize, limit: i128| -> i128 {
-        match kind {
-            0..48 => (kind as i128) - 20,
-            48..52 => limit,
-            52..56 => -limit,
-            _ => (limit / 3).min(1_000_000_007) * (kind as i128 - 59),
-        }
-    };
     macro_rules! integers {
         ($array:ty, $native:ty) => {{
             let values = kinds.iter().zip(&valid).map(|(kind, valid)| {
@@ -100,21 +115,7 @@ pub fn column(choices: &mut Choices, data_type: &DataType, rows: usize, nulls: b
         }};
     }
     let power = |digits: u8| 10i128.pow(u32::from(digits)) - 1;
-    let floats = || {
-        kinds.iter().zip(&valid).map(|(kind, valid)| {
-            let value = match kind {
-                0..40 => (*kind as f64 - 20.0) / 4.0,
-                40..46 => -0.0,
-                46..52 => f64::NAN,
-                52..56 => f64::INFINITY,
-                56..58 => f64::NEG_INFINITY,
-                58..60 => 1e300,
-                60..62 => 9.3e18,
-                _ => -2_147_483_648.5,
-            };
-            valid.then_some(value)
-        })
-    };
+    let floats = || kinds.iter().zip(&valid).map(|(kind, valid)| valid.then_some(float(*kind)));
     let array: ArrayRef = match data_type {
         DataType::Int8 => Arc::new(integers!(Int8Array, i8)),
         DataType::Int32 => Arc::new(integers!(Int32Array, i32)),

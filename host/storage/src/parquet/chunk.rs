@@ -21,6 +21,8 @@ pub struct ChunkPages {
     /// What the footer says all pages come to, bytes.
     uncompressed_bytes: usize,
     decompressor: Decompressor,
+    /// The dictionary page, which decoders point into until the chunk is done.
+    dictionary: Option<Buffer>,
     pool: Arc<BufferPool>,
 }
 
@@ -39,6 +41,7 @@ impl ChunkPages {
             codec,
             uncompressed_bytes,
             decompressor: Decompressor::default(),
+            dictionary: None,
             pool,
         }
     }
@@ -85,6 +88,9 @@ impl ChunkPages {
         } else {
             return Err("an uncompressed page has two sizes".into());
         };
+        if matches!(page.header.kind, header::PageKind::Dictionary { .. }) {
+            self.dictionary = Some(values.clone());
+        }
         Ok(PageBody { levels, values })
     }
 
@@ -127,6 +133,9 @@ impl ChunkPages {
 
 impl Drop for ChunkPages {
     fn drop(&mut self) {
+        if let Some(dictionary) = self.dictionary.take() {
+            self.pool.give(dictionary);
+        }
         self.pool.give(std::mem::take(&mut self.bytes));
     }
 }

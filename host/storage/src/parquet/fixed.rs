@@ -18,6 +18,26 @@ pub trait Raw: Copy + Send + 'static {
     /// `bytes` has `width` bytes.
     fn value(&self, bytes: &[u8]) -> Self::Native;
 
+    /// Whether values are used as they are stored, so that a dictionary need not be decoded before.
+    fn is_stored_natively(&self) -> bool;
+
+    /// Adds the entries that `codes` name; `false` when one of them lies outside the dictionary.
+    #[inline]
+    fn look_up(&self, dictionary: &[u8], codes: &[u32], output: &mut Vec<Self::Native>) -> bool {
+        let mut inside = true;
+        output.extend(codes.iter().map(|&code| {
+            let start = code as usize * self.width();
+            match dictionary.get(start..start + self.width()) {
+                Some(bytes) => self.value(bytes),
+                None => {
+                    inside = false;
+                    Self::Native::default()
+                }
+            }
+        }));
+        inside
+    }
+
     /// Adds all values of `bytes`, whose length is a multiple of `width`.
     #[inline]
     fn extend(&self, bytes: &[u8], output: &mut Vec<Self::Native>) {
@@ -54,6 +74,24 @@ macro_rules! little_endian {
                 (self.0)(<$stored>::from_le_bytes(bytes))
             }
 
+            fn is_stored_natively(&self) -> bool {
+                true
+            }
+
+            #[inline]
+            fn look_up(&self, dictionary: &[u8], codes: &[u32], output: &mut Vec<N>) -> bool {
+                let (entries, _) = dictionary.as_chunks::<$width>();
+                let mut inside = true;
+                output.extend(codes.iter().map(|&code| match entries.get(code as usize) {
+                    Some(bytes) => (self.0)(<$stored>::from_le_bytes(*bytes)),
+                    None => {
+                        inside = false;
+                        Default::default()
+                    }
+                }));
+                inside
+            }
+
             #[inline]
             fn extend(&self, bytes: &[u8], output: &mut Vec<N>) {
                 let (values, _) = bytes.as_chunks::<$width>();
@@ -82,6 +120,24 @@ macro_rules! floats {
             #[inline(always)]
             fn value(&self, bytes: &[u8]) -> $native {
                 <$native>::from_le_bytes(bytes.first_chunk().copied().unwrap_or_default())
+            }
+
+            fn is_stored_natively(&self) -> bool {
+                true
+            }
+
+            #[inline]
+            fn look_up(&self, dictionary: &[u8], codes: &[u32], output: &mut Vec<$native>) -> bool {
+                let (entries, _) = dictionary.as_chunks::<$width>();
+                let mut inside = true;
+                output.extend(codes.iter().map(|&code| match entries.get(code as usize) {
+                    Some(bytes) => <$native>::from_le_bytes(*bytes),
+                    None => {
+                        inside = false;
+                        Default::default()
+                    }
+                }));
+                inside
             }
 
             #[inline]
@@ -119,6 +175,10 @@ impl<N: Copy + Default + Send, F: Fn(i128) -> N + Copy + Send + 'static> Raw for
         self.width
     }
 
+    fn is_stored_natively(&self) -> bool {
+        false
+    }
+
     #[inline]
     fn value(&self, bytes: &[u8]) -> N {
         let mut wide = [if bytes.first().is_some_and(|byte| byte & 0x80 != 0) { 0xff } else { 0 }; 16];
@@ -133,9 +193,14 @@ const CODES: usize = 1024;
 pub struct FixedValues<A: ArrowPrimitiveType, R: Raw<Native = A::Native>> {
     raw: R,
     data_type: DataType,
-    dictionary: Vec<A::Native>,
+    dictionary: Dictionary<A::Native>,
     page: Page,
     output: Vec<A::Native>,
+}
+
+enum Dictionary<N> {
+    Stored(Buffer),
+    Decoded(Vec<N>),
 }
 
 enum Page {
@@ -146,33 +211,50 @@ enum Page {
 
 impl<A: ArrowPrimitiveType, R: Raw<Native = A::Native>> FixedValues<A, R> {
     pub fn new(raw: R, data_type: DataType) -> Self {
-        Self { raw, data_type, dictionary: Vec::new(), page: Page::None, output: Vec::new() }
+        Self {
+            raw,
+            data_type,
+            dictionary: Dictionary::Decoded(Vec::new()),
+            page: Page::None,
+            output: Vec::new(),
+        }
     }
 
-    fn look_up(dictionary: &[A::Native], codes: &[u32], output: &mut Vec<A::Native>) -> Checked<()> {
-        let mut outside = false;
-        output.extend(codes.iter().map(|&code| match dictionary.get(code as usize) {
-            Some(value) => *value,
-            None => {
-                outside = true;
-                A::Native::default()
+    fn look_up(
+        raw: R,
+        dictionary: &Dictionary<A::Native>,
+        codes: &[u32],
+        output: &mut Vec<A::Native>,
+    ) -> Checked<()> {
+        let inside = match dictionary {
+            Dictionary::Stored(bytes) => raw.look_up(bytes, codes, output),
+            Dictionary::Decoded(entries) => {
+                let mut inside = true;
+                output.extend(codes.iter().map(|&code| match entries.get(code as usize) {
+                    Some(value) => *value,
+                    None => {
+                        inside = false;
+                        A::Native::default()
+                    }
+                }));
+                inside
             }
-        }));
-        if outside { Err(outside_dictionary()) } else { Ok(()) }
+        };
+        if inside { Ok(()) } else { Err("a code points outside its dictionary".into()) }
     }
-}
-
-fn outside_dictionary() -> Damage {
-    "a code points outside its dictionary".into()
 }
 
 impl<A: ArrowPrimitiveType, R: Raw<Native = A::Native>> Values for FixedValues<A, R> {
     fn dictionary(&mut self, bytes: Buffer, entries: usize) -> Checked<()> {
         let expected = entries.checked_mul(self.raw.width()).filter(|length| *length <= bytes.len());
         let length = expected.ok_or("a dictionary is cut off")?;
-        self.dictionary.clear();
-        self.dictionary.reserve_exact(entries);
-        self.raw.extend(&bytes[..length], &mut self.dictionary);
+        self.dictionary = if self.raw.is_stored_natively() {
+            Dictionary::Stored(bytes.slice_with_length(0, length))
+        } else {
+            let mut decoded = Vec::with_capacity(entries);
+            self.raw.extend(&bytes[..length], &mut decoded);
+            Dictionary::Decoded(decoded)
+        };
         Ok(())
     }
 
@@ -227,7 +309,7 @@ impl<A: ArrowPrimitiveType, R: Raw<Native = A::Native>> Values for FixedValues<A
                 while left > 0 {
                     let now = left.min(CODES);
                     codes.fill(&mut block[..now])?;
-                    Self::look_up(&self.dictionary, &block[..now], &mut self.output)?;
+                    Self::look_up(self.raw, &self.dictionary, &block[..now], &mut self.output)?;
                     left -= now;
                 }
             }
@@ -271,7 +353,8 @@ impl<A: ArrowPrimitiveType, R: Raw<Native = A::Native>> Values for FixedValues<A
                         for (slot, &row) in chosen.iter_mut().zip(wanted) {
                             *slot = block[row as usize - base - done];
                         }
-                        Self::look_up(&self.dictionary, &chosen[..wanted.len()], &mut self.output)?;
+                        let chosen = &chosen[..wanted.len()];
+                        Self::look_up(self.raw, &self.dictionary, chosen, &mut self.output)?;
                     }
                     next = stop;
                     done += now;

@@ -38,8 +38,8 @@ pub enum ColumnSource {
 enum Column {
     Unopened(ColumnSource),
     Constant(Constant),
-    Own { reader: ColumnReader, root: usize, physical: DataType },
-    Fallback(FallbackReader),
+    Own { reader: Box<ColumnReader>, root: usize, physical: DataType },
+    Fallback(Box<FallbackReader>),
 }
 
 pub struct RowGroupReader {
@@ -161,10 +161,11 @@ fn open(
         let uncompressed = usize::try_from(chunk.uncompressed_size()).unwrap_or(0);
         let pages = ChunkPages::new(bytes, codec, uncompressed, Arc::clone(pool));
         let optional = chunk.column_descr().max_def_level() > 0;
-        let reader = ColumnReader::new(pages, values, optional, rows);
+        let reader = Box::new(ColumnReader::new(pages, values, optional, rows));
         return Ok(Column::Own { reader, root, physical: physical.clone() });
     }
-    Ok(Column::Fallback(FallbackReader::open(footer, file, group, root, physical)?))
+    let reader = FallbackReader::open(footer, file, group, root, physical)?;
+    Ok(Column::Fallback(Box::new(reader)))
 }
 
 /// The type in which our decoder gives a column: that of the file, text and decimals in their physical types.

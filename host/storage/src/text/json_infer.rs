@@ -33,8 +33,7 @@ pub fn infer(path: &str, sample: &[u8]) -> Result<(Schema, usize)> {
     }
     let mut fields = Vec::new();
     let mut found = 0;
-    let mut values = serde_json::Deserializer::from_slice(&bytes).into_iter::<Shape>();
-    while let Some(value) = values.next() {
+    for value in serde_json::Deserializer::from_slice(&bytes).into_iter::<Shape>() {
         match value {
             Ok(Shape::Object(members)) => {
                 merge_members(&mut fields, members);

@@ -98,19 +98,19 @@ fn batch(random: &mut Random, nulls: Nulls, distinct: usize) -> RecordBatch {
             .collect();
         add(name, Arc::new(values.with_precision_and_scale(precision, scale).unwrap()));
     }
-    let items = Int64Array::from_iter(numbers().into_iter().take(10));
-    let list = {
-        let mut builder = ListBuilder::new(Int64Builder::new());
-        for row in 0..ROWS {
-            for index in 0..row % 3 {
-                builder.values().append_option(items.is_valid(index).then(|| items.value(index)));
-            }
-            builder.append(true);
-        }
-        builder.finish()
-    };
-    add("list", Arc::new(list));
+    add("list", Arc::new(lists(&numbers()[..10])));
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+}
+
+fn lists(items: &[Option<i64>]) -> ListArray {
+    let mut builder = ListBuilder::new(Int64Builder::new());
+    for row in 0..ROWS {
+        for item in &items[..row % 3] {
+            builder.values().append_option(*item);
+        }
+        builder.append(true);
+    }
+    builder.finish()
 }
 
 fn write(batch: &RecordBatch, properties: WriterProperties) -> (tempfile::TempDir, String) {
