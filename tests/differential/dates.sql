@@ -7,5 +7,5 @@ SELECT count(*) FROM lineitem WHERE l_receiptdate > l_shipdate + INTERVAL '20' D
 SELECT min(o_orderdate), max(o_orderdate) FROM orders;
 SELECT o_orderdate, count(*) FROM orders GROUP BY o_orderdate HAVING count(*) > 12;
 SELECT extract(quarter FROM o_orderdate), extract(doy FROM o_orderdate) FROM orders WHERE o_orderkey < 100;
-SELECT CAST('1996-02-29' AS DATE) + INTERVAL '1' YEAR, DATE '2024-01-31' + INTERVAL '1' MONTH;
+SELECT CAST(DATE '1996-02-29' + INTERVAL '1' YEAR AS DATE), CAST(DATE '2024-01-31' + INTERVAL '1' MONTH AS DATE);
 SELECT count(*) FROM lineitem WHERE l_shipdate BETWEEN DATE '1995-03-01' AND DATE '1995-03-31';

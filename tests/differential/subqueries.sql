@@ -24,6 +24,5 @@ SELECT c_custkey FROM customer ORDER BY c_acctbal DESC LIMIT 10;
 SELECT c_custkey FROM customer ORDER BY c_acctbal DESC, c_custkey LIMIT 10 OFFSET 20;
 SELECT o_orderdate, o_orderkey FROM orders ORDER BY o_orderdate DESC, o_orderkey LIMIT 100;
 SELECT a, b FROM (VALUES (1, 'x'), (NULL, 'y'), (2, NULL)) t(a, b) ORDER BY a NULLS FIRST, b LIMIT 2;
-WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 10) SELECT sum(n) FROM t;
 SELECT s_name FROM supplier WHERE s_suppkey IN (SELECT l_suppkey FROM lineitem WHERE l_quantity > 49 AND l_partkey IN (SELECT p_partkey FROM part WHERE p_size > 45));
 SELECT count(*) FROM orders WHERE o_custkey = ANY (SELECT c_custkey FROM customer WHERE c_nationkey = 4);

@@ -26,7 +26,8 @@ impl Database {
         let mut database = Self::open(backend);
         for table in ["customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier"] {
             let location = folder.join(format!("{table}.parquet"));
-            let sql = format!("CREATE EXTERNAL TABLE {table} STORED AS PARQUET LOCATION '{}'", location.display());
+            let sql =
+                format!("CREATE EXTERNAL TABLE {table} STORED AS PARQUET LOCATION '{}'", location.display());
             database.query(&sql).expect("test data can be read");
         }
         database
@@ -74,12 +75,24 @@ fn append(rows: &mut Vec<Vec<String>>, batch: &RecordBatch) -> Result<()> {
     Ok(())
 }
 
+/// An error that shows its SQLSTATE, for scripts to match.
+#[derive(Debug)]
+pub struct ScriptError(Error);
+
+impl std::fmt::Display for ScriptError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl std::error::Error for ScriptError {}
+
 impl sqllogictest::DB for Database {
-    type Error = Error;
+    type Error = ScriptError;
     type ColumnType = sqllogictest::DefaultColumnType;
 
-    fn run(&mut self, sql: &str) -> Result<sqllogictest::DBOutput<Self::ColumnType>> {
-        let answer = self.query(sql)?;
+    fn run(&mut self, sql: &str) -> Result<sqllogictest::DBOutput<Self::ColumnType>, ScriptError> {
+        let answer = self.query(sql).map_err(ScriptError)?;
         if answer.names.is_empty() {
             return Ok(sqllogictest::DBOutput::StatementComplete(0));
         }

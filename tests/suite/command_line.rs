@@ -49,9 +49,11 @@ fn formats() {
     let query = "SELECT 1 AS a, 'x,y' AS b, NULL AS c";
     assert_eq!(succeeds(&["--format", "csv", "-c", query]), "a,b,c\n1,\"x,y\",\n");
     assert_eq!(succeeds(&["--format", "tsv", "-c", query]), "a\tb\tc\n1\tx,y\t\n");
-    let json: serde_json::Value = serde_json::from_str(&succeeds(&["--format", "json", "-c", query])).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&succeeds(&["--format", "json", "-c", query])).unwrap();
     assert_eq!(json, serde_json::json!([{"a": 1, "b": "x,y", "c": null}]));
-    let line: serde_json::Value = serde_json::from_str(&succeeds(&["--format", "ndjson", "-c", query])).unwrap();
+    let line: serde_json::Value =
+        serde_json::from_str(&succeeds(&["--format", "ndjson", "-c", query])).unwrap();
     assert_eq!(line["b"], "x,y");
     assert!(succeeds(&["--format", "markdown", "-c", query]).contains("| x,y |"));
     assert!(succeeds(&["--format", "vertical", "-c", query]).contains("x,y"));
@@ -62,7 +64,11 @@ fn formats() {
 fn statements_come_from_everywhere() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("script.sql");
-    std::fs::write(&file, "CREATE TABLE t AS SELECT 7 AS n; -- a comment; with a semicolon\nSELECT n + 1 AS m FROM t;").unwrap();
+    std::fs::write(
+        &file,
+        "CREATE TABLE t AS SELECT 7 AS n; -- a comment; with a semicolon\nSELECT n + 1 AS m FROM t;",
+    )
+    .unwrap();
     assert_eq!(succeeds(&["--format", "csv", "-f", file.to_str().unwrap()]), "m\n8\n");
     assert_eq!(succeeds(&["--format", "csv", "-c", "SELECT 1 AS a", "-c", "SELECT 2 AS a"]), "a\n1\na\n2\n");
     let output = with_input(&["--format", "csv"], "SELECT 3 AS a;\nSELECT 4 AS b");
@@ -74,7 +80,10 @@ fn exit_statuses() {
     assert!(fails(&["--no-such-option"], 1).contains("--no-such-option"));
     assert!(fails(&["--set", "no_such=1", "-c", "SELECT 1"], 1).contains("no_such"));
     let message = fails(&["-c", "SELECT l_oderkey FROM (SELECT 1 AS l_orderkey) t"], 3);
-    assert!(message.contains("42703") && message.contains('^') && message.contains("l_orderkey"), "{message}");
+    assert!(
+        message.contains("42703") && message.contains('^') && message.contains("l_orderkey"),
+        "{message}"
+    );
     assert!(fails(&["-c", "SELECT * FROM nowhere"], 3).contains("42P01"));
     assert!(fails(&["-c", "SELEC 1"], 3).contains("42601"));
     assert!(fails(&["-c", "SELECT 1/0"], 3).contains("division by zero"));
@@ -90,8 +99,18 @@ fn definitions_persist_in_a_data_folder() {
     let data = data.to_str().unwrap();
     let location = tpch_folder().join("nation.parquet");
     let create = format!("CREATE EXTERNAL TABLE nation STORED AS PARQUET LOCATION '{}'", location.display());
-    succeeds(&["--data", data, "-c", &create, "-c", "CREATE VIEW big AS SELECT * FROM nation WHERE n_nationkey > 19"]);
-    assert_eq!(succeeds(&["--data", data, "--format", "csv", "-c", "SELECT count(*) AS n FROM big"]), "n\n5\n");
+    succeeds(&[
+        "--data",
+        data,
+        "-c",
+        &create,
+        "-c",
+        "CREATE VIEW big AS SELECT * FROM nation WHERE n_nationkey > 19",
+    ]);
+    assert_eq!(
+        succeeds(&["--data", data, "--format", "csv", "-c", "SELECT count(*) AS n FROM big"]),
+        "n\n5\n"
+    );
     succeeds(&["--data", data, "-c", "DROP VIEW big"]);
     assert!(fails(&["--data", data, "-c", "SELECT * FROM big"], 3).contains("big"));
 }
@@ -100,7 +119,8 @@ fn round_trip(folder: &Path, file: &str) {
     let path = folder.join(file);
     let query = "SELECT 1 AS a, 'x' AS b UNION ALL SELECT 2, NULL ORDER BY a";
     succeeds(&["-c", &format!("COPY ({query}) TO '{}'", path.display())]);
-    let read = succeeds(&["--format", "csv", "-c", &format!("SELECT a, b FROM '{}' ORDER BY a", path.display())]);
+    let read =
+        succeeds(&["--format", "csv", "-c", &format!("SELECT a, b FROM '{}' ORDER BY a", path.display())]);
     assert_eq!(read, "a,b\n1,x\n2,\n", "{file}");
 }
 
@@ -147,7 +167,10 @@ fn a_closed_pipe_is_no_failure() {
 #[test]
 fn memory_limit() {
     let lineitem = tpch_folder().join("lineitem.parquet");
-    let query = format!("SELECT l_comment, count(*) FROM '{}' GROUP BY 1 ORDER BY 2 DESC LIMIT 1", lineitem.display());
+    let query = format!(
+        "SELECT l_comment, count(*) FROM '{}' GROUP BY 1 ORDER BY 2 DESC LIMIT 1",
+        lineitem.display()
+    );
     let message = fails(&["--memory-limit", "1MB", "-c", &query], 3);
     assert!(message.contains("53200") && message.to_lowercase().contains("aggregate"), "{message}");
 }
@@ -170,11 +193,26 @@ fn an_interrupt_ends_with_130() {
 #[test]
 fn bench_reports_as_json() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("setup.sql"), "CREATE TABLE t AS SELECT * FROM generate_series(1, 1000)").unwrap();
-    std::fs::write(folder.path().join("q1.sql"), "SELECT generate_series FROM t WHERE generate_series <= 4").unwrap();
+    std::fs::write(
+        folder.path().join("setup.sql"),
+        "CREATE TABLE t AS SELECT * FROM generate_series(1, 1000)",
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("q1.sql"), "SELECT generate_series FROM t WHERE generate_series <= 4")
+        .unwrap();
     let setup = folder.path().join("setup.sql");
     let pattern = folder.path().join("q*.sql");
-    let arguments = ["bench", "--setup", setup.to_str().unwrap(), "--queries", pattern.to_str().unwrap(), "--runs", "2", "--format", "json"];
+    let arguments = [
+        "bench",
+        "--setup",
+        setup.to_str().unwrap(),
+        "--queries",
+        pattern.to_str().unwrap(),
+        "--runs",
+        "2",
+        "--format",
+        "json",
+    ];
     let report: serde_json::Value = serde_json::from_str(&succeeds(&arguments)).unwrap();
     let query = &report["queries"][0];
     assert!(query["query"].as_str().unwrap().ends_with("q1.sql"));

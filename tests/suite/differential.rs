@@ -8,7 +8,8 @@ use nyala_tests::{Database, Oracle, compare_unordered, project_root, tpch_folder
 fn questions() -> Vec<(PathBuf, u32, String)> {
     let mut found = Vec::new();
     let folder = project_root().join("tests/differential");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     for path in files {
         let text = std::fs::read_to_string(&path).unwrap();

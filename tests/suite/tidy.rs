@@ -53,7 +53,8 @@ fn modules_have_telling_names() {
     let vague: Vec<String> = files("rs")
         .iter()
         .filter(|path| {
-            let parent = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+            let parent =
+                path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
             let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
             BANNED_MODULES.contains(&stem.as_str()) || BANNED_MODULES.contains(&parent.as_str())
         })
@@ -74,7 +75,9 @@ fn long_functions(text: &str) -> Vec<(String, usize)> {
     for (start, line) in lines.iter().enumerate() {
         let trimmed = line.trim_start();
         let is_function = trimmed.starts_with("fn ")
-            || (trimmed.starts_with("pub") || trimmed.starts_with("async ") || trimmed.starts_with("unsafe "))
+            || (trimmed.starts_with("pub")
+                || trimmed.starts_with("async ")
+                || trimmed.starts_with("unsafe "))
                 && trimmed.contains("fn ")
                 && trimmed.contains('(');
         if !is_function || trimmed.ends_with(';') {
@@ -102,12 +105,16 @@ fn files_and_functions_stay_small() {
         if lines_without_tests(&text) > FILE_LINES_MAX {
             found.push(relative(&path));
         }
-        found.extend(long_functions(&text).into_iter().map(|(name, _)| format!("{} {name}", relative(&path))));
+        found
+            .extend(long_functions(&text).into_iter().map(|(name, _)| format!("{} {name}", relative(&path))));
     }
     let new: Vec<String> = found.iter().filter(|item| !allowed.contains(&item.as_str())).cloned().collect();
     assert_none("too long (split them)", &new);
-    let gone: Vec<String> =
-        allowed.iter().filter(|item| !found.iter().any(|f| f == *item)).map(|item| (*item).to_owned()).collect();
+    let gone: Vec<String> = allowed
+        .iter()
+        .filter(|item| !found.iter().any(|f| f == *item))
+        .map(|item| (*item).to_owned())
+        .collect();
     assert_none("no longer too long: take them off tests/tidy/oversize.txt", &gone);
 }
 
@@ -152,10 +159,14 @@ fn dependencies_point_one_way() {
             ruled.push(name.to_owned());
             let allowed: Vec<&str> = allowed.split_whitespace().collect();
             let ours = manifests.get(name).into_iter().flatten().filter(|d| d.starts_with("nyala-"));
-            wrong.extend(ours.filter(|d| !allowed.contains(&d.as_str())).map(|d| format!("{name} depends on {d}")));
+            wrong.extend(
+                ours.filter(|d| !allowed.contains(&d.as_str())).map(|d| format!("{name} depends on {d}")),
+            );
         }
     }
-    wrong.extend(manifests.keys().filter(|name| !ruled.contains(name)).map(|name| format!("{name} has no rule")));
+    wrong.extend(
+        manifests.keys().filter(|name| !ruled.contains(name)).map(|name| format!("{name} has no rule")),
+    );
     assert_none("dependencies that tests/tidy/dependencies.txt does not allow", &wrong);
 }
 
@@ -202,7 +213,9 @@ fn nothing_is_left_unfinished() {
     let words = [["to", "do!("].concat(), ["unimpl", "emented!("].concat(), ["FIX", "ME"].concat()];
     let found: Vec<String> = files("rs")
         .iter()
-        .filter(|path| words.iter().any(|word| std::fs::read_to_string(path).unwrap().contains(word.as_str())))
+        .filter(|path| {
+            words.iter().any(|word| std::fs::read_to_string(path).unwrap().contains(word.as_str()))
+        })
         .map(|path| relative(path))
         .collect();
     assert_none("unfinished code", &found);

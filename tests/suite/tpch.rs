@@ -5,7 +5,8 @@ use nyala_tests::{Database, compare, project_root, tpch_folder};
 fn published(query: &str) -> Vec<Vec<String>> {
     let path = project_root().join(format!("tests/tpch/answers/{query}.csv"));
     let text = std::fs::read_to_string(&path).unwrap();
-    text.lines().skip(1).map(|line| line.split('|').map(str::to_owned).collect()).collect()
+    let value = |text: &str| if text.is_empty() { "NULL".to_owned() } else { text.to_owned() };
+    text.lines().skip(1).map(|line| line.split('|').map(value).collect()).collect()
 }
 
 fn run_all(backend: &str) {
@@ -13,7 +14,8 @@ fn run_all(backend: &str) {
     let mut failures = Vec::new();
     for number in 1..=22 {
         let name = format!("q{number:02}");
-        let sql = std::fs::read_to_string(project_root().join(format!("tests/tpch/queries/{name}.sql"))).unwrap();
+        let sql =
+            std::fs::read_to_string(project_root().join(format!("tests/tpch/queries/{name}.sql"))).unwrap();
         let outcome = database.query(&sql).map_err(|error| format!("{error:?}"));
         if let Err(difference) = outcome.and_then(|answer| compare(&published(&name), &answer.rows)) {
             failures.push(format!("{name}: {difference}"));

@@ -1,10 +1,10 @@
 //! SQL text in, optimised logical plan out.
 //!
-//! [`script`] cuts text into statements, [`shape`] says how deep a text nests, [`dialect`] and [`parse`] turn it into a
-//! [`Statement`]. [`Frontend`] plans queries: [`registry`] knows the functions, [`context`] resolves names,
-//! [`table`] and [`series`] are what scans read, [`relation`] handles what stands in FROM, and [`optimize`] runs
-//! DataFusion's rules. [`syntax`], [`diagnose`] and [`message`] make of every failure an error with position and hint; [`render`]
-//! shows it.
+//! `script` cuts text into statements, `shape` says how deep a text nests, `dialect` and `parse` turn it into a
+//! [`Statement`], and `normalize` and `names` put its queries into the words that the planner knows. [`Frontend`] plans
+//! queries: `registry` knows the functions, `context` resolves names, `table`, `view` and `series` are what scans read,
+//! `relation` handles what stands in FROM, and `optimize` runs DataFusion's rules. `syntax`, `diagnose` and `message` make
+//! of every failure an error with position and hint; [`render()`] shows it.
 
 mod balance;
 mod context;

@@ -63,7 +63,7 @@ impl StateSlot {
                 let has_residual = has_residual(plan, StateId(index));
                 Self::Join(JoinState::new(spec, has_residual, memory.reserve(operator))?)
             }
-            StateSpec::Aggregate(spec) => Self::Aggregate(AggregateState::new(spec)?),
+            StateSpec::Aggregate(spec) => Self::Aggregate(AggregateState::new(operator, spec)?),
             StateSpec::Sort(spec) => Self::Sort(SortState::new(spec, memory.reserve(operator))),
             StateSpec::Window(spec) => Self::Window(WindowState::new(spec, memory.reserve(operator))),
             StateSpec::Collect { types } => {
@@ -157,11 +157,8 @@ pub(crate) fn sink_worker(
             let state = query.states[state.0].join()?;
             Ok(Box::new(state.sink(&columns, query.memory.reserve(*operator))))
         }
-        Sink::Aggregate { operator, state, keys, library, .. } => match &query.states[state.0] {
-            StateSlot::Aggregate(state) => {
-                let reservation = query.memory.reserve(*operator);
-                Ok(Box::new(state.sink(keys, update, library, query.library.as_ref(), reservation)?))
-            }
+        Sink::Aggregate { state, keys, library, .. } => match &query.states[state.0] {
+            StateSlot::Aggregate(state) => Ok(Box::new(state.sink(query, keys, update, library)?)),
             _ => Err(wrong_state("aggregate")),
         },
         Sink::Keep { operator, state, columns } => {

@@ -67,13 +67,7 @@ fn encode_kind(kind: &OperatorKind, mut builder: operator::kind::Builder<'_>) ->
             }
         }
         OperatorKind::Aggregate { keys, aggregates, mode } => {
-            let mut target = builder.init_aggregate();
-            expr::encode_list(keys, target.reborrow().init_keys(count(keys.len())))?;
-            target.set_mode(mode_to_wire(*mode));
-            let mut calls = target.init_calls(count(aggregates.len()));
-            for (index, call) in aggregates.iter().enumerate() {
-                encode_call(call, calls.reborrow().get(count(index)))?;
-            }
+            encode_aggregate(keys, aggregates, *mode, builder.init_aggregate())?;
         }
         OperatorKind::Sort { keys, fetch } => {
             let mut sort = builder.init_sort();
@@ -86,13 +80,7 @@ fn encode_kind(kind: &OperatorKind, mut builder: operator::kind::Builder<'_>) ->
             encode_count(*fetch, limit.init_fetch());
         }
         OperatorKind::Window { partition_by, order_by, calls } => {
-            let mut window = builder.init_window();
-            expr::encode_list(partition_by, window.reborrow().init_partition_by(count(partition_by.len())))?;
-            encode_sort_keys(order_by, window.reborrow().init_order_by(count(order_by.len())))?;
-            let mut targets = window.init_calls(count(calls.len()));
-            for (index, call) in calls.iter().enumerate() {
-                encode_window_call(call, targets.reborrow().get(count(index)))?;
-            }
+            encode_window(partition_by, order_by, calls, builder.init_window())?;
         }
         OperatorKind::Unnest { columns, preserve_nulls } => {
             let mut unnest = builder.init_unnest();
@@ -195,6 +183,36 @@ fn decode_kind(reader: operator::kind::Reader<'_>) -> Result<OperatorKind> {
         }
         operator::kind::RecursionInput(id) => OperatorKind::RecursionInput { id },
     })
+}
+
+fn encode_aggregate(
+    keys: &[Expr],
+    aggregates: &[AggregateCall],
+    mode: AggregateMode,
+    mut builder: wire::aggregate::Builder<'_>,
+) -> Result<()> {
+    expr::encode_list(keys, builder.reborrow().init_keys(count(keys.len())))?;
+    builder.set_mode(mode_to_wire(mode));
+    let mut calls = builder.init_calls(count(aggregates.len()));
+    for (index, call) in aggregates.iter().enumerate() {
+        encode_call(call, calls.reborrow().get(count(index)))?;
+    }
+    Ok(())
+}
+
+fn encode_window(
+    partition_by: &[Expr],
+    order_by: &[SortKey],
+    calls: &[WindowCall],
+    mut builder: wire::window::Builder<'_>,
+) -> Result<()> {
+    expr::encode_list(partition_by, builder.reborrow().init_partition_by(count(partition_by.len())))?;
+    encode_sort_keys(order_by, builder.reborrow().init_order_by(count(order_by.len())))?;
+    let mut targets = builder.init_calls(count(calls.len()));
+    for (index, call) in calls.iter().enumerate() {
+        encode_window_call(call, targets.reborrow().get(count(index)))?;
+    }
+    Ok(())
 }
 
 /// Start, stop and step may differ in type (dates step by intervals), so each is a message of its own,

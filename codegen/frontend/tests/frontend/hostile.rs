@@ -50,7 +50,7 @@ fn nested_parentheses_are_refused() {
 
 #[test]
 fn moderate_depth_plans() {
-    for depth in [5, 20, 60] {
+    for depth in [5, 14, 20, 60] {
         let parens = format!("select {}1{}", "(".repeat(depth), ")".repeat(depth));
         timed("parentheses", || plan(&parens)).expect("plans");
         let cases = format!("select {}1{}", "case when true then ".repeat(depth), " end".repeat(depth));
@@ -64,6 +64,45 @@ fn moderate_depth_plans() {
     timed("concatenation", || plan(&text)).expect("plans");
     let factors = format!("select * from {}region{}", "(".repeat(12), ")".repeat(12));
     timed("table in parentheses", || plan(&factors)).expect("plans");
+}
+
+/// A parser that tries twice at every level would take for ever at these depths.
+#[test]
+fn no_nesting_takes_exponential_time() {
+    let patterns = [
+        ("select ", "(", "1", ")", ""),
+        ("select * from ", "(", "region", ")", ""),
+        ("select * from ", "(", "select 1", ")", ""),
+        ("select * from ", "(", "region cross join nation", ")", ""),
+        ("select * from ", "(select * from ", "region", ") t", ""),
+        ("select ", "(select ", "1", ")", ""),
+        ("select ", "abs(", "1", ")", ""),
+        ("select ", "cast(", "1", " as int)", ""),
+        ("select ", "[", "1", "]", ""),
+        ("select ", "{'a': ", "1", "}", ""),
+        ("select ", "case when true then ", "1", " end", ""),
+        ("select ", "case ", "1", " when 1 then 2 end", ""),
+        ("select ", "coalesce(1, ", "1", ")", ""),
+        ("select 1 where ", "exists (select 1 where ", "true", ")", ""),
+        ("select 1 where ", "1 in (select 1 where ", "true", ")", ""),
+        ("select ", "- (", "1", ")", ""),
+        ("select ", "not (", "true", ")", ""),
+        ("with ", "a as (with ", "b as (select 1) select 1", ") select 1", " select 1"),
+        ("", "(", "select 1", ")", ""),
+        ("select * from ", "lateral (select * from ", "region", ") l", ""),
+        ("select ", "interval ", "'1 day'", "", ""),
+        ("select cast(1 as ", "array<", "int", ">", ")"),
+        ("select cast(1 as ", "struct<a ", "int", ">", ")"),
+        ("select sum(1) over (order by ", "sum(1) over (order by ", "1", ")", ")"),
+        ("values ", "(", "1", ")", ""),
+        ("select * from region join ", "(nation join ", "region r on true", ") on true", " on true"),
+    ];
+    for (start, open, middle, close, end) in patterns {
+        for depth in [14, 28, 56, 112] {
+            let sql = format!("{start}{}{middle}{}{end}", open.repeat(depth), close.repeat(depth));
+            timed(&format!("{depth} {start}{open}"), || plan(&sql).map(drop)).ok();
+        }
+    }
 }
 
 #[test]

@@ -21,7 +21,8 @@ impl Partition {
     /// Without order columns all rows are peers.
     pub fn new(order: Vec<(ArrayRef, SortOptions)>, rows: usize) -> Result<Self> {
         let columns: Vec<ArrayRef> = order.iter().map(|(column, _)| column.clone()).collect();
-        let ranges = if columns.is_empty() { vec![0..rows] } else { partition(&columns)?.ranges() };
+        let whole = 0..rows;
+        let ranges = if columns.is_empty() { vec![whole] } else { partition(&columns)?.ranges() };
         let mut group_starts: Vec<usize> = ranges.iter().map(|range| range.start).collect();
         group_starts.push(rows);
         let groups = ranges

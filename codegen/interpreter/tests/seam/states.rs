@@ -19,7 +19,7 @@ struct Record {
 }
 
 fn initial(groups: usize) -> Vec<u8> {
-    let mut record = vec![0; STRIDE];
+    let mut record = [0; STRIDE];
     record[40..48].copy_from_slice(&i64::MAX.to_ne_bytes());
     record[48..56].copy_from_slice(&i64::MIN.to_ne_bytes());
     record.repeat(groups)

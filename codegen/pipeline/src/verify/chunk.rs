@@ -45,7 +45,7 @@ pub(super) fn of_source(plan: &PipelinePlan, source: &Source) -> Result<Chunk> {
             let mut types = probe_types.clone();
             types.extend(payload.iter().cloned());
             if kind == Some(JoinKind::BuildMark) {
-                types.push(Type::new(arrow::datatypes::DataType::Boolean, true));
+                types.push(Type::new(arrow::datatypes::DataType::Boolean, false));
             }
             Ok(types)
         }
@@ -159,7 +159,7 @@ fn joined(
     require(kind.keeps_build_columns() || build.is_empty(), "keeps build columns that the kind drops")?;
     types.extend(build.into_iter().map(|ty| or_null(ty, build_null)));
     if matches!(kind, JoinKind::ProbeMark | JoinKind::BuildMark) {
-        types.push(Type::new(arrow::datatypes::DataType::Boolean, true));
+        types.push(Type::new(arrow::datatypes::DataType::Boolean, false));
     }
     Ok(types)
 }

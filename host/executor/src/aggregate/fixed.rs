@@ -7,9 +7,9 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::buffer::{Buffer, NullBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
-use hashbrown::HashTable;
 use nyala_schema::{Error, Result};
 
+use crate::aggregate::open::OpenIndex;
 use crate::column::hash::hash_u128;
 use crate::column::integers::{
     Integer, array_from_bits, array_from_buffer, integer_width, integers, with_integers,
@@ -19,7 +19,7 @@ use crate::column::normal::normalise;
 pub(crate) struct FixedKeys {
     fields: Vec<Field>,
     keys: Vec<u128>,
-    table: HashTable<u32>,
+    table: OpenIndex,
     /// The packed keys of the last batch.
     packed: Vec<u128>,
 }
@@ -46,7 +46,12 @@ impl FixedKeys {
             fields.push(Field { shift, bits });
             shift += bits + 1;
         }
-        (shift <= u128::BITS).then(|| Self { fields, keys: vec![], table: HashTable::new(), packed: vec![] })
+        (shift <= u128::BITS).then(|| Self {
+            fields,
+            keys: vec![],
+            table: OpenIndex::default(),
+            packed: vec![],
+        })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -54,7 +59,7 @@ impl FixedKeys {
     }
 
     pub(crate) fn size(&self) -> usize {
-        self.keys.capacity() * 16 + self.table.allocation_size()
+        self.keys.capacity() * 16 + self.table.size()
     }
 
     pub(crate) fn find(&mut self, keys: &[ArrayRef], groups: &mut Vec<u32>) -> Result<()> {
@@ -75,14 +80,11 @@ impl FixedKeys {
     #[inline]
     fn find_one(&mut self, key: u128) -> u32 {
         let keys = &mut self.keys;
-        let hash = hash_u128(key);
-        let same = |group: &u32| keys[*group as usize] == key;
-        if let Some(&group) = self.table.find(hash, same) {
-            return group;
+        let new = keys.len() as u32;
+        let group = self.table.find(hash_u128(key), new, |group| keys[group as usize] == key);
+        if group == new {
+            keys.push(key);
         }
-        let group = keys.len() as u32;
-        keys.push(key);
-        self.table.insert_unique(hash, group, |group| hash_u128(keys[*group as usize]));
         group
     }
 
@@ -91,6 +93,7 @@ impl FixedKeys {
     }
 
     pub(crate) fn merge(&mut self, from: &Self, groups: &[u32], mapped: &mut Vec<u32>) {
+        self.table.reserve(groups.len());
         mapped.extend(groups.iter().map(|&group| self.find_one(from.keys[group as usize])));
     }
 

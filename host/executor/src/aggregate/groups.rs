@@ -93,6 +93,11 @@ impl Groups {
         }
     }
 
+    /// Whether groups are found without hashing: neighbouring keys then stay neighbours.
+    pub(crate) fn is_direct(&self) -> bool {
+        matches!(self, Self::Integer(keys) if keys.direct().is_some())
+    }
+
     /// Bytes held.
     pub(crate) fn size(&self) -> usize {
         match self {

@@ -12,9 +12,13 @@ use crate::column::integers::{Integer, array_from_bits, integers, min_max, with_
 
 /// Marks a place without a group.
 const NONE: u32 = u32::MAX;
-/// An array over the values may be this long whatever they are, else this long for each group.
-const DIRECT_SMALL: u64 = 1 << 16;
+/// An array over the values may be this long whatever they are (what is not touched of it costs nothing), else this
+/// long for each group.
+const DIRECT_SMALL: u64 = 1 << 21;
 const DIRECT_PER_GROUP: u64 = 16;
+
+/// What a group makes the system provide of the array, at most about.
+const TOUCHED_BYTES: usize = 128;
 
 #[derive(Default)]
 pub(crate) struct IntegerKeys {
@@ -35,7 +39,7 @@ impl Default for Index {
     }
 }
 
-/// Groups by value minus `min`.
+/// Groups by value minus `min`, each plus one; 0 for none.
 #[derive(Default)]
 pub(crate) struct Direct {
     pub(crate) min: i128,
@@ -62,7 +66,8 @@ impl IntegerKeys {
 
     pub(crate) fn size(&self) -> usize {
         let index = match &self.index {
-            Index::Direct(direct) => direct.groups.capacity() * 4,
+            // Pages that were never touched hold no memory.
+            Index::Direct(direct) => (direct.groups.capacity() * 4).min(self.keys.len() * TOUCHED_BYTES),
             Index::Open(open) => open.places.capacity() * size_of::<Place>(),
         };
         self.keys.capacity() * 8 + index
@@ -181,21 +186,21 @@ impl Direct {
         let min = self.min;
         for value in values {
             let place = &mut self.groups[value.distance(min) as usize];
-            if *place == NONE {
-                *place = keys.len() as u32;
+            if *place == 0 {
                 keys.push(value.bits());
+                *place = keys.len() as u32;
             }
-            groups.push(*place);
+            groups.push(*place - 1);
         }
     }
 
     fn find_one<T: Integer>(&mut self, value: T, keys: &mut Vec<u64>) -> u32 {
         let place = &mut self.groups[value.distance(self.min) as usize];
-        if *place == NONE {
-            *place = keys.len() as u32;
+        if *place == 0 {
             keys.push(value.bits());
+            *place = keys.len() as u32;
         }
-        *place
+        *place - 1
     }
 
     /// Grows to reach over `min` to `max`, by more than is asked for; `false` when that were more than `allowed`.
@@ -215,7 +220,7 @@ impl Direct {
             // The spare room goes to the side on which the values grow.
             let (before, after) = if below > 0 { (spare, 0) } else { (0, spare) };
             let low = low - before;
-            let mut groups = vec![NONE; (high + after - low + 1) as usize];
+            let mut groups = vec![0; (high + after - low + 1) as usize];
             if have > 0 {
                 let offset = (self.min - low) as usize;
                 groups[offset..offset + self.groups.len()].copy_from_slice(&self.groups);

@@ -15,7 +15,7 @@ use crate::state::data_types;
 
 /// So many groups are merged by one job.
 const PARTITION_GROUPS: usize = 16_384;
-const PARTITION_BITS_MAX: u32 = 6;
+const PARTITION_BITS_MAX: u32 = 9;
 
 /// One worker's groups, ready to be read by all merging jobs.
 pub(crate) struct Part {
@@ -24,7 +24,46 @@ pub(crate) struct Part {
     /// For each aggregate of the library the columns of its states.
     states: Vec<Vec<ArrayRef>>,
     /// Groups by partition of their hash; empty when partitions are ranges of keys.
-    partitions: Vec<Vec<u32>>,
+    partitions: Partitions,
+}
+
+/// Group numbers, those of each partition together.
+#[derive(Default)]
+struct Partitions {
+    groups: Vec<u32>,
+    /// Where each partition ends.
+    ends: Vec<usize>,
+}
+
+impl Partitions {
+    fn one(groups: usize) -> Self {
+        Self { groups: (0..groups as u32).collect(), ends: vec![groups] }
+    }
+
+    /// By the highest bits of the hashes.
+    fn of(hashes: &[u64], bits: u32) -> Self {
+        let partition = |hash: u64| (hash >> (u64::BITS - bits)) as usize;
+        let mut ends = vec![0usize; 1 << bits];
+        hashes.iter().for_each(|&hash| ends[partition(hash)] += 1);
+        let mut begin = 0;
+        for end in &mut ends {
+            let count = *end;
+            *end = begin;
+            begin += count;
+        }
+        let mut groups = vec![0u32; hashes.len()];
+        for (group, &hash) in hashes.iter().enumerate() {
+            let place = &mut ends[partition(hash)];
+            groups[*place] = group as u32;
+            *place += 1;
+        }
+        Self { groups, ends }
+    }
+
+    fn get(&self, number: usize) -> &[u32] {
+        let begin = if number == 0 { 0 } else { self.ends[number - 1] };
+        &self.groups[begin..self.ends[number]]
+    }
 }
 
 /// How the groups are split.
@@ -80,16 +119,10 @@ impl Part {
     pub(crate) fn new(mut table: WorkerTable, split: Split) -> Result<Self> {
         let states = table.accumulators.iter_mut().map(|a| a.take_states()).collect::<Result<Vec<_>>>()?;
         let partitions = match (split, &table.keys) {
-            (Split::Range { .. }, _) => vec![],
-            (Split::Hash { .. }, None) => vec![vec![0]],
-            (Split::Hash { bits: 0 }, Some(keys)) => vec![(0..keys.len() as u32).collect()],
-            (Split::Hash { bits }, Some(keys)) => {
-                let mut partitions = vec![Vec::with_capacity(keys.len() >> bits); 1 << bits];
-                for (group, hash) in keys.hashes().into_iter().enumerate() {
-                    partitions[(hash >> (u64::BITS - bits)) as usize].push(group as u32);
-                }
-                partitions
-            }
+            (Split::Range { .. }, _) => Partitions::default(),
+            (Split::Hash { .. }, None) => Partitions::one(1),
+            (Split::Hash { bits: 0 }, Some(keys)) => Partitions::one(keys.len()),
+            (Split::Hash { bits }, Some(keys)) => Partitions::of(&keys.hashes(), bits),
         };
         Ok(Self { keys: table.keys, records: table.records, states, partitions })
     }
@@ -165,7 +198,7 @@ fn map_by_hash(spec: &AggregateSpec, parts: &[Part], number: usize) -> Result<Ma
         types => Some(Groups::new(&data_types(types))?),
     };
     let groups = parts.iter().map(|part| {
-        let from = part.partitions[number].clone();
+        let from = part.partitions.get(number).to_vec();
         let mut into = Vec::with_capacity(from.len());
         match (&mut keys, &part.keys) {
             (Some(keys), Some(part_keys)) => keys.merge(part_keys, &from, &mut into)?,
@@ -178,8 +211,7 @@ fn map_by_hash(spec: &AggregateSpec, parts: &[Part], number: usize) -> Result<Ma
 }
 
 fn map_by_range(parts: &[Part], low: i128, width: u64, number: usize) -> Result<Mapping> {
-    const NONE: u32 = u32::MAX;
-    let mut merged = vec![NONE; width as usize];
+    let mut merged = vec![0u32; width as usize];
     let mut keys: Vec<u64> = Vec::new();
     let mut null_group = None;
     let mut groups = Vec::with_capacity(parts.len());
@@ -189,17 +221,17 @@ fn map_by_range(parts: &[Part], low: i128, width: u64, number: usize) -> Result<
         let begin = (low - direct.min).clamp(0, direct.groups.len() as i128) as usize;
         let end = (low + i128::from(width) - direct.min).clamp(0, direct.groups.len() as i128) as usize;
         for (index, &group) in direct.groups[begin..end].iter().enumerate() {
-            if group == NONE {
+            if group == 0 {
                 continue;
             }
             let value = direct.min + (begin + index) as i128;
             let place = &mut merged[(value - low) as usize];
-            if *place == NONE {
-                *place = keys.len() as u32;
+            if *place == 0 {
                 keys.push(value as u64);
+                *place = keys.len() as u32;
             }
-            from.push(group);
-            into.push(*place);
+            from.push(group - 1);
+            into.push(*place - 1);
         }
         if let (0, Some(group)) = (number, part_null) {
             let place = *null_group.get_or_insert_with(|| {

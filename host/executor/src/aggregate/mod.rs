@@ -10,6 +10,7 @@ mod fixed;
 mod groups;
 mod integer;
 mod merge;
+mod open;
 mod records;
 mod result;
 mod row_keys;

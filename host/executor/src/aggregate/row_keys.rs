@@ -6,9 +6,9 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use arrow_row::{RowConverter, Rows, SortField};
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 use nyala_schema::Result;
 
+use crate::aggregate::open::OpenIndex;
 use crate::column::hash::{byte_hasher, hash_bytes};
 use crate::column::normal::{normal_type, normalise_all};
 
@@ -19,15 +19,9 @@ pub(crate) struct RowKeys {
     bytes: Vec<u8>,
     begins: Vec<usize>,
     hashes: Vec<u64>,
-    table: HashTable<Entry>,
+    table: OpenIndex,
     /// The encoded keys of the last batch.
     batch: Rows,
-}
-
-#[derive(Clone, Copy)]
-struct Entry {
-    hash: u64,
-    group: u32,
 }
 
 impl RowKeys {
@@ -41,7 +35,7 @@ impl RowKeys {
             bytes: Vec::new(),
             begins: vec![0],
             hashes: Vec::new(),
-            table: HashTable::new(),
+            table: OpenIndex::default(),
         })
     }
 
@@ -52,7 +46,7 @@ impl RowKeys {
     pub(crate) fn size(&self) -> usize {
         self.bytes.capacity()
             + (self.begins.capacity() + self.hashes.capacity()) * 8
-            + self.table.allocation_size()
+            + self.table.size()
             + self.batch.size()
     }
 
@@ -72,19 +66,17 @@ impl RowKeys {
 
     #[inline]
     fn find_one(&mut self, key: &[u8], hash: u64) -> u32 {
-        let (bytes, begins) = (&self.bytes, &self.begins);
-        let same = |entry: &Entry| {
-            let group = entry.group as usize;
-            entry.hash == hash && bytes[begins[group]..begins[group + 1]] == *key
-        };
-        if let Some(entry) = self.table.find(hash, same) {
-            return entry.group;
+        let (bytes, begins, hashes) = (&self.bytes, &self.begins, &self.hashes);
+        let new = hashes.len() as u32;
+        let group = self.table.find(hash, new, |group| {
+            let group = group as usize;
+            hashes[group] == hash && bytes[begins[group]..begins[group + 1]] == *key
+        });
+        if group == new {
+            self.bytes.extend_from_slice(key);
+            self.begins.push(self.bytes.len());
+            self.hashes.push(hash);
         }
-        let group = self.hashes.len() as u32;
-        self.bytes.extend_from_slice(key);
-        self.begins.push(self.bytes.len());
-        self.hashes.push(hash);
-        self.table.insert_unique(hash, Entry { hash, group }, |entry| entry.hash);
         group
     }
 

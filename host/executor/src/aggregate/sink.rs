@@ -15,10 +15,18 @@ use crate::aggregate::state::AggregateState;
 use crate::code::ComputeNode;
 use crate::column::Chunk;
 use crate::memory::Reservation;
+use crate::run::Query;
 use crate::state::{SinkWorker, data_types};
+
+/// A table with more groups than this no longer fits a core's cache. It is put aside, for another one to be begun,
+/// when it has not brought together at least `FLUSH_ROWS_PER_GROUP` rows in each group: merging the parts partition by
+/// partition is faster then than missing the cache for every row.
+const FLUSH_GROUPS: usize = 131_072;
+const FLUSH_ROWS_PER_GROUP: u64 = 2;
 
 pub(crate) struct AggregateSink {
     state: Arc<AggregateState>,
+    query: Arc<Query>,
     keys: Vec<usize>,
     update: Option<Arc<ComputeNode>>,
     library: Vec<LibraryInput>,
@@ -35,6 +43,7 @@ pub(crate) struct WorkerTable {
     pub(crate) records: Records,
     pub(crate) accumulators: Vec<Box<dyn GroupAccumulator>>,
     pub(crate) reservation: Option<Reservation>,
+    rows: u64,
 }
 
 impl WorkerTable {
@@ -50,6 +59,7 @@ impl WorkerTable {
             records: Records::new(&spec.initial),
             accumulators: accumulators(spec, library)?,
             reservation: Some(reservation),
+            rows: 0,
         };
         table.records.grow(table.len());
         Ok(table)
@@ -57,6 +67,11 @@ impl WorkerTable {
 
     pub(crate) fn len(&self) -> usize {
         self.keys.as_ref().map_or(1, Groups::len)
+    }
+
+    fn is_to_be_flushed(&self) -> bool {
+        let Some(keys) = &self.keys else { return false };
+        keys.len() > FLUSH_GROUPS && !keys.is_direct() && self.rows < FLUSH_ROWS_PER_GROUP * keys.len() as u64
     }
 
     fn account(&mut self, others: usize) -> Result<()> {
@@ -94,6 +109,7 @@ pub(crate) fn accumulators(
 impl AggregateSink {
     pub(crate) fn new(
         state: Arc<AggregateState>,
+        query: Arc<Query>,
         keys: &[usize],
         update: Option<Arc<ComputeNode>>,
         library: &[LibraryInput],
@@ -101,6 +117,7 @@ impl AggregateSink {
     ) -> Self {
         Self {
             state,
+            query,
             keys: keys.to_vec(),
             update,
             library: library.to_vec(),
@@ -155,7 +172,13 @@ impl SinkWorker for AggregateSink {
             update.update(&mut chunk, groups, table.records.bytes_mut(), stride)?;
         }
         self.accumulate(&mut chunk, &mut table)?;
+        table.rows += chunk.rows as u64;
         table.account(self.slots.size())?;
+        if table.is_to_be_flushed() {
+            self.slots = Slots::default();
+            let next = self.state.table(&self.query)?;
+            self.state.absorb(std::mem::replace(&mut table, next));
+        }
         self.table = Some(table);
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use nyala_pipeline::Library;
 use nyala_pipeline::pipeline::LibraryInput;
 use nyala_pipeline::state::AggregateSpec;
+use nyala_schema::id::OperatorId;
 use nyala_schema::operator::AggregateMode;
 use nyala_schema::{Error, Result};
 
@@ -23,6 +24,7 @@ use crate::state::Stage;
 const FINISH_GROUPS: u32 = 65_536;
 
 pub(crate) struct AggregateState {
+    operator: OperatorId,
     spec: AggregateSpec,
     progress: Mutex<Progress>,
 }
@@ -44,28 +46,32 @@ struct Progress {
 impl AggregateState {
     /// # Errors
     /// Unsupported modes.
-    pub(crate) fn new(spec: &AggregateSpec) -> Result<Arc<Self>> {
+    pub(crate) fn new(operator: OperatorId, spec: &AggregateSpec) -> Result<Arc<Self>> {
         match spec.mode {
             AggregateMode::Single => {}
             AggregateMode::Partial | AggregateMode::Final => {
                 return Err(Error::unsupported("aggregates over several nodes cannot be run yet"));
             }
         }
-        Ok(Arc::new(Self { spec: spec.clone(), progress: Mutex::default() }))
+        Ok(Arc::new(Self { operator, spec: spec.clone(), progress: Mutex::default() }))
     }
 
     /// # Errors
     /// Unsupported key types; those of the library.
     pub(crate) fn sink(
         self: &Arc<Self>,
+        query: &Arc<Query>,
         keys: &[usize],
         update: Option<Arc<ComputeNode>>,
         inputs: &[LibraryInput],
-        library: &dyn Library,
-        reservation: Reservation,
     ) -> Result<AggregateSink> {
-        let table = WorkerTable::new(&self.spec, library, reservation)?;
-        Ok(AggregateSink::new(self.clone(), keys, update, inputs, table))
+        let table = self.table(query)?;
+        Ok(AggregateSink::new(self.clone(), query.clone(), keys, update, inputs, table))
+    }
+
+    /// A table without groups.
+    pub(crate) fn table(&self, query: &Query) -> Result<WorkerTable> {
+        WorkerTable::new(&self.spec, query.library.as_ref(), query.memory.reserve(self.operator))
     }
 
     pub(crate) fn absorb(&self, table: WorkerTable) {

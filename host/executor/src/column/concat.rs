@@ -1,11 +1,11 @@
 //! Putting kept batches together to one long column.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, PrimitiveArray, new_empty_array};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{ArrowDictionaryKeyType, DataType, UInt8Type, UInt16Type, UInt32Type};
-use hashbrown::HashMap;
 use nyala_schema::Result;
 
 use crate::column::dictionary::{Dictionary, is_same_array, unpack};

@@ -10,7 +10,7 @@ use nyala_schema::operator::JoinKind;
 use nyala_schema::{Error, Result};
 
 use crate::join::hashed::{Entry, Hashed, Partition};
-use crate::join::index::{Index, is_dense};
+use crate::join::index::Index;
 use crate::join::keys::KeyScheme;
 use crate::join::packing::NO_CODE;
 use crate::join::radix::{partition_bits, scatter};
@@ -153,17 +153,12 @@ impl JoinState {
             KeyScheme::Packed(packing) => packing.domain(),
             KeyScheme::Bytes(_) => u64::MAX,
         };
-        let index = if valid == 0 {
-            Some(Index::Empty)
-        } else if !self.needs_rows && is_dense(domain, valid, true) {
-            Some(Index::bits(&codes, domain))
-        } else if is_dense(domain, valid, false) {
-            Some(Index::direct(&codes, domain))
-        } else if partition_bits(valid) == 0 {
-            let entries = scatter(&codes, 0, 0);
-            Some(Index::Hashed(Hashed::new(vec![Partition::build(&[&entries[0]], 0)])))
-        } else {
-            None
+        let index = match Index::dense(&codes, domain, valid, self.needs_rows) {
+            None if partition_bits(valid) == 0 => {
+                let entries = scatter(&codes, 0, 0);
+                Some(Index::Hashed(Hashed::new(vec![Partition::build(&[&entries[0]], 0)])))
+            }
+            dense => dense,
         };
         let null_rows = match keys.first() {
             Some(key) if self.spec.null_aware => null_rows(key),

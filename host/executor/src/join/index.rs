@@ -2,15 +2,16 @@
 
 use crate::join::hashed::Hashed;
 use crate::join::packing::NO_CODE;
+use crate::join::ranked::Ranked;
 
-/// A table with a place for every code may have so many of them whatever the rows are.
-const DIRECT_DOMAIN_SMALL: u64 = 1 << 20;
-/// Else at most so many for each row.
-const DIRECT_DOMAIN_PER_ROW: u64 = 8;
-const DIRECT_DOMAIN_MAX: u64 = 1 << 31;
-/// The same for a table that only says whether there is a row.
+/// An array over the codes may be this long whatever the rows are: it stays in the cache.
+const DIRECT_DOMAIN_SMALL: u64 = 1 << 18;
+/// Else it has at most so many places for each row.
+const DIRECT_DOMAIN_PER_ROW: u64 = 4;
+/// The same for a bitmap over the codes.
 const BITS_DOMAIN_SMALL: u64 = 32 << 20;
 const BITS_DOMAIN_PER_ROW: u64 = 64;
+const DOMAIN_MAX: u64 = 1 << 31;
 
 pub(crate) enum Index {
     Empty,
@@ -23,24 +24,35 @@ pub(crate) enum Index {
         ends: Vec<u32>,
         rows: Vec<u32>,
     },
+    Ranked(Ranked),
     Hashed(Hashed),
 }
 
 /// Where the candidates of each row of a chunk stand.
 pub(crate) type Ranges = Vec<(u32, u32)>;
 
-/// Whether a table with a place for every code is worth its memory.
-pub(crate) fn is_dense(domain: u64, rows: usize, only_bits: bool) -> bool {
-    let (small, per_row) = if only_bits {
-        (BITS_DOMAIN_SMALL, BITS_DOMAIN_PER_ROW)
-    } else {
-        (DIRECT_DOMAIN_SMALL, DIRECT_DOMAIN_PER_ROW)
-    };
-    domain < DIRECT_DOMAIN_MAX && domain <= small.max(per_row * rows as u64)
-}
-
 impl Index {
-    pub(crate) fn bits(codes: &[u64], domain: u64) -> Self {
+    /// The table for these codes, all below `domain` or [`NO_CODE`], when they lie close enough together for one
+    /// without hashes. `valid` of them are codes.
+    pub(crate) fn dense(codes: &[u64], domain: u64, valid: usize, needs_rows: bool) -> Option<Self> {
+        let rows = valid as u64;
+        if valid == 0 {
+            return Some(Self::Empty);
+        }
+        let is_below = |small: u64, per_row: u64| domain < DOMAIN_MAX && domain <= small.max(per_row * rows);
+        if !is_below(BITS_DOMAIN_SMALL, BITS_DOMAIN_PER_ROW) {
+            return None;
+        }
+        Some(if !needs_rows {
+            Self::bits(codes, domain)
+        } else if is_below(DIRECT_DOMAIN_SMALL, DIRECT_DOMAIN_PER_ROW) {
+            Self::direct(codes, domain)
+        } else {
+            Self::Ranked(Ranked::new(codes, domain))
+        })
+    }
+
+    fn bits(codes: &[u64], domain: u64) -> Self {
         let mut bits = vec![0u64; (domain as usize + 1).div_ceil(64)];
         for &code in codes.iter().filter(|&&code| code != NO_CODE) {
             bits[(code >> 6) as usize] |= 1 << (code & 63);
@@ -49,7 +61,7 @@ impl Index {
     }
 
     /// A direct table, of the kind that the keys allow.
-    pub(crate) fn direct(codes: &[u64], domain: u64) -> Self {
+    fn direct(codes: &[u64], domain: u64) -> Self {
         let mut first = vec![0u32; domain as usize + 1];
         let mut is_unique = true;
         for (row, &code) in codes.iter().enumerate() {
@@ -95,6 +107,7 @@ impl Index {
     pub(crate) fn is_unique(&self) -> bool {
         match self {
             Self::Empty | Self::Unique(_) => true,
+            Self::Ranked(table) => table.is_unique(),
             Self::Hashed(table) => table.is_unique,
             Self::Bits(_) | Self::Grouped { .. } => false,
         }
@@ -109,6 +122,7 @@ impl Index {
                 found
                     .extend(codes.iter().map(|&code| first[usize::try_from(code).unwrap_or(last).min(last)]));
             }
+            Self::Ranked(table) => found.extend(codes.iter().map(|&code| table.find(code))),
             Self::Hashed(table) => {
                 table.ranges(codes, ranges);
                 found.extend(codes.iter().zip(ranges.iter()).map(|(&code, &range)| {
@@ -138,6 +152,7 @@ impl Index {
                 let row = |code: u64| first[usize::try_from(code).unwrap_or(last).min(last)];
                 matched.extend(codes.iter().map(|&code| row(code) != 0));
             }
+            Self::Ranked(table) => matched.extend(codes.iter().map(|&code| table.contains(code))),
             Self::Grouped { .. } => {
                 self.ranges(codes, ranges);
                 matched.extend(ranges.iter().map(|range| range.0 < range.1));
@@ -171,6 +186,7 @@ impl Index {
                     _ => (0, 0),
                 }));
             }
+            Self::Ranked(table) => ranges.extend(codes.iter().map(|&code| table.range(code))),
             Self::Hashed(table) => table.ranges(codes, ranges),
         }
     }
@@ -184,6 +200,7 @@ impl Index {
             Self::Grouped { rows: all, .. } => {
                 rows.extend_from_slice(&all[range.0 as usize..range.1 as usize])
             }
+            Self::Ranked(table) => rows.extend_from_slice(&table.rows()[range.0 as usize..range.1 as usize]),
             Self::Hashed(table) => {
                 let entries = table.entries(code, range).iter().filter(|entry| entry.code == code);
                 rows.extend(entries.map(|entry| entry.row));
@@ -198,6 +215,7 @@ impl Index {
             Self::Bits(bits) => bits.len() * 8,
             Self::Unique(first) => first.len() * 4,
             Self::Grouped { ends, rows } => (ends.len() + rows.len()) * 4,
+            Self::Ranked(table) => table.size(),
             Self::Hashed(table) => table.size(),
         }
     }

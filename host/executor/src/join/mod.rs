@@ -7,6 +7,7 @@ mod index;
 mod keys;
 mod packing;
 mod radix;
+mod ranked;
 mod runtime_filter;
 mod table;
 

@@ -148,18 +148,24 @@ impl SortKeys {
     /// The rows in order, equal ones in the order in which they stand; at most `fetch` of them.
     pub(crate) fn order(&self, fetch: usize) -> Vec<u32> {
         match self {
-            Self::Fixed(keys) => {
-                let entries = keys.iter().enumerate().map(|(row, &key)| (key, row as u32)).collect();
-                first_sorted(entries, fetch, Ord::cmp)
-            }
+            Self::Fixed(keys) => match packed(keys) {
+                Some(entries) => {
+                    first_sorted(entries, fetch, Ord::cmp).into_iter().map(|entry| entry as u32).collect()
+                }
+                None => {
+                    let entries = keys.iter().enumerate().map(|(row, &key)| (key, row as u32)).collect();
+                    first_sorted(entries, fetch, Ord::cmp).into_iter().map(|(_, row)| row).collect()
+                }
+            },
             Self::Rows(rows) => {
                 let entries = rows.iter().enumerate().map(|(row, key)| (prefix(key.data()), row as u32));
-                first_sorted(entries.collect(), fetch, |left: &(u64, u32), right| {
+                let order = first_sorted(entries.collect(), fetch, |left: &(u64, u32), right| {
                     left.0.cmp(&right.0).then_with(|| {
                         let (left_key, right_key) = (rows.row(left.1 as usize), rows.row(right.1 as usize));
                         left_key.data().cmp(right_key.data()).then(left.1.cmp(&right.1))
                     })
-                })
+                });
+                order.into_iter().map(|(_, row)| row).collect()
             }
         }
     }
@@ -205,18 +211,22 @@ fn prefix(key: &[u8]) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
-fn first_sorted<K: Copy>(
-    mut entries: Vec<(K, u32)>,
-    fetch: usize,
-    compare: impl Fn(&(K, u32), &(K, u32)) -> Ordering,
-) -> Vec<u32> {
-    if fetch == 0 {
-        return vec![];
-    }
+/// Key and row in one number, when the keys lie close enough together: those sort several times as fast.
+fn packed(keys: &[u128]) -> Option<Vec<u64>> {
+    let (min, max) = (keys.iter().min()?, keys.iter().max()?);
+    (max - min <= u128::from(u32::MAX)).then(|| {
+        let distances = keys.iter().map(|key| (key - min) as u64);
+        distances.enumerate().map(|(row, distance)| distance << 32 | row as u64).collect()
+    })
+}
+
+fn first_sorted<E>(mut entries: Vec<E>, fetch: usize, compare: impl Fn(&E, &E) -> Ordering) -> Vec<E> {
     if fetch < entries.len() {
-        entries.select_nth_unstable_by(fetch - 1, &compare);
+        if fetch > 0 {
+            entries.select_nth_unstable_by(fetch - 1, &compare);
+        }
         entries.truncate(fetch);
     }
     entries.sort_unstable_by(&compare);
-    entries.into_iter().map(|(_, row)| row).collect()
+    entries
 }
