@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use nyala_schema::Result;
 
-use crate::store::Store;
+use crate::store::{Kept, Store};
 
 #[derive(Default)]
 pub struct MemoryStore(Mutex<Contents>);
@@ -17,7 +17,7 @@ struct Contents {
 }
 
 impl Store for MemoryStore {
-    fn load(&self) -> Result<(Option<Vec<u8>>, Vec<(u64, Vec<u8>)>)> {
+    fn load(&self) -> Result<Kept> {
         let contents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let commands = contents.commands.iter().map(|(version, bytes)| (*version, bytes.clone()));
         Ok((contents.snapshot.clone(), commands.collect()))

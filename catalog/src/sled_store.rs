@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use nyala_schema::{Error, ErrorCode, Result};
 
-use crate::store::Store;
+use crate::store::{Kept, Store};
 
 const FOLDER: &str = "catalog.sled";
 const SNAPSHOT_FILE: &str = "catalog.snapshot";
@@ -78,7 +78,7 @@ impl SledStore {
         Ok(store)
     }
 
-    fn read_all(&self) -> Result<(Option<Vec<u8>>, Vec<(u64, Vec<u8>)>)> {
+    fn read_all(&self) -> Result<Kept> {
         let snapshot = self.database.get(SNAPSHOT_KEY).map_err(|e| store_error(&e))?;
         let snapshot = snapshot.map(|sealed| unseal(&sealed).map(<[u8]>::to_vec)).transpose()?;
         let mut commands = Vec::new();
@@ -102,7 +102,7 @@ impl SledStore {
 }
 
 impl Store for SledStore {
-    fn load(&self) -> Result<(Option<Vec<u8>>, Vec<(u64, Vec<u8>)>)> {
+    fn load(&self) -> Result<Kept> {
         self.read_all()
     }
 

@@ -2,13 +2,16 @@
 
 use nyala_schema::Result;
 
+/// What a store keeps: the last snapshot, if any, and the commands after it with their versions, in order.
+pub type Kept = (Option<Vec<u8>>, Vec<(u64, Vec<u8>)>);
+
 /// A durable place for one snapshot and the commands after it, as bytes.
 pub trait Store: Send + Sync {
-    /// The last snapshot that was kept, if any, and the commands after it with their versions, in order.
+    /// All that is kept.
     ///
     /// # Errors
     /// `Store` when what is kept cannot be read; nothing is lost by that.
-    fn load(&self) -> Result<(Option<Vec<u8>>, Vec<(u64, Vec<u8>)>)>;
+    fn load(&self) -> Result<Kept>;
 
     /// Keeps a command; when this returns, it survives a crash.
     ///

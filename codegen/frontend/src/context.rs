@@ -26,7 +26,7 @@ use crate::statement::Statement;
 use crate::suggest::{did_you_mean, nearest, quoted};
 use crate::table::TableHandle;
 use crate::types::Types;
-use crate::view::{VIEW_DEPTH_MAX, ViewSource};
+use crate::view::{VIEW_DEPTH_MAX, VIEW_USES_MAX, ViewSource};
 
 /// Lives while one statement is planned.
 pub(crate) struct Context<'a> {
@@ -39,6 +39,8 @@ pub(crate) struct Context<'a> {
     resolved: RefCell<HashMap<String, Arc<ResolvedTable>>>,
     /// The views that are being planned, outermost first.
     views: RefCell<Vec<String>>,
+    /// Views planned so far.
+    view_uses: Cell<usize>,
     stack: StackSize,
     needs_large_stack: Cell<bool>,
 }
@@ -64,6 +66,7 @@ impl<'a> Context<'a> {
             types: Arc::new(Types { time_zone }),
             resolved: RefCell::default(),
             views: RefCell::default(),
+            view_uses: Cell::new(0),
             stack,
             needs_large_stack: Cell::new(false),
         }
@@ -119,6 +122,10 @@ impl<'a> Context<'a> {
         }
         if self.views.borrow().len() >= VIEW_DEPTH_MAX {
             return fail(ErrorCode::TooComplex, "views nest too deep");
+        }
+        self.view_uses.set(self.view_uses.get() + 1);
+        if self.view_uses.get() > VIEW_USES_MAX {
+            return fail(ErrorCode::TooComplex, "views in views are used too often");
         }
         let deep = self.views.borrow().len() >= USUAL_STACK_VIEWS || Shape::of(sql).is_large();
         if deep && self.stack == StackSize::Usual {

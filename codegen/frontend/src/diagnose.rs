@@ -79,6 +79,7 @@ fn explain(error: DataFusionError, scope: &Scope, place: &mut Place) -> Error {
             let error = Error::from(*error);
             // `… to value of integer type`
             let message = plain(error.message()).replace(" to value of ", " to ");
+            let message = message.strip_suffix(" type").unwrap_or(&message).to_owned();
             let value = message.split('\'').nth(1).and_then(|value| find_text(scope.sql, value));
             at(positioned(rebuilt(&error, message), place), value)
         }

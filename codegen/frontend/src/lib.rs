@@ -1,6 +1,6 @@
 //! SQL text in, optimised logical plan out.
 //!
-//! `script` cuts text into statements, `shape` says how deep a text nests, `dialect` and `parse` turn it into a
+//! `script` cuts text into statements, `shape` and `expansion` refuse what is too large, `dialect` and `parse` turn it into a
 //! [`Statement`], and `normalize` and `names` put its queries into the words that the planner knows. [`Frontend`] plans
 //! queries: `registry` knows the functions, `context` resolves names, `table`, `view` and `series` are what scans read,
 //! `relation` handles what stands in FROM, and `optimize` runs DataFusion's rules. `syntax`, `diagnose` and `message` make
@@ -10,6 +10,7 @@ mod balance;
 mod context;
 mod diagnose;
 mod dialect;
+mod expansion;
 mod locate;
 mod message;
 mod names;

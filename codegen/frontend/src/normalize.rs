@@ -23,6 +23,9 @@ pub(crate) fn normalize_query(query: &mut Query) -> Result<()> {
     }
 }
 
+/// Subqueries in expressions, each inside of the one before: the planner takes twice the time for each more.
+const SUBQUERIES_MAX: usize = 12;
+
 #[derive(Default)]
 struct Normalizer {
     /// Subqueries in expressions around this place.
@@ -71,7 +74,15 @@ impl VisitorMut for Normalizer {
             Expr::Collate { .. } => {
                 return ControlFlow::Break(unsupported("COLLATE", position_of(expr.span().start)));
             }
-            expr if is_subquery(expr) => self.in_expressions += 1,
+            expr if is_subquery(expr) => {
+                self.in_expressions += 1;
+                if self.in_expressions > SUBQUERIES_MAX {
+                    let message =
+                        format!("subqueries in expressions nest more than {SUBQUERIES_MAX} levels deep");
+                    let error = Error::new(ErrorCode::TooComplex, message);
+                    return ControlFlow::Break(error.with_hint("name some of them in WITH"));
+                }
+            }
             _ => {}
         }
         ControlFlow::Continue(())

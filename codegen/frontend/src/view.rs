@@ -14,6 +14,9 @@ use crate::suggest::quoted;
 /// Views inside views.
 pub(crate) const VIEW_DEPTH_MAX: usize = 32;
 
+/// Uses of views in one statement, those inside of views too.
+pub(crate) const VIEW_USES_MAX: usize = 1_000;
+
 pub(crate) struct ViewSource {
     schema: SchemaRef,
     plan: LogicalPlan,

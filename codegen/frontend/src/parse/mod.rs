@@ -14,6 +14,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
 use crate::balance::balance_query;
 use crate::dialect::NyalaDialect;
+use crate::expansion::check_expansion;
 use crate::locate::{end_of, offset_of, position_of};
 use crate::normalize::{ident_of, name_of, normalize_query};
 use crate::shape::{NESTING_MAX, Shape};
@@ -133,6 +134,7 @@ impl<'a> StatementParser<'a> {
         if self.shape.is_large() {
             balance_query(&mut query)?;
         }
+        check_expansion(&query)?;
         normalize_query(&mut query)?;
         Ok(query)
     }

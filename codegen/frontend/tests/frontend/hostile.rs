@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nyala_frontend::{Statement, is_complete, parse, render, split};
 use nyala_schema::ErrorCode;
 
-use crate::tables::plan;
+use crate::tables::{Tables, plan, plan_with};
 
 /// Generous: tests run on loaded machines.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -105,6 +105,30 @@ fn no_nesting_takes_exponential_time() {
     }
 }
 
+/// Each name uses the one before twice.
+fn doubled(levels: usize) -> String {
+    let steps: String =
+        (1..=levels).map(|n| format!(", w{n} as (select a.x from w{} a, w{} b)", n - 1, n - 1)).collect();
+    format!("with w0 as (select r_name as x from region){steps} select count(*) from w{levels}")
+}
+
+#[test]
+fn names_that_double_are_refused() {
+    timed("64 uses", || plan(&doubled(6))).expect("plans");
+    timed("512 uses", || plan(&doubled(8))).expect("plans");
+    for levels in [12, 30, 300] {
+        let error = timed("doubled", || plan(&doubled(levels))).expect_err("refused");
+        assert_eq!(error.code(), ErrorCode::TooComplex);
+    }
+    let mut tables = Tables::tpch();
+    tables.add_view("v0", "", "select r_name as x from region");
+    for n in 1..=25 {
+        tables.add_view(&format!("v{n}"), "", &format!("select a.x from v{} a, v{} b", n - 1, n - 1));
+    }
+    let error = timed("doubled views", || plan_with(&tables, "select * from v25")).expect_err("refused");
+    assert_eq!(error.code(), ErrorCode::TooComplex);
+}
+
 #[test]
 fn long_lists_and_chains_plan() {
     let list: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
@@ -133,69 +157,13 @@ fn long_lists_and_chains_plan() {
     timed("40 joins", || plan(&format!("select count(*) from region r0{joins}"))).expect("plans");
 }
 
+const FRAGMENTS: &str = "select from ' \" ( ) ; -- /* */ $$ $a$ E' \\ é 日本 1e 0x .. :: create external table view as copy to \
+     set = explain show in case end with over filter interval [ ] { } , * - a.b.c U&' X' drop describe insert into values \
+     location stored partitioned by options";
+
 #[test]
 fn any_text_is_harmless() {
-    let fragments = [
-        "select",
-        "from",
-        "'",
-        "\"",
-        "(",
-        ")",
-        ";",
-        "--",
-        "/*",
-        "*/",
-        "$$",
-        "$a$",
-        "E'",
-        "\\",
-        "é",
-        "日本",
-        "\u{0}",
-        "1e",
-        "0x",
-        "..",
-        "::",
-        "create",
-        "external",
-        "table",
-        "view",
-        "as",
-        "copy",
-        "to",
-        "set",
-        "=",
-        "explain",
-        "show",
-        "in",
-        "case",
-        "end",
-        "with",
-        "over",
-        "filter",
-        "interval",
-        "[",
-        "]",
-        "{",
-        "}",
-        ",",
-        "*",
-        "-",
-        "\n",
-        "\u{feff}",
-        "a.b.c",
-        "U&'",
-        "X'",
-        "drop",
-        "describe",
-        "insert into",
-        "values",
-        "location",
-        "stored as",
-        "partitioned by",
-        "options",
-    ];
+    let fragments: Vec<&str> = FRAGMENTS.split(' ').chain(["\n", "\u{0}", "\u{feff}"]).collect();
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut random = |below: usize| {
         state ^= state << 13;

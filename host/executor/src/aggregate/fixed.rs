@@ -88,12 +88,16 @@ impl FixedKeys {
         group
     }
 
+    /// Makes room for so many more keys.
+    pub(crate) fn reserve(&mut self, keys: usize) {
+        self.table.reserve(keys);
+    }
+
     pub(crate) fn hashes(&self) -> Vec<u64> {
         self.keys.iter().map(|&key| hash_u128(key)).collect()
     }
 
     pub(crate) fn merge(&mut self, from: &Self, groups: &[u32], mapped: &mut Vec<u32>) {
-        self.table.reserve(groups.len());
         mapped.extend(groups.iter().map(|&group| self.find_one(from.keys[group as usize])));
     }
 

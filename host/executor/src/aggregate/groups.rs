@@ -67,6 +67,15 @@ impl Groups {
         }
     }
 
+    /// Makes room for about so many groups, of one partition by hash.
+    pub(crate) fn reserve(&mut self, groups: usize) {
+        match self {
+            Self::Integer(table) => table.reserve(groups),
+            Self::Fixed(table) => table.reserve(groups),
+            Self::Rows(table) => table.reserve(groups),
+        }
+    }
+
     /// The groups here of `groups` of another table, made when they are new; appended to `mapped`.
     ///
     /// # Errors

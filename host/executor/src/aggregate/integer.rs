@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use nyala_schema::{Error, Result};
 
 use crate::column::hash::hash_u64;
-use crate::column::integers::{Integer, array_from_bits, integers, min_max, with_integers};
+use crate::column::integers::{Integer, Integers, array_from_bits, integers, min_max, with_integers};
 
 /// Marks a place without a group.
 const NONE: u32 = u32::MAX;
@@ -77,24 +77,42 @@ impl IntegerKeys {
         let values =
             integers(keys.as_ref()).ok_or_else(|| Error::internal("a group key that is no integer"))?;
         let nulls = keys.nulls().filter(|nulls| nulls.null_count() > 0);
-        if let Some(bounds) = min_max(values, nulls) {
-            self.make_room(bounds, keys.len());
-        }
-        with_integers!(values, values => self.find_values(values, nulls, groups));
+        groups.reserve(keys.len());
+        with_integers!(values, values => match nulls {
+            None => self.find_values(values, groups),
+            Some(nulls) => {
+                if let Some(bounds) = min_max(Integers::from(values), Some(nulls)) {
+                    self.make_room(bounds, values.len());
+                }
+                self.find_nullable(values, nulls, groups);
+            }
+        });
         Ok(())
     }
 
-    fn find_values<T: Integer>(&mut self, values: &[T], nulls: Option<&NullBuffer>, groups: &mut Vec<u32>) {
-        groups.reserve(values.len());
-        let Some(nulls) = nulls else {
+    fn find_values<T: Integer>(&mut self, mut values: &[T], groups: &mut Vec<u32>)
+    where
+        for<'a> Integers<'a>: From<&'a [T]>,
+    {
+        while !values.is_empty() {
             match &mut self.index {
-                Index::Direct(direct) => direct.find(values, &mut self.keys, groups),
                 Index::Open(open) => {
                     groups.extend(values.iter().map(|value| open.find(value.bits(), &mut self.keys)));
+                    return;
+                }
+                Index::Direct(direct) => {
+                    let found = direct.find(values, &mut self.keys, groups);
+                    values = &values[found..];
                 }
             }
-            return;
-        };
+            // The array did not reach over what is left.
+            if let Some(bounds) = min_max(Integers::from(values), None) {
+                self.make_room(bounds, values.len());
+            }
+        }
+    }
+
+    fn find_nullable<T: Integer>(&mut self, values: &[T], nulls: &NullBuffer, groups: &mut Vec<u32>) {
         for (row, value) in values.iter().enumerate() {
             groups.push(if nulls.is_valid(row) { self.find_one(*value) } else { self.find_null() });
         }
@@ -138,11 +156,14 @@ impl IntegerKeys {
         hashes
     }
 
-    pub(crate) fn merge(&mut self, from: &Self, groups: &[u32], mapped: &mut Vec<u32>) {
-        // A partition of a hash has its values everywhere: an array would not pay.
+    /// Makes room for so many keys, of a partition by hash: its values lie everywhere, an array would not pay.
+    pub(crate) fn reserve(&mut self, keys: usize) {
         if self.keys.is_empty() {
-            self.index = Index::Open(Open::with_capacity(groups.len()));
+            self.index = Index::Open(Open::with_capacity(keys));
         }
+    }
+
+    pub(crate) fn merge(&mut self, from: &Self, groups: &[u32], mapped: &mut Vec<u32>) {
         for &group in groups {
             let own = if from.null_group == Some(group) {
                 self.find_null()
@@ -182,16 +203,18 @@ impl IntegerKeys {
 }
 
 impl Direct {
-    fn find<T: Integer>(&mut self, values: &[T], keys: &mut Vec<u64>, groups: &mut Vec<u32>) {
+    /// Up to the first value that the array does not reach; how many those are.
+    fn find<T: Integer>(&mut self, values: &[T], keys: &mut Vec<u64>, groups: &mut Vec<u32>) -> usize {
         let min = self.min;
-        for value in values {
-            let place = &mut self.groups[value.distance(min) as usize];
+        for (row, value) in values.iter().enumerate() {
+            let Some(place) = self.groups.get_mut(value.distance(min) as usize) else { return row };
             if *place == 0 {
                 keys.push(value.bits());
                 *place = keys.len() as u32;
             }
             groups.push(*place - 1);
         }
+        values.len()
     }
 
     fn find_one<T: Integer>(&mut self, value: T, keys: &mut Vec<u64>) -> u32 {

@@ -16,6 +16,8 @@ use crate::state::data_types;
 /// So many groups are merged by one job.
 const PARTITION_GROUPS: usize = 16_384;
 const PARTITION_BITS_MAX: u32 = 9;
+/// Room that is made before it is known how many groups the parts have in common.
+const RESERVE_MAX: usize = 65_536;
 
 /// One worker's groups, ready to be read by all merging jobs.
 pub(crate) struct Part {
@@ -197,6 +199,10 @@ fn map_by_hash(spec: &AggregateSpec, parts: &[Part], number: usize) -> Result<Ma
         [] => None,
         types => Some(Groups::new(&data_types(types))?),
     };
+    let most: usize = parts.iter().map(|part| part.partitions.get(number).len()).sum();
+    if let Some(keys) = &mut keys {
+        keys.reserve(most.min(RESERVE_MAX));
+    }
     let groups = parts.iter().map(|part| {
         let from = part.partitions.get(number).to_vec();
         let mut into = Vec::with_capacity(from.len());

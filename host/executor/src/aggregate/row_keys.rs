@@ -84,6 +84,11 @@ impl RowKeys {
         &self.bytes[self.begins[group as usize]..self.begins[group as usize + 1]]
     }
 
+    /// Makes room for so many more keys.
+    pub(crate) fn reserve(&mut self, keys: usize) {
+        self.table.reserve(keys);
+    }
+
     pub(crate) fn hashes(&self) -> Vec<u64> {
         self.hashes.clone()
     }

@@ -176,7 +176,8 @@ impl SinkWorker for AggregateSink {
         table.account(self.slots.size())?;
         if table.is_to_be_flushed() {
             self.slots = Slots::default();
-            let next = self.state.table(&self.query)?;
+            let mut next = self.state.table(&self.query)?;
+            next.keys.iter_mut().for_each(|keys| keys.reserve(FLUSH_GROUPS));
             self.state.absorb(std::mem::replace(&mut table, next));
         }
         self.table = Some(table);

@@ -19,6 +19,18 @@ pub(crate) enum Integers<'a> {
     U64(&'a [u64]),
 }
 
+macro_rules! impl_from_slice {
+    ($($variant:ident: $native:ty),*) => {$(
+        impl<'a> From<&'a [$native]> for Integers<'a> {
+            fn from(values: &'a [$native]) -> Self {
+                Self::$variant(values)
+            }
+        }
+    )*};
+}
+
+impl_from_slice!(I8: i8, I16: i16, I32: i32, I64: i64, I128: i128, U8: u8, U16: u16, U32: u32, U64: u64);
+
 /// Runs `$body` with `$values` as a slice of the native type.
 macro_rules! with_integers {
     ($integers:expr, $values:ident => $body:expr) => {

@@ -7,12 +7,9 @@ use crate::column::Column;
 use crate::column::integers::{Integer, integers, min_max, with_integers};
 use crate::join::bloom::Bloom;
 
-/// A bitmap has at most so many bits.
+/// A bitmap has at most so many bits (4 MiB): few cache misses, and none where keys come in order. What is never
+/// touched of it costs nothing.
 const BITMAP_BITS_MAX: u64 = 32 << 20;
-/// A bitmap of up to so many bits is made however few keys there are: it stays in the cache.
-const BITMAP_BITS_SMALL: u64 = 1 << 20;
-/// A larger one only when it has at most so many bits a key.
-const BITMAP_BITS_PER_KEY: u64 = 64;
 
 /// Never drops a row that has a match; NULLs have none.
 pub(crate) struct RuntimeFilter {
@@ -129,8 +126,7 @@ fn set_of<T: Integer>(values: &[T], nulls: Option<&NullBuffer>, min: i128, range
     let is_valid = |row: usize| nulls.is_none_or(|nulls| nulls.is_valid(row));
     let distances =
         values.iter().enumerate().filter(|(row, _)| is_valid(*row)).map(|(_, value)| value.distance(min));
-    let per_key = BITMAP_BITS_PER_KEY.saturating_mul(keys as u64);
-    if range < BITMAP_BITS_SMALL || (range < BITMAP_BITS_MAX && range <= per_key) {
+    if range < BITMAP_BITS_MAX {
         let mut bits = vec![0u64; (range + 2).div_ceil(64) as usize];
         distances.for_each(|distance| bits[(distance >> 6) as usize] |= 1 << (distance & 63));
         let set: u64 = bits.iter().map(|word| u64::from(word.count_ones())).sum();

@@ -150,11 +150,10 @@ impl SortKeys {
         match self {
             Self::Fixed(keys) => match packed(keys) {
                 Some(entries) => {
-                    first_sorted(entries, fetch, Ord::cmp).into_iter().map(|entry| entry as u32).collect()
+                    first_sorted(entries, fetch, Ord::cmp).into_iter().map(|e| e as u32).collect()
                 }
                 None => {
-                    let entries = keys.iter().enumerate().map(|(row, &key)| (key, row as u32)).collect();
-                    first_sorted(entries, fetch, Ord::cmp).into_iter().map(|(_, row)| row).collect()
+                    first_sorted(numbered(keys), fetch, Ord::cmp).into_iter().map(|(_, row)| row).collect()
                 }
             },
             Self::Rows(rows) => {
@@ -167,6 +166,15 @@ impl SortKeys {
                 });
                 order.into_iter().map(|(_, row)| row).collect()
             }
+        }
+    }
+
+    /// The keys of the rows in `order`, in this order: what is merged is then read from front to back. Encoded rows
+    /// stay where they are, to be found by row number.
+    pub(crate) fn arranged(self, order: &[u32]) -> Self {
+        match self {
+            Self::Fixed(keys) => Self::Fixed(order.iter().map(|&row| keys[row as usize]).collect()),
+            Self::Rows(rows) => Self::Rows(rows),
         }
     }
 
@@ -218,6 +226,10 @@ fn packed(keys: &[u128]) -> Option<Vec<u64>> {
         let distances = keys.iter().map(|key| (key - min) as u64);
         distances.enumerate().map(|(row, distance)| distance << 32 | row as u64).collect()
     })
+}
+
+fn numbered(keys: &[u128]) -> Vec<(u128, u32)> {
+    keys.iter().enumerate().map(|(row, &key)| (key, row as u32)).collect()
 }
 
 fn first_sorted<E>(mut entries: Vec<E>, fetch: usize, compare: impl Fn(&E, &E) -> Ordering) -> Vec<E> {

@@ -1,7 +1,7 @@
 //! The order of kept rows: runs sorted side by side, then merged.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::binary_heap::{BinaryHeap, PeekMut};
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array, UInt32Array};
@@ -27,6 +27,7 @@ pub(crate) struct Sorter {
 /// Some consecutive rows, in order.
 struct Run {
     first: u32,
+    /// Arranged in this order.
     keys: SortKeys,
     order: Vec<u32>,
 }
@@ -72,6 +73,7 @@ impl Sorter {
         } else {
             keys.order(self.fetch)
         };
+        let keys = keys.arranged(&order);
         lock(&self.runs)[index] = Some(Run { first: first as u32, keys, order });
         Ok(())
     }
@@ -112,8 +114,11 @@ struct Head<'a> {
 
 impl Ord for Head<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (row, other_row) = (self.run.order[self.at], other.run.order[other.at]);
-        self.run.keys.compare(row, &other.run.keys, other_row).then(self.run.first.cmp(&other.run.first))
+        let order = match (&self.run.keys, &other.run.keys) {
+            (SortKeys::Fixed(left), SortKeys::Fixed(right)) => left[self.at].cmp(&right[other.at]),
+            (left, right) => left.compare(self.run.order[self.at], right, other.run.order[other.at]),
+        };
+        order.then(self.run.first.cmp(&other.run.first))
     }
 }
 
@@ -133,18 +138,41 @@ impl Eq for Head<'_> {}
 
 fn merge_runs(runs: &[Run], fetch: usize) -> Vec<u32> {
     let total: usize = runs.iter().map(|run| run.order.len()).sum();
-    let mut order = Vec::with_capacity(total.min(fetch));
-    let heads = runs.iter().filter(|run| !run.order.is_empty()).map(|run| Reverse(Head { run, at: 0 }));
-    let mut heads: BinaryHeap<Reverse<Head<'_>>> = heads.collect();
-    while order.len() < fetch
+    let wanted = total.min(fetch);
+    let mut order = Vec::with_capacity(wanted);
+    let heads = runs.iter().filter(|run| !run.order.is_empty()).map(|run| Head { run, at: 0 });
+    let mut heads: Vec<Head<'_>> = heads.collect();
+    if let [left, right] = heads.as_mut_slice() {
+        merge_two(left, right, wanted, &mut order);
+        return order;
+    }
+    let mut heads: BinaryHeap<Reverse<Head<'_>>> = heads.into_iter().map(Reverse).collect();
+    while order.len() < wanted
         && let Some(mut least) = heads.peek_mut()
     {
         let head = &mut least.0;
-        order.push(head.run.first + head.run.order[head.at]);
-        head.at += 1;
+        order.push(head.next());
         if head.at == head.run.order.len() {
-            std::collections::binary_heap::PeekMut::pop(least);
+            PeekMut::pop(least);
         }
     }
     order
+}
+
+fn merge_two(left: &mut Head<'_>, right: &mut Head<'_>, wanted: usize, order: &mut Vec<u32>) {
+    while order.len() < wanted {
+        let is_left = match (left.at < left.run.order.len(), right.at < right.run.order.len()) {
+            (true, true) => *left < *right,
+            (is_left, _) => is_left,
+        };
+        order.push(if is_left { left.next() } else { right.next() });
+    }
+}
+
+impl Head<'_> {
+    fn next(&mut self) -> u32 {
+        let row = self.run.first + self.run.order[self.at];
+        self.at += 1;
+        row
+    }
 }
