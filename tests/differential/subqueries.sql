@@ -18,7 +18,7 @@ SELECT n_regionkey FROM nation UNION SELECT r_regionkey + 3 FROM region;
 SELECT n_regionkey FROM nation UNION ALL SELECT r_regionkey FROM region;
 SELECT n_nationkey FROM nation INTERSECT SELECT r_regionkey FROM region;
 SELECT n_nationkey FROM nation EXCEPT SELECT r_regionkey FROM region;
-SELECT n_regionkey FROM nation INTERSECT ALL SELECT n_regionkey FROM nation WHERE n_nationkey < 10;
+SELECT n_name, EXISTS (SELECT 1 FROM supplier WHERE s_nationkey = n_nationkey AND s_acctbal > 9000), NOT EXISTS (SELECT 1 FROM customer WHERE c_nationkey = n_nationkey AND c_acctbal > 9900) FROM nation;
 SELECT x FROM (SELECT n_name AS x FROM nation UNION ALL SELECT r_name FROM region) t WHERE x LIKE '%A';
 SELECT c_custkey FROM customer ORDER BY c_acctbal DESC LIMIT 10;
 SELECT c_custkey FROM customer ORDER BY c_acctbal DESC, c_custkey LIMIT 10 OFFSET 20;

@@ -10,6 +10,7 @@ mod balance;
 mod context;
 mod diagnose;
 mod dialect;
+mod exists;
 mod expansion;
 mod locate;
 mod message;

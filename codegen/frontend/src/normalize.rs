@@ -8,9 +8,11 @@ use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{
     DateTimeField, Expr, ExtractSyntax, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
     GroupByExpr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectFlavor, SelectItem,
-    SetExpr, Spanned, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut,
+    WildcardAdditionalOptions,
 };
 
+use crate::exists;
 use crate::locate::position_of;
 use crate::names::{name_columns, sort_by_columns};
 
@@ -52,6 +54,7 @@ impl VisitorMut for Normalizer {
         if self.in_expressions == 0 {
             name_columns(select);
         }
+        exists::count_instead(select);
         to_flow(refuse_in_select(select))
     }
 
@@ -158,6 +161,12 @@ fn refuse_in_query(query: &Query) -> Result<()> {
         )),
         SetExpr::Table(_) => Err(unsupported("TABLE as a query", position_of(query.span().start))
             .with_hint("write SELECT * FROM …")),
+        SetExpr::SetOperation {
+            op: SetOperator::Intersect | SetOperator::Except | SetOperator::Minus,
+            set_quantifier: SetQuantifier::All,
+            ..
+        } => Err(unsupported("INTERSECT ALL or EXCEPT ALL", position_of(query.span().start))
+            .with_hint("leave ALL out, or number equal rows with row_number() first")),
         SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::SetOperation { .. } | SetExpr::Values(_) => Ok(()),
     }
 }

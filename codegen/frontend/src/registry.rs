@@ -42,6 +42,7 @@ const SCALAR_ALIASES: &[(&str, &str)] = &[
     ("lcase", "lower"),
     ("rand", "random"),
     ("ifnull", "nvl"),
+    ("sign", "signum"),
 ];
 
 /// More names for aggregates. The least value is as good as any.

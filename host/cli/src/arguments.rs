@@ -151,13 +151,16 @@ pub struct BenchArguments {
     #[arg(long, value_name = "FILE")]
     pub setup: Vec<PathBuf>,
     /// Files to time: a path, a directory or a pattern such as 'queries/*.sql'; may be repeated
-    #[arg(long, value_name = "PATTERN", required = true)]
+    #[arg(long, value_name = "PATTERN", required_unless_present = "serve")]
     pub queries: Vec<String>,
+    /// Instead of --queries: read paths of files from standard input, run each once, answer with a line of JSON
+    #[arg(long, conflicts_with = "queries")]
+    pub serve: bool,
     /// How often each file is timed
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,
     /// How often each file is run before it is timed
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub warmup: u32,
     /// How the times are written
     #[arg(long, value_enum, default_value_t = BenchFormat::Table)]

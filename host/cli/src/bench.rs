@@ -13,7 +13,7 @@ use crate::arguments::{BenchArguments, BenchFormat};
 use crate::client::Client;
 use crate::exit::{Failure, write_failure};
 use crate::script::Script;
-use crate::{interrupt, progress, statement, terminal};
+use crate::{interrupt, progress, serve, statement, terminal};
 
 /// What is written as JSON.
 #[derive(Serialize)]
@@ -47,11 +47,11 @@ struct Measured {
 
 /// One run of one file: all its statements.
 #[derive(Debug, Default)]
-struct Run {
-    elapsed: Duration,
+pub(crate) struct Run {
+    pub elapsed: Duration,
     planning: Duration,
     compiling: Duration,
-    rows: u64,
+    pub rows: u64,
     bytes_read: u64,
     peak_memory_bytes: u64,
     backends: BTreeSet<String>,
@@ -61,17 +61,12 @@ struct Run {
 /// `Usage` for files that are missing, `Reported` when a query failed, `Interrupted`.
 pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     let paths = query_files(&arguments.queries)?;
-    let setups: Vec<Script> = arguments
-        .setup
-        .iter()
-        .map(|path| Script::file(path).map_err(Failure::Usage))
-        .collect::<Result<_, _>>()?;
+    let client = open(arguments)?;
+    if arguments.serve {
+        return serve::run(&client);
+    }
     let scripts: Vec<Script> =
         paths.iter().map(|path| Script::file(path).map_err(Failure::Usage)).collect::<Result<_, _>>()?;
-    let client = Client::open(&arguments.engine)?;
-    for setup in &setups {
-        set_up(&client, setup)?;
-    }
     let bar = progress::bar(scripts.len() as u64, "{pos}/{len} {bar:30} {elapsed}  {wide_msg}");
     let mut queries = vec![];
     for script in &scripts {
@@ -95,6 +90,20 @@ pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     }
     bar.finish_and_clear();
     finish(Report { queries }, arguments.format)
+}
+
+/// An engine in which the setup files have been run.
+fn open(arguments: &BenchArguments) -> Result<Client, Failure> {
+    let setups: Vec<Script> = arguments
+        .setup
+        .iter()
+        .map(|path| Script::file(path).map_err(Failure::Usage))
+        .collect::<Result<_, _>>()?;
+    let client = Client::open(&arguments.engine)?;
+    for setup in &setups {
+        set_up(&client, setup)?;
+    }
+    Ok(client)
 }
 
 fn finish(report: Report, format: BenchFormat) -> Result<(), Failure> {
@@ -166,7 +175,7 @@ fn time(client: &Client, script: &Script, arguments: &BenchArguments) -> Result<
     Ok(measured(&runs))
 }
 
-fn run_once(client: &Client, statements: &[String]) -> Result<Run, Error> {
+pub(crate) fn run_once(client: &Client, statements: &[String]) -> Result<Run, Error> {
     let started = Instant::now();
     let mut run = Run::default();
     for sql in statements {
@@ -230,7 +239,7 @@ fn rounded(ms: f64) -> f64 {
 }
 
 /// On one line.
-fn told(error: &Error) -> String {
+pub(crate) fn told(error: &Error) -> String {
     let text = match error.hint() {
         Some(hint) => format!("{} ({hint})", error.message()),
         None => error.message().to_owned(),

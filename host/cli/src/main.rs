@@ -13,6 +13,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod script;
+mod serve;
 mod settings;
 mod shell;
 mod sql;

@@ -40,7 +40,6 @@ impl ProgressLine {
             format_bytes(progress.bytes_read),
             format_bytes(progress.memory_bytes),
         ));
-        bar.tick();
     }
 
     /// Takes the line away and shows none again: output follows.

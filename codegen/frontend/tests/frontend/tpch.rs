@@ -1,7 +1,5 @@
 //! All queries of TPC-H become plans of joins.
 
-use std::time::{Duration, Instant};
-
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::{Expr, LogicalPlan};
 use nyala_frontend::{Frontend, Statement, logical_text, parse, split};
@@ -53,31 +51,4 @@ fn constants_are_exact_and_filters_are_in_the_scan() {
     assert!(text.contains("full_filters=["), "{text}");
     assert!(text.contains("Decimal128(0.05,15,2)"), "{text}");
     assert!(!text.contains("Filter:") && !text.contains("Float64"), "{text}");
-}
-
-/// Prints what each query takes: `cargo test -p nyala-frontend planning_time -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn planning_time() {
-    let tables = Tables::tpch();
-    let start = Instant::now();
-    let names = Frontend::new().function_names().len();
-    println!("registry and description of {names} functions: {:?}", start.elapsed());
-    let start = Instant::now();
-    crate::tables::plan("select 1").expect("plans");
-    println!("first plan: {:?}", start.elapsed());
-    let mut total = Duration::ZERO;
-    for (number, (_, sql)) in split(QUERIES).iter().enumerate() {
-        let mut best = (Duration::MAX, Duration::ZERO);
-        for _ in 0..20 {
-            let start = Instant::now();
-            let Ok(Statement::Query(query)) = parse(sql) else { panic!("Q{}: not a query", number + 1) };
-            let parsed = start.elapsed();
-            Frontend::new().plan_query(sql, &query, &tables, &Options::default()).expect("plans");
-            best = best.min((start.elapsed(), parsed));
-        }
-        total += best.0;
-        println!("Q{:<2} {:>8.3} ms, of which parsing {:?}", number + 1, best.0.as_secs_f64() * 1e3, best.1);
-    }
-    println!("sum {total:?}");
 }

@@ -4,6 +4,5 @@ mod aggregates;
 mod build;
 mod dictionaries;
 mod operations;
-mod speed;
 mod states;
 mod windows;
