@@ -27,9 +27,14 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
     let settings = parse(root, &arguments[1..])?;
     let program = nyala(root)?;
     let data = tpch_data(&program, &settings.scale)?;
-    let mut engines = vec![start_nyala(&program, &data, &settings)?];
+    let mut engines = vec![start_nyala("nyala", &program, &data, &settings, &settings.options)?];
     for peer in &settings.against {
-        engines.push(start_peer(root, peer, &data, settings.threads)?);
+        engines.push(match peer.as_str() {
+            "interpreter" | "native" => {
+                start_nyala(peer, &program, &data, &settings, &[format!("backend={peer}")])?
+            }
+            _ => start_peer(root, peer, &data, settings.threads)?,
+        });
     }
     let mut times: BTreeMap<(usize, usize), Vec<f64>> = BTreeMap::new();
     for round in 0..=settings.runs {
@@ -90,20 +95,28 @@ struct Engine {
     peak_memory_bytes: u64,
 }
 
-fn start_nyala(program: &Path, data: &Path, settings: &Settings) -> Result<Engine> {
+fn start_nyala(
+    name: &str,
+    program: &Path,
+    data: &Path,
+    settings: &Settings,
+    options: &[String],
+) -> Result<Engine> {
     let setup = data.join("setup.sql");
     std::fs::write(&setup, tpch_setup(data))?;
     let mut command = Command::new(program);
     command.args(["bench", "--serve", "--threads", &settings.threads.to_string(), "--setup"]).arg(setup);
-    for option in &settings.options {
+    for option in options {
         command.args(["--set", option]);
     }
-    Engine::start("nyala", command)
+    Engine::start(name, command)
 }
 
 fn start_peer(root: &Path, name: &str, data: &Path, threads: usize) -> Result<Engine> {
     if !matches!(name, "duckdb" | "datafusion") {
-        bail!("there is no peer '{name}'; duckdb and datafusion are known");
+        bail!(
+            "there is no peer '{name}'; duckdb and datafusion are known, and Nyala's own interpreter and native"
+        );
     }
     let mut command = Command::new(peers::python(&peers::PEERS)?);
     command.arg(root.join("xtask/peers/peer.py")).arg(name).arg(data).arg(threads.to_string());
