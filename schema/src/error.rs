@@ -168,7 +168,8 @@ impl From<arrow::error::ArrowError> for Error {
             A::DivideByZero => Error::new(ErrorCode::DivisionByZero, "division by zero"),
             A::ArithmeticOverflow(message) => Error::new(ErrorCode::NumericOverflow, message),
             A::CastError(message) | A::ParseError(message) => {
-                let code = if message.contains("overflow") || message.contains("too large") {
+                let does_not_fit = ["overflow", "too large", "an't cast value"];
+                let code = if does_not_fit.iter().any(|words| message.contains(words)) {
                     ErrorCode::NumericOverflow
                 } else {
                     ErrorCode::InvalidText

@@ -22,3 +22,4 @@ SELECT x.k, y.k FROM (VALUES (1), (2), (NULL)) x(k) JOIN (VALUES (2), (NULL), (3
 SELECT x.a, y.b FROM (VALUES ('a', 1), ('b', 2), ('b', 3)) x(a, n) LEFT JOIN (VALUES ('b', 9), ('b', 8), ('c', 7)) y(b, m) ON x.a = y.b AND n < m - 5;
 SELECT count(*) FROM customer NATURAL JOIN (SELECT c_custkey FROM customer WHERE c_custkey < 100) t;
 SELECT n1.n_name, n2.n_name, count(*) FROM supplier JOIN nation n1 ON s_nationkey = n1.n_nationkey JOIN customer ON c_nationkey = s_nationkey JOIN nation n2 ON n2.n_nationkey = c_nationkey GROUP BY 1, 2;
+SELECT s_suppkey, count(*), max(p_size) FROM part FULL JOIN partsupp ON p_partkey = ps_partkey JOIN supplier ON s_suppkey = ps_suppkey GROUP BY s_suppkey;

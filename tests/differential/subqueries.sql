@@ -26,3 +26,6 @@ SELECT o_orderdate, o_orderkey FROM orders ORDER BY o_orderdate DESC, o_orderkey
 SELECT a, b FROM (VALUES (1, 'x'), (NULL, 'y'), (2, NULL)) t(a, b) ORDER BY a NULLS FIRST, b LIMIT 2;
 SELECT s_name FROM supplier WHERE s_suppkey IN (SELECT l_suppkey FROM lineitem WHERE l_quantity > 49 AND l_partkey IN (SELECT p_partkey FROM part WHERE p_size > 45));
 SELECT count(*) FROM orders WHERE o_custkey = ANY (SELECT c_custkey FROM customer WHERE c_nationkey = 4);
+SELECT n_regionkey FROM nation INTERSECT ALL SELECT n_regionkey FROM nation WHERE n_nationkey < 10;
+SELECT n_regionkey FROM nation EXCEPT ALL SELECT r_regionkey FROM region;
+SELECT n_regionkey + 1 AS k, n_name LIKE '%A' FROM nation EXCEPT ALL (SELECT n_regionkey + 1, n_name LIKE '%A' FROM nation WHERE n_nationkey < 12 UNION ALL SELECT 7, true);

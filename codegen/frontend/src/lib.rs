@@ -14,6 +14,7 @@ mod exists;
 mod expansion;
 mod locate;
 mod message;
+mod multiset;
 mod names;
 mod normalize;
 mod optimize;

@@ -8,12 +8,12 @@ use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{
     DateTimeField, Expr, ExtractSyntax, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
     GroupByExpr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectFlavor, SelectItem,
-    SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut,
-    WildcardAdditionalOptions,
+    SetExpr, Spanned, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
 use crate::exists;
 use crate::locate::position_of;
+use crate::multiset;
 use crate::names::{name_columns, sort_by_columns};
 
 /// # Errors
@@ -42,8 +42,9 @@ impl VisitorMut for Normalizer {
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        multiset::number_copies(&mut query.body);
         sort_by_columns(query);
-        ControlFlow::Continue(())
+        to_flow(refuse_multiset(&query.body))
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
@@ -161,14 +162,20 @@ fn refuse_in_query(query: &Query) -> Result<()> {
         )),
         SetExpr::Table(_) => Err(unsupported("TABLE as a query", position_of(query.span().start))
             .with_hint("write SELECT * FROM …")),
-        SetExpr::SetOperation {
-            op: SetOperator::Intersect | SetOperator::Except | SetOperator::Minus,
-            set_quantifier: SetQuantifier::All,
-            ..
-        } => Err(unsupported("INTERSECT ALL or EXCEPT ALL", position_of(query.span().start))
-            .with_hint("leave ALL out, or number equal rows with row_number() first")),
         SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::SetOperation { .. } | SetExpr::Values(_) => Ok(()),
     }
+}
+
+/// What could not be rewritten would be answered wrongly.
+fn refuse_multiset(body: &SetExpr) -> Result<()> {
+    let SetExpr::SetOperation { op, set_quantifier, left, right } = body else { return Ok(()) };
+    refuse_multiset(left)?;
+    refuse_multiset(right)?;
+    if multiset::is_multiset(*op, *set_quantifier) {
+        return Err(unsupported("INTERSECT ALL or EXCEPT ALL of *", position_of(body.span().start))
+            .with_hint("name the columns of its left side"));
+    }
+    Ok(())
 }
 
 fn refuse_in_select(select: &Select) -> Result<()> {

@@ -88,4 +88,9 @@ impl Backend for NativeBackend {
         let executable: Arc<dyn Executable> = self.executable(program)?;
         Ok(executable)
     }
+
+    fn cached(&self, program: &Arc<Program>) -> Option<Arc<dyn Executable>> {
+        let executable: Arc<dyn Executable> = self.lock().get(program)?;
+        Some(executable)
+    }
 }

@@ -61,9 +61,9 @@ impl Tables {
     }
 }
 
-/// Whether a table name that the catalog does not have can mean files: `data/x`, `x.parquet`, `*.csv`.
+/// Whether a table name that the catalog does not have can mean files: `data/x`, `x.parquet`, `*.csv`, or a folder here.
 fn is_location(name: &str) -> bool {
-    name.contains(['/', '*', '?', '.'])
+    name.contains(['/', '*', '?', '.']) || std::path::Path::new(name).is_dir()
 }
 
 impl TableLookup for Tables {

@@ -52,9 +52,12 @@ impl<'a> Shape<'a> {
         probe_read.extend(read.range(..probe_width));
         let mut aliases = BTreeMap::new();
         if kind == JoinKind::Inner {
-            for (index, ((_, build_key), ty)) in keys.iter().zip(key_types).enumerate() {
+            for (index, ((probe_key, build_key), ty)) in keys.iter().zip(key_types).enumerate() {
+                // A probe key that could be NULL has another type than a build column that could not.
+                let may_be_null = ty.nullable || probe_key.nullable();
                 if let Expr::Column { index: column, .. } = build_key
                     && *build.columns[*column].data_type() == ty.data_type
+                    && (!may_be_null || build.columns[*column].ty.nullable)
                     && !ty.data_type.is_floating()
                 {
                     aliases.entry(*column).or_insert(index);

@@ -17,9 +17,10 @@ const NONE: u32 = u32::MAX;
 const DIRECT_SMALL: u64 = 1 << 21;
 const DIRECT_PER_GROUP: u64 = 16;
 
-/// What a group makes the system provide of the array, at most about.
-const TOUCHED_BYTES: usize = 128;
-
+/// The array is made longer than asked for by at least so many places: memory that is never touched is not provided.
+const DIRECT_SPARE: i128 = 8 << 20;
+/// Places in a page of memory.
+const PAGE_PLACES: usize = 1024;
 #[derive(Default)]
 pub(crate) struct IntegerKeys {
     /// The key of each group, sign extended to 64 bits; arbitrary for the group of NULL.
@@ -44,6 +45,8 @@ impl Default for Index {
 pub(crate) struct Direct {
     pub(crate) min: i128,
     pub(crate) groups: Vec<u32>,
+    /// The values for which it was made to grow; it reaches further.
+    seen: Option<(i128, i128)>,
 }
 
 /// Linear probing over a power of two of places, at most half of them taken.
@@ -67,7 +70,7 @@ impl IntegerKeys {
     pub(crate) fn size(&self) -> usize {
         let index = match &self.index {
             // Pages that were never touched hold no memory.
-            Index::Direct(direct) => (direct.groups.capacity() * 4).min(self.keys.len() * TOUCHED_BYTES),
+            Index::Direct(direct) => direct.touched(),
             Index::Open(open) => open.places.capacity() * size_of::<Place>(),
         };
         self.keys.capacity() * 8 + index
@@ -196,6 +199,17 @@ impl IntegerKeys {
         }
     }
 
+    /// Least and greatest key, as long as there is an array over them; of no keys but NULL just any.
+    pub(crate) fn bounds(&self) -> Option<(i128, i128)> {
+        let (direct, null_group) = self.direct()?;
+        let is_value = |group: usize| null_group != Some(group as u32);
+        let keys = self.keys.iter().enumerate().filter(|(group, _)| is_value(*group));
+        let mut offsets = keys.map(|(_, key)| key.wrapping_sub(direct.min as u64));
+        let first = offsets.next().unwrap_or(0);
+        let (least, greatest) = offsets.fold((first, first), |(l, g), offset| (l.min(offset), g.max(offset)));
+        Some((direct.min + i128::from(least), direct.min + i128::from(greatest)))
+    }
+
     /// A table of these keys, which are distinct, in this order, that is only read.
     pub(crate) fn of_keys(keys: Vec<u64>, null_group: Option<u32>) -> Self {
         Self { keys, null_group, index: Index::default() }
@@ -203,6 +217,12 @@ impl IntegerKeys {
 }
 
 impl Direct {
+    /// Bytes of it that hold values, about.
+    fn touched(&self) -> usize {
+        let seen = self.seen.map_or(0, |(low, high)| (high - low + 1) as usize);
+        seen.min(self.groups.len()) * 4
+    }
+
     /// Up to the first value that the array does not reach; how many those are.
     fn find<T: Integer>(&mut self, values: &[T], keys: &mut Vec<u64>, groups: &mut Vec<u32>) -> usize {
         let min = self.min;
@@ -226,30 +246,32 @@ impl Direct {
         *place - 1
     }
 
-    /// Grows to reach over `min` to `max`, by more than is asked for; `false` when that were more than `allowed`.
+    /// Grows to reach over `min` to `max`, by more than is asked for; `false` when what is seen of the values then
+    /// were wider than `allowed`.
     fn reach(&mut self, min: i128, max: i128, allowed: u64) -> bool {
-        let have = self.groups.len() as i128;
-        let (low, high) = match have {
-            0 => (min, max),
-            _ => (min.min(self.min), max.max(self.min + have - 1)),
-        };
-        let wanted = high - low + 1;
-        if wanted > i128::from(allowed) {
+        let (low, high) = self.seen.map_or((min, max), |(low, high)| (low.min(min), high.max(max)));
+        let seen = high - low + 1;
+        if seen > i128::from(allowed) {
             return false;
         }
-        if wanted > have {
-            let spare = (have.max(1024)).min(i128::from(allowed) - wanted).max(0);
-            let below = (self.min - low).max(0) * i128::from(have > 0);
-            // The spare room goes to the side on which the values grow.
-            let (before, after) = if below > 0 { (spare, 0) } else { (0, spare) };
-            let low = low - before;
-            let mut groups = vec![0; (high + after - low + 1) as usize];
-            if have > 0 {
-                let offset = (self.min - low) as usize;
-                groups[offset..offset + self.groups.len()].copy_from_slice(&self.groups);
-            }
-            (self.min, self.groups) = (low, groups);
+        self.seen = Some((low, high));
+        let have = self.groups.len() as i128;
+        if low >= self.min && high < self.min + have {
+            return true;
         }
+        // Mostly the values grow as the rows come.
+        let spare = seen.max(DIRECT_SPARE);
+        let start = if have > 0 { self.min.min(low) } else { low } - spare / 8;
+        let end = if have > 0 { (self.min + have - 1).max(high) } else { high } + spare;
+        let mut groups = vec![0; (end - start + 1) as usize];
+        let offset = if have > 0 { (self.min - start) as usize } else { 0 };
+        for (index, block) in self.groups.chunks(PAGE_PLACES).enumerate() {
+            if block.iter().any(|&group| group != 0) {
+                let at = offset + index * PAGE_PLACES;
+                groups[at..at + block.len()].copy_from_slice(block);
+            }
+        }
+        (self.min, self.groups) = (start, groups);
         true
     }
 }

@@ -94,14 +94,13 @@ impl Split {
         if bits == 0 {
             return Self::Hash { bits };
         }
-        let direct = tables.iter().map(|table| match &table.keys {
-            Some(Groups::Integer(keys)) => keys.direct().map(|(direct, _)| direct),
+        let bounds = tables.iter().map(|table| match &table.keys {
+            Some(Groups::Integer(keys)) => keys.bounds(),
             _ => None,
         });
-        let Some(direct) = direct.collect::<Option<Vec<&Direct>>>() else { return Self::Hash { bits } };
-        let filled = || direct.iter().filter(|direct| !direct.groups.is_empty());
-        let min = filled().map(|direct| direct.min).min().unwrap_or(0);
-        let end = filled().map(|direct| direct.min + direct.groups.len() as i128).max().unwrap_or(0);
+        let Some(bounds) = bounds.collect::<Option<Vec<_>>>() else { return Self::Hash { bits } };
+        let min = bounds.iter().map(|(min, _)| *min).min().unwrap_or(0);
+        let end = bounds.iter().map(|(_, max)| *max + 1).max().unwrap_or(0);
         let values = (end - min).max(1) as u64;
         let count = 1usize << bits;
         Self::Range { min, width: values.div_ceil(count as u64), count }
@@ -162,14 +161,14 @@ pub(crate) fn merge(
         }
     };
     let count = mapping.keys.as_ref().map_or(1, Groups::len);
-    let mut records = Records::new(&spec.initial);
+    let mut records = Records::new(&spec.initial)?;
     let combiners = spec.fields.iter().map(Combiner::new).collect::<Result<Vec<_>>>()?;
     let mut seen = 0;
     for (part, (from, into)) in parts.iter().zip(&mapping.groups) {
         for (&from, &into) in from.iter().zip(into) {
             // Groups are numbered in the order in which they are first seen.
             if into == seen {
-                records.push(part.records.record(from));
+                records.push(&part.records, from);
                 seen += 1;
                 continue;
             }

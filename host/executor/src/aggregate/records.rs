@@ -1,61 +1,81 @@
-//! The state records of groups, side by side.
+//! The state records of groups, side by side. The only module with `unsafe` in this crate: it shows 16-byte words as
+//! bytes. A vector of words is aligned as compiled code expects, and the allocator can grow it without copying, which
+//! it cannot for buffers of a larger alignment.
 
-use arrow::buffer::MutableBuffer;
+use nyala_schema::{Error, Result};
 
-/// Records of `stride` bytes, a multiple of 16. Arrow's buffers are aligned to more than 16 bytes.
+/// Bytes of a word; records are whole words.
+const WORD: usize = 16;
+
+/// Records of `stride` bytes, a multiple of 16.
 pub(crate) struct Records {
-    initial: Vec<u8>,
-    bytes: MutableBuffer,
+    initial: Vec<u128>,
+    words: Vec<u128>,
+    groups: usize,
 }
 
 impl Records {
-    pub(crate) fn new(initial: &[u8]) -> Self {
-        Self { initial: initial.to_vec(), bytes: MutableBuffer::new(0) }
+    /// # Errors
+    /// Internal when the length of a record is no multiple of 16.
+    pub(crate) fn new(initial: &[u8]) -> Result<Self> {
+        let (words, rest) = initial.as_chunks::<WORD>();
+        if !rest.is_empty() {
+            return Err(Error::internal("a state record that is not made of whole words"));
+        }
+        let initial = words.iter().map(|word| u128::from_ne_bytes(*word)).collect();
+        Ok(Self { initial, words: Vec::new(), groups: 0 })
     }
 
     pub(crate) fn stride(&self) -> usize {
-        self.initial.len()
+        self.initial.len() * WORD
     }
 
     /// Makes records for all groups below `groups`.
     pub(crate) fn grow(&mut self, groups: usize) {
-        let stride = self.stride();
-        if stride == 0 {
-            return;
+        let new = groups.saturating_sub(self.groups);
+        match self.initial.as_slice() {
+            [] => {}
+            [word] => self.words.resize(self.words.len() + new, *word),
+            [first, second] => {
+                self.words.extend(std::iter::repeat_n([*first, *second], new).flatten());
+            }
+            words => (0..new).for_each(|_| self.words.extend_from_slice(words)),
         }
-        let have = self.bytes.len() / stride;
-        if groups > have {
-            self.bytes.repeat_slice_n_times(&self.initial, groups - have);
-        }
+        self.groups += new;
     }
 
-    /// Adds a record for one more group.
-    pub(crate) fn push(&mut self, record: &[u8]) {
-        self.bytes.extend_from_slice(record);
+    /// Adds a copy of a record of another table as that of one more group.
+    pub(crate) fn push(&mut self, from: &Records, group: u32) {
+        let length = self.initial.len();
+        let start = group as usize * length;
+        self.words.extend_from_slice(&from.words[start..start + length]);
+        self.groups += 1;
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.bytes.as_slice()
+        // SAFETY: the words are initialised memory of that many bytes, borrowed for as long; every bit pattern is a byte.
+        unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast(), self.words.len() * WORD) }
     }
 
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        self.bytes.as_slice_mut()
+        // SAFETY: as above, borrowed exclusively; every pattern of bytes is a word.
+        unsafe { std::slice::from_raw_parts_mut(self.words.as_mut_ptr().cast(), self.words.len() * WORD) }
     }
 
     pub(crate) fn record(&self, group: u32) -> &[u8] {
         let start = group as usize * self.stride();
-        &self.bytes.as_slice()[start..start + self.stride()]
+        &self.bytes()[start..start + self.stride()]
     }
 
     pub(crate) fn record_mut(&mut self, group: u32) -> &mut [u8] {
         let stride = self.stride();
         let start = group as usize * stride;
-        &mut self.bytes.as_slice_mut()[start..start + stride]
+        &mut self.bytes_mut()[start..start + stride]
     }
 
     /// Bytes held.
     pub(crate) fn size(&self) -> usize {
-        self.bytes.capacity()
+        self.words.capacity() * WORD
     }
 }
 

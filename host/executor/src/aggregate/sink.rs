@@ -56,7 +56,7 @@ impl WorkerTable {
         };
         let mut table = Self {
             keys,
-            records: Records::new(&spec.initial),
+            records: Records::new(&spec.initial)?,
             accumulators: accumulators(spec, library)?,
             reservation: Some(reservation),
             rows: 0,

@@ -152,3 +152,25 @@ fn a_sum_that_does_not_fit_is_an_error() {
     let error = harness.rows(&root).unwrap_err();
     assert_eq!(error.code(), nyala_schema::ErrorCode::NumericOverflow, "{error:?}");
 }
+
+/// More groups than a worker keeps in one table when hardly any two rows have the same key.
+#[test]
+fn groups_beyond_the_cache() {
+    let harness = Harness::new();
+    for keys in [[Kind::Sparse, Kind::Sparse], [Kind::Text, Kind::Int]] {
+        let table = table(&keys, 300_000, 3000, 0, 13);
+        let scan = harness.scan(&table);
+        let sum = call("sum", vec![column(&scan, 2)], DataType::Int64);
+        let root = aggregate(vec![column(&scan, 0), column(&scan, 1)], vec![sum], scan);
+        let mut groups: BTreeMap<Row, Option<i64>> = BTreeMap::new();
+        for row in &table.rows {
+            let sum = groups.entry(row[..2].to_vec()).or_default();
+            if let Some(value) = row[2] {
+                *sum = Some(sum.unwrap_or(0) + value);
+            }
+        }
+        let expected: Vec<Row> = groups.into_iter().map(|(key, sum)| [key, vec![sum]].concat()).collect();
+        assert!(expected.len() > 280_000);
+        assert_eq!(harness.sorted(&root).unwrap(), shown(&table.kinds, &expected), "{keys:?}");
+    }
+}

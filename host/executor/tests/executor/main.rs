@@ -6,5 +6,4 @@ mod join;
 mod lifecycle;
 mod other;
 mod sort;
-mod speed;
 mod table;
