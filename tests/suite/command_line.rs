@@ -71,6 +71,7 @@ fn statements_come_from_everywhere() {
     .unwrap();
     assert_eq!(succeeds(&["--format", "csv", "-f", file.to_str().unwrap()]), "m\n8\n");
     assert_eq!(succeeds(&["--format", "csv", "-c", "SELECT 1 AS a", "-c", "SELECT 2 AS a"]), "a\n1\na\n2\n");
+    assert_eq!(succeeds(&["--format", "csv", "-c", "-- a comment first\nSELECT 1 AS a"]), "a\n1\n");
     let output = with_input(&["--format", "csv"], "SELECT 3 AS a;\nSELECT 4 AS b");
     assert_eq!(stdout(&output), "a\n3\nb\n4\n", "{}", stderr(&output));
 }

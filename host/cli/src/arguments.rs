@@ -74,7 +74,13 @@ Example:
 #[derive(Args)]
 pub struct SqlArguments {
     /// Run this SQL (one statement or several) or shell command; may be repeated
-    #[arg(short = 'c', long = "command", value_name = "SQL", help_heading = "What to run")]
+    #[arg(
+        short = 'c',
+        long = "command",
+        value_name = "SQL",
+        allow_hyphen_values = true,
+        help_heading = "What to run"
+    )]
     pub commands: Vec<String>,
     /// Run the statements of this file; may be repeated, `-` is standard input
     #[arg(short = 'f', long = "file", value_name = "FILE", help_heading = "What to run")]
