@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use bytes::Bytes;
@@ -32,6 +32,8 @@ pub struct ParquetFooter {
     pub leaves: Vec<Option<usize>>,
     /// By row group and leaf; `None` when the chunk is not wholly dictionary-encoded.
     dictionaries: Mutex<HashMap<(usize, usize), Option<DictionaryInfo>>>,
+    /// The metadata with page indexes, read when a scan first filters; `None` when the file has none.
+    indexed: OnceLock<Option<ParquetMetaData>>,
 }
 
 impl ParquetFooter {
@@ -64,7 +66,15 @@ impl ParquetFooter {
             guarded(&path, || ArrowReaderMetadata::try_new(Arc::clone(&metadata), hinted)).unwrap_or(reading);
         let leaves = flat_leaves(&metadata);
         check_rows(&path, &metadata)?;
-        Ok(Self { path, metadata, schema, reading, leaves, dictionaries: Mutex::default() })
+        Ok(Self {
+            path,
+            metadata,
+            schema,
+            reading,
+            leaves,
+            dictionaries: Mutex::default(),
+            indexed: OnceLock::new(),
+        })
     }
 
     /// The column of that name; an exact match before one that differs in case.
@@ -103,6 +113,18 @@ impl ParquetFooter {
                 learnt
             }
         }
+    }
+
+    /// The metadata with its page indexes; `None` when the file has none. A damaged index is none: it only helps.
+    pub fn page_index(&self, file: &FileHandle) -> Option<&ParquetMetaData> {
+        let read = || {
+            let mut reader = ParquetMetaDataReader::new_with_metadata(self.metadata.as_ref().clone())
+                .with_page_index_policy(PageIndexPolicy::Optional);
+            reader.read_page_indexes(&PositionedFile(file.clone()))?;
+            reader.finish()
+        };
+        let indexed = self.indexed.get_or_init(|| guarded(&self.path, read).ok());
+        indexed.as_ref().filter(|metadata| metadata.column_index().is_some())
     }
 
     fn memory_size(&self) -> usize {

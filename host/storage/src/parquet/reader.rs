@@ -1,5 +1,6 @@
 //! The batches of one row group, each column read from the file when it is first asked for.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt32Array};
@@ -47,6 +48,8 @@ pub struct RowGroupReader {
     file: FileHandle,
     group: usize,
     rows: usize,
+    /// The rows that are wanted, the next ones last.
+    ranges: Vec<Range<usize>>,
     start: usize,
     length: usize,
     columns: Vec<Column>,
@@ -54,17 +57,20 @@ pub struct RowGroupReader {
 }
 
 impl RowGroupReader {
+    /// `ranges`: the rows that are wanted, ascending; rows between them are passed over.
     pub fn new(
         footer: Arc<ParquetFooter>,
         file: FileHandle,
         group: usize,
+        mut ranges: Vec<Range<usize>>,
         sources: &[ColumnSource],
         pool: Arc<BufferPool>,
     ) -> Self {
         let rows = footer.metadata.row_groups().get(group).map_or(0, |group| group.num_rows());
         let columns = sources.iter().cloned().map(Column::Unopened).collect();
         let rows = usize::try_from(rows).unwrap_or(0);
-        Self { footer, file, group, rows, start: 0, length: 0, columns, pool }
+        ranges.reverse();
+        Self { footer, file, group, rows, ranges, start: 0, length: 0, columns, pool }
     }
 
     fn opened(&mut self, index: usize) -> Result<&mut Column> {
@@ -112,8 +118,14 @@ impl RowGroupReader {
 
 impl MorselReader for RowGroupReader {
     fn next_batch(&mut self, rows_max: usize) -> Result<usize> {
-        self.start += self.length;
-        self.length = rows_max.min(self.rows - self.start);
+        (self.start, self.length) = (self.start + self.length, 0);
+        if self.ranges.last().is_some_and(|range| range.end <= self.start) {
+            self.ranges.pop();
+        }
+        if let Some(range) = self.ranges.last() {
+            self.start = self.start.max(range.start);
+            self.length = rows_max.min(range.end.min(self.rows).saturating_sub(self.start));
+        }
         Ok(self.length)
     }
 

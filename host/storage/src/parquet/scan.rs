@@ -1,11 +1,12 @@
 //! A scan over Parquet files: which row groups, and where each output column comes from.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::datatypes::DataType;
 use nyala_schema::scan::{FileEntry, TableScan};
-use nyala_schema::{Error, Result};
+use nyala_schema::{Error, Expr, Result};
 
 use crate::file::FileHandle;
 use crate::layout::{Constant, OutputColumn, output_columns};
@@ -14,6 +15,7 @@ use crate::resolve::normalised_type;
 use crate::scanner::{Morsel, MorselReader, Scanner};
 
 use super::footer::ParquetFooter;
+use super::pages::{ColumnPages, row_ranges};
 use super::pool::BufferPool;
 use super::reader::{ColumnSource, RowGroupReader};
 use super::statistics::chunk_bounds;
@@ -24,6 +26,7 @@ pub struct ParquetScanner {
     /// File and row group of each morsel, by `Morsel::index`.
     places: Vec<(usize, usize)>,
     columns: Vec<OutputColumn>,
+    filters: Vec<Expr>,
     bytes_read: Arc<AtomicU64>,
     pool: Arc<BufferPool>,
 }
@@ -52,6 +55,7 @@ impl ParquetScanner {
             morsels: Vec::new(),
             places: Vec::new(),
             columns,
+            filters: scan.filters.clone(),
             bytes_read: Arc::default(),
             pool: Arc::default(),
         };
@@ -103,6 +107,25 @@ impl ParquetScanner {
             }
             None => Bounds::default(),
         }
+    }
+
+    /// The rows of a row group that the filters leave by the bounds of its pages.
+    fn row_ranges(&self, file: &ScanFile, handle: &FileHandle, group: usize) -> Vec<Range<usize>> {
+        let metadata = file.footer.metadata.row_groups().get(group);
+        let rows = metadata.map_or(0, |group| usize::try_from(group.num_rows()).unwrap_or(0));
+        if self.filters.is_empty() {
+            return std::iter::once(0..rows).collect();
+        }
+        let Some(indexed) = file.footer.page_index(handle) else { return std::iter::once(0..rows).collect() };
+        let pages = |column: usize| {
+            let Some(ColumnSource::Stored { root, .. }) = file.sources.get(column) else { return None };
+            let data_type = file.footer.schema.field(*root).data_type();
+            if !same_order(&normalised_type(data_type), &self.columns.get(column)?.logical) {
+                return None;
+            }
+            ColumnPages::find(indexed, group, (*file.footer.leaves.get(*root)?)?, data_type)
+        };
+        row_ranges(&self.filters, rows, &pages, &|column| self.bounds(file, group, column))
     }
 
     fn place(&self, morsel: &Morsel) -> Result<(&ScanFile, usize)> {
@@ -158,8 +181,9 @@ impl Scanner for ParquetScanner {
     fn read(&self, morsel: &Morsel) -> Result<Box<dyn MorselReader>> {
         let (file, group) = self.place(morsel)?;
         let handle = FileHandle::open_entry(&file.entry, &self.bytes_read)?;
-        let pool = Arc::clone(&self.pool);
-        Ok(Box::new(RowGroupReader::new(Arc::clone(&file.footer), handle, group, &file.sources, pool)))
+        let ranges = self.row_ranges(file, &handle, group);
+        let (footer, pool) = (Arc::clone(&file.footer), Arc::clone(&self.pool));
+        Ok(Box::new(RowGroupReader::new(footer, handle, group, ranges, &file.sources, pool)))
     }
 
     fn bytes_read(&self) -> u64 {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::*;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use nyala_schema::expr::CompareOp;
 use nyala_schema::scan::{ScanSource, TableScan};
 use nyala_schema::{ErrorCode, Expr, Value};
@@ -165,6 +165,40 @@ fn row_groups_are_pruned_and_statistics_hold() {
     assert_eq!(scanner.bytes_read(), before, "columns that are not asked for are not read");
     reader.column(1).unwrap();
     assert!(scanner.bytes_read() > before);
+}
+
+/// One row group of 10,000 rows in pages of 1,000; the other column's pages are cut elsewhere.
+#[test]
+fn pages_are_pruned_within_a_row_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.parquet");
+    let wide: Vec<String> = (0..10_000).map(|n| format!("{n:0>200}")).collect();
+    let text: ArrayRef = Arc::new(arrow::array::StringArray::from(wide));
+    let rows = batch(vec![("n", ints(0..10_000)), ("s", text)]);
+    let properties = parquet::file::properties::WriterProperties::builder()
+        .set_data_page_row_count_limit(1_000)
+        .set_write_batch_size(100)
+        .set_dictionary_enabled(false)
+        .build();
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, rows.schema(), Some(properties)).unwrap();
+    writer.write(&rows).unwrap();
+    writer.close().unwrap();
+    let (storage, files) = (Storage::new(), resolve(&path).unwrap());
+    let read = |filters| read_scan(&storage, &scan_of(&files, vec![0, 1], filters), 4_000).unwrap();
+    let kept = |filters| read(filters)[0].as_primitive::<Int64Type>().values().to_vec();
+
+    let some = kept(vec![
+        compare(CompareOp::GreaterOrEqual, 0, Value::int64(2_500)),
+        compare(CompareOp::Less, 0, Value::int64(4_000)),
+    ]);
+    assert_eq!(some, (2_000..4_000).collect::<Vec<_>>(), "the two pages that can hold such rows, whole");
+    assert_eq!(kept(vec![compare(CompareOp::NotEqual, 0, Value::int64(7))]).len(), 10_000);
+    let columns = read(vec![compare(CompareOp::Equal, 0, Value::int64(9_999))]);
+    let (numbers, texts) = (columns[0].as_primitive::<Int64Type>(), columns[1].as_string_view());
+    assert_eq!(numbers.len(), 1_000);
+    let agree = numbers.values().iter().zip(texts.iter()).all(|(n, s)| s.unwrap().parse() == Ok(*n));
+    assert!(agree, "both columns stand at the same rows");
 }
 
 #[test]
