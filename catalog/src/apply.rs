@@ -21,6 +21,7 @@ pub fn apply(snapshot: &Snapshot, command: &Command) -> Result<Snapshot> {
             create(&mut next, name, definition, *on_conflict)?;
         }
         Command::DropTable { name, if_exists, kind } => drop_table(&mut next, name, *if_exists, *kind)?,
+        other => return Err(Error::unsupported(format!("{other:?} cannot be applied yet"))),
     }
     Ok(next)
 }

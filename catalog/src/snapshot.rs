@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use nyala_schema::function::{FunctionDefinition, FunctionName, ModuleDefinition, OperatorDefinition};
 use nyala_schema::table::{TableDefinition, TableName};
 use nyala_schema::{Result, wire};
 
@@ -12,6 +13,10 @@ pub struct Snapshot {
     /// Commands applied since the beginning.
     pub version: u64,
     pub tables: BTreeMap<TableName, Arc<TableDefinition>>,
+    /// The overloads of each name.
+    pub functions: BTreeMap<FunctionName, Vec<Arc<FunctionDefinition>>>,
+    pub operators: BTreeMap<String, Arc<OperatorDefinition>>,
+    pub modules: BTreeMap<String, Arc<ModuleDefinition>>,
 }
 
 impl Snapshot {
@@ -31,6 +36,6 @@ impl Snapshot {
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let (version, tables) = wire::decode_snapshot(bytes)?;
         let tables = tables.into_iter().map(|(name, definition)| (name, Arc::new(definition))).collect();
-        Ok(Self { version, tables })
+        Ok(Self { version, tables, ..Self::default() })
     }
 }

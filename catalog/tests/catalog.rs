@@ -20,7 +20,12 @@ fn external(location: &str) -> TableDefinition {
 
 fn view() -> TableDefinition {
     let schema = Arc::new(Schema::new(vec![Field::new("b", DataType::Utf8View, false)]));
-    TableDefinition::View { sql: "SELECT 'x' AS b".into(), columns: Some(vec!["b".into()]), schema }
+    TableDefinition::View {
+        sql: "SELECT 'x' AS b".into(),
+        columns: Some(vec!["b".into()]),
+        schema,
+        uses: vec![],
+    }
 }
 
 fn create(name: &str, definition: TableDefinition, on_conflict: OnConflict) -> Command {

@@ -31,6 +31,17 @@ codes! {
     UndefinedColumn = "42703";
     UndefinedFunction = "42883";
     UndefinedObject = "42704";
+    DuplicateFunction = "42723";
+    DuplicateObject = "42710";
+    AmbiguousFunction = "42725";
+    /// A module that is no module, lacks what was said of it, or asks for what no guest gets.
+    InvalidModule = "42P13";
+    /// User code that trapped, failed, or gave what is no result.
+    GuestFailed = "38000";
+    /// User code that used more time or memory than it may.
+    GuestLimit = "38001";
+    /// User code that failed so often that it is not called any more.
+    Quarantined = "55000";
     DuplicateTable = "42P07";
     DuplicateColumn = "42701";
     AmbiguousColumn = "42702";

@@ -4,6 +4,7 @@ use std::fmt;
 
 use arrow::datatypes::DataType;
 
+use crate::guest::Callee;
 use crate::value::Value;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,9 +89,9 @@ pub enum Expr {
         values: Vec<Value>,
         negated: bool,
     },
-    /// A function of the library, by its canonical name.
+    /// A function of the library, or of a user.
     Call {
-        function: String,
+        function: Callee,
         arguments: Vec<Expr>,
         data_type: DataType,
         nullable: bool,

@@ -1,13 +1,15 @@
 //! The nouns that the compiler and the runtime share, and their wire form.
 //!
 //! Reading order: [`id`], [`value`], [`expr`], [`scan`], [`operator`], [`fragment`] describe a plan;
-//! [`table`], [`command`], [`statistics`], [`lookup`] describe what exists; [`error`] and [`option`]
+//! [`guest`] is uploaded code in plans; [`table`], [`function`], [`command`], [`statistics`], [`lookup`] describe what exists; [`error`] and [`option`]
 //! are used by all; [`wire`] is the only place that knows Cap'n Proto.
 
 pub mod command;
 pub mod error;
 pub mod expr;
 pub mod fragment;
+pub mod function;
+pub mod guest;
 pub mod id;
 pub mod lookup;
 pub mod operator;
@@ -21,5 +23,6 @@ pub mod wire;
 pub use error::{Error, ErrorCode, Result};
 pub use expr::Expr;
 pub use fragment::Fragment;
+pub use guest::Callee;
 pub use operator::{Operator, OperatorKind};
 pub use value::Value;

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 
 use crate::error::Result;
+use crate::function::{FunctionDefinition, OperatorDefinition};
+use crate::guest::GuestFunction;
 use crate::scan::ScanSource;
 use crate::statistics::TableStatistics;
 
@@ -36,3 +39,30 @@ pub trait TableLookup: Send + Sync {
     /// All names, for near-misses and completion.
     fn table_names(&self) -> Vec<String>;
 }
+
+/// The user-defined functions and operators of the same snapshot.
+pub trait FunctionLookup: Send + Sync {
+    /// All overloads of a name, of any kind.
+    fn functions(&self, name: &str) -> Vec<Arc<FunctionDefinition>>;
+
+    fn operator(&self, name: &str) -> Option<Arc<OperatorDefinition>>;
+
+    /// All names of functions and operators, for near-misses and completion.
+    fn function_names(&self) -> Vec<String>;
+
+    /// Runs a scalar function now: planning folds calls of immutable functions over constants.
+    ///
+    /// # Errors
+    /// Those of the function.
+    fn evaluate(
+        &self,
+        function: &Arc<GuestFunction>,
+        arguments: &[ArrayRef],
+        rows: usize,
+    ) -> Result<ArrayRef>;
+}
+
+/// Everything that the compiler may ask.
+pub trait World: TableLookup + FunctionLookup {}
+
+impl<W: TableLookup + FunctionLookup> World for W {}

@@ -1,11 +1,13 @@
 //! The physical operators of a fragment, as a tree of data.
 
 use std::fmt;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 
 use crate::expr::{Expr, write_list};
+use crate::guest::{Callee, GuestFunction, GuestOperator};
 use crate::id::{FragmentId, OperatorId, RuntimeFilterId};
 use crate::scan::TableScan;
 use crate::value::Value;
@@ -78,6 +80,15 @@ pub enum OperatorKind {
     },
     /// Fails when there is more than one input row (scalar subqueries).
     AtMostOneRow,
+    /// Every input row once for each row that the function gives for it: the input's columns, then the function's.
+    TableFunction {
+        function: Arc<GuestFunction>,
+        arguments: Vec<Expr>,
+    },
+    /// A user's operator over any number of inputs, each cut into partitions and ordered within them. Without
+    /// `partition_by` an input is one partition; with several inputs, partitions of equal keys go together. Output: the first
+    /// input's columns if the operator hands them on, then its own.
+    Guest(GuestCall),
 
     // Two inputs: the first is probed, the second built.
     HashJoin(HashJoin),
@@ -98,6 +109,21 @@ pub enum OperatorKind {
     RecursionInput {
         id: u32,
     },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct GuestCall {
+    pub operator: Arc<GuestOperator>,
+    /// In the order of the operator's parameters, in their types.
+    pub parameters: Vec<Value>,
+    /// One for each input.
+    pub inputs: Vec<GuestInput>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct GuestInput {
+    pub partition_by: Vec<Expr>,
+    pub order_by: Vec<SortKey>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,8 +197,8 @@ pub enum AggregateMode {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct AggregateCall {
-    /// Canonical name: `sum`, `count`, `avg`, `array_agg`, …; `count` without arguments counts rows.
-    pub function: String,
+    /// `sum`, `count`, `avg`, `array_agg`, …, or a user's; `count` without arguments counts rows.
+    pub function: Callee,
     pub arguments: Vec<Expr>,
     pub distinct: bool,
     pub filter: Option<Expr>,
@@ -191,7 +217,7 @@ pub struct SortKey {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct WindowCall {
-    pub function: String,
+    pub function: Callee,
     /// An aggregate used as a window function, or a window function proper.
     pub is_aggregate: bool,
     pub arguments: Vec<Expr>,
@@ -309,6 +335,12 @@ impl fmt::Display for OperatorKind {
                 f.write_str("]")
             }
             Self::AtMostOneRow => f.write_str("AtMostOneRow"),
+            Self::TableFunction { function, arguments } => {
+                write!(f, "TableFunction {function}(")?;
+                write_list(f, arguments)?;
+                f.write_str(")")
+            }
+            Self::Guest(call) => write!(f, "{call}"),
             Self::HashJoin(join) => write!(f, "{join}"),
             Self::NestedLoopJoin { kind, condition } => {
                 write!(f, "NestedLoopJoin {kind:?}")?;
@@ -358,6 +390,23 @@ impl fmt::Display for HashJoin {
         }
         for (filter, key) in &self.runtime_filters {
             write!(f, " makes {filter}(key {key})")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for GuestCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Operator {}(", self.operator)?;
+        let parameters = self.operator.parameters.iter().zip(&self.parameters);
+        write_list(f, parameters.map(|(parameter, value)| format!("{} => {value}", parameter.name)))?;
+        f.write_str(")")?;
+        for input in &self.inputs {
+            f.write_str(" partition=[")?;
+            write_list(f, &input.partition_by)?;
+            f.write_str("] order=[")?;
+            write_list(f, &input.order_by)?;
+            f.write_str("]")?;
         }
         Ok(())
     }

@@ -10,11 +10,15 @@ pub enum BackendChoice {
     Interpreter,
     /// Native from the first batch; waits for the compiler.
     Native,
+    /// Generated WASM from the first batch; waits for the compiler.
+    Wasm,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     pub backend: BackendChoice,
+    /// Everything is also interpreted, and a difference is an error.
+    pub verify_backends: bool,
     /// Worker threads of one query.
     pub threads: usize,
     /// Bytes that one query's operators may hold.
@@ -31,6 +35,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             backend: BackendChoice::Auto,
+            verify_backends: false,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             memory_limit: DEFAULT_MEMORY_LIMIT,
             batch_rows: DEFAULT_BATCH_ROWS,
@@ -58,17 +63,24 @@ pub struct OptionInfo {
 pub const OPTIONS: &[OptionInfo] = &[
     OptionInfo {
         name: "backend",
-        description: "how pipelines run: auto, interpreter or native",
+        description: "how pipelines run: auto, interpreter, native or wasm",
         get: |options| format!("{:?}", options.backend).to_lowercase(),
         set: |options, text| {
             options.backend = match text.to_lowercase().as_str() {
                 "auto" => BackendChoice::Auto,
                 "interpreter" => BackendChoice::Interpreter,
                 "native" => BackendChoice::Native,
-                _ => return Err("one of auto, interpreter, native".into()),
+                "wasm" => BackendChoice::Wasm,
+                _ => return Err("one of auto, interpreter, native, wasm".into()),
             };
             Ok(())
         },
+    },
+    OptionInfo {
+        name: "verify_backends",
+        description: "whether everything is also interpreted and compared: on or off",
+        get: |options| on_off(options.verify_backends),
+        set: |options, text| set_switch(&mut options.verify_backends, text),
     },
     OptionInfo {
         name: "threads",

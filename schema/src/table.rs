@@ -13,8 +13,9 @@ pub enum TableDefinition {
     External(ExternalTable),
     /// Rows kept in memory; they end with the process.
     Memory { schema: SchemaRef, version: u64 },
-    /// A query under a name, as SQL text, with the columns it had when it was made.
-    View { sql: String, columns: Option<Vec<String>>, schema: SchemaRef },
+    /// A query under a name, as SQL text, with the columns it had when it was made. `uses` names the user-defined
+    /// functions and operators in it.
+    View { sql: String, columns: Option<Vec<String>>, schema: SchemaRef, uses: Vec<String> },
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -4,6 +4,7 @@ mod arrow_data;
 mod catalog;
 mod expr;
 mod fragment;
+mod guest;
 mod operator;
 mod scan;
 

@@ -19,7 +19,7 @@ struct TableDefinition {
   union {
     external :group { format @1 :Plan.FileFormat; location @2 :Text; partitionColumns @3 :UInt32; }
     memory @4 :UInt64;
-    view :group { sql @5 :Text; columns @6 :List(Text); hasColumns @7 :Bool; }
+    view :group { sql @5 :Text; columns @6 :List(Text); hasColumns @7 :Bool; uses @8 :List(Text); }
   }
 }
 

@@ -39,6 +39,8 @@ struct Operator {
     union @24 :Void;
     recursion :group { distinct @25 :Bool; id @26 :UInt32; }
     recursionInput @27 :UInt32;
+    tableFunction :group { function @28 :GuestFunction; arguments @29 :List(Expr); }
+    guest @30 :GuestCall;
   }
 }
 
@@ -74,7 +76,8 @@ struct Expr {
     like :group { escape @14 :UInt32; negated @15 :Bool; caseInsensitive @16 :Bool; }
     # One array with all values.
     inList :group { values @17 :Data; listNegated @18 :Bool; }
-    call :group { function @19 :Text; volatility @20 :Volatility; }
+    # `guest` is set for a user's function, and `function` is empty then; so everywhere.
+    call :group { function @19 :Text; volatility @20 :Volatility; guest @21 :GuestFunction; }
   }
 }
 
@@ -96,6 +99,7 @@ struct AggregateCall {
   ignoreNulls @5 :Bool;
   type @6 :Data;
   nullable @7 :Bool;
+  guest @8 :GuestFunction;
 }
 
 struct Window {
@@ -116,6 +120,7 @@ struct WindowCall {
   ignoreNulls @8 :Bool;
   type @9 :Data;
   nullable @10 :Bool;
+  guest @11 :GuestFunction;
 }
 enum FrameUnits { rows @0; range @1; groups @2; }
 struct FrameBound {
@@ -186,3 +191,47 @@ struct FileEntry {
   # One batch of one row, a column for each partition column.
   partitionValues @3 :List(Data);
 }
+
+# Code that a user uploaded: an export of the module whose bytes have this SHA-256.
+struct GuestCode {
+  name @0 :Text;
+  version @1 :UInt32;
+  module @2 :Data;
+  export @3 :Text;
+  limits @4 :GuestLimits;
+}
+struct GuestLimits { memoryBytes @0 :UInt64; timePerBatchMs @1 :UInt32; onError @2 :OnError; }
+enum OnError { fail @0; null @1; }
+enum Tier { row @0; batch @1; }
+
+# `signature` is a schema: the arguments, then the result.
+struct GuestFunction {
+  code @0 :GuestCode;
+  tier @1 :Tier;
+  signature @2 :Data;
+  strict @3 :Bool;
+  volatility @4 :Volatility;
+  cost @5 :UInt32;
+  rowsPerRow @6 :UInt32;
+}
+
+# `columns` and `parameterTypes` are schemas.
+struct GuestOperator {
+  code @0 :GuestCode;
+  inputs @1 :List(OperatorInput);
+  parameterTypes @2 :Data;
+  output @3 :OperatorOutput;
+  columns @4 :Data;
+  rowsPerRow @5 :UInt32;
+  cost @6 :UInt32;
+  keepsOrder @7 :Bool;
+}
+struct OperatorInput { name @0 :Text; needsPartition @1 :Bool; needsOrder @2 :Bool; readsAll @3 :Bool; }
+enum OperatorOutput { extends @0; columns @1; likeInput @2; }
+
+struct GuestCall {
+  operator @0 :GuestOperator;
+  parameters @1 :List(Data);
+  inputs @2 :List(GuestInput);
+}
+struct GuestInput { partitionBy @0 :List(Expr); orderBy @1 :List(SortKey); }

@@ -181,6 +181,9 @@ impl Preparer<'_> {
             }
             Op::Call { function, arguments, volatility } => {
                 let types = arguments.iter().map(|id| self.type_of(*id)).collect::<Result<Vec<Type>>>()?;
+                let Some(function) = function.library() else {
+                    return Err(Error::unsupported(format!("{function} cannot be called yet")));
+                };
                 let callee = Callee::find(function, &types, ty, self.config)?;
                 Operation::Call { callee, volatile: *volatility == Volatility::Volatile }
             }

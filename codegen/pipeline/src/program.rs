@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
-use nyala_schema::Value;
 use nyala_schema::expr::{ArithmeticOp, CompareOp, Volatility};
+use nyala_schema::{Callee, Value};
 
 /// A value computed by one statement; numbered from 0 in order of definition over all nested blocks, an `If` after what
 /// is in its blocks.
@@ -138,9 +138,9 @@ pub enum Op {
         set: u32,
         negated: bool,
     },
-    /// A function of the library.
+    /// A function of the library, or of a user.
     Call {
-        function: String,
+        function: Callee,
         arguments: Vec<ValueId>,
         volatility: Volatility,
     },

@@ -100,6 +100,8 @@ fn is_local(operator: &Operator) -> bool {
         | OperatorKind::Limit { .. }
         | OperatorKind::Window { .. }
         | OperatorKind::AtMostOneRow
+        | OperatorKind::TableFunction { .. }
+        | OperatorKind::Guest(_)
         | OperatorKind::HashJoin(_)
         | OperatorKind::NestedLoopJoin { .. }
         | OperatorKind::Union
@@ -120,14 +122,15 @@ fn replace_by_receiver(operator: &mut Operator, next_id: u32) -> Operator {
 }
 
 fn is_splittable(call: &AggregateCall) -> bool {
-    let is_known = matches!(call.function.as_str(), "sum" | "count" | "min" | "max" | "avg");
+    let is_known =
+        matches!(call.function.library().unwrap_or_default(), "sum" | "count" | "min" | "max" | "avg");
     is_known && !call.distinct && call.order_by.is_empty()
 }
 
 fn partial_schema(schema: &SchemaRef, keys: usize, calls: &[AggregateCall]) -> SchemaRef {
     let mut fields: Vec<FieldRef> = schema.fields()[..keys].to_vec();
     for (call, field) in calls.iter().zip(&schema.fields()[keys..]) {
-        if call.function == "avg" {
+        if call.function.is("avg") {
             let sum = call.arguments.first().map_or(DataType::Float64, Expr::data_type);
             fields.push(Arc::new(Field::new(format!("{} sum", field.name()), sum, true)));
             fields.push(Arc::new(Field::new(format!("{} count", field.name()), DataType::Int64, false)));

@@ -51,6 +51,16 @@ fn check(operator: &Operator) -> Result<()> {
             let is_there = |index: usize| index < output.fields().len();
             expect(columns.iter().all(|column| is_there(column.index)), "unnested column")
         }
+        OperatorKind::TableFunction { arguments, .. } => {
+            arguments.iter().try_for_each(|argument| expression(argument, &inputs))
+        }
+        OperatorKind::Guest(call) => {
+            expect(call.inputs.len() == inputs.len(), "table arguments of an operator")?;
+            call.inputs.iter().zip(&inputs).try_for_each(|(input, schema)| {
+                let keys = input.partition_by.iter().chain(input.order_by.iter().map(|key| &key.expr));
+                keys.into_iter().try_for_each(|key| expression(key, &[*schema]))
+            })
+        }
         OperatorKind::HashJoin(join) => {
             hash_join(join, &inputs)?;
             joined(join.kind, &inputs, output)
@@ -90,11 +100,12 @@ fn arity(kind: &OperatorKind) -> Option<usize> {
         | OperatorKind::Limit { .. }
         | OperatorKind::Window { .. }
         | OperatorKind::Unnest { .. }
+        | OperatorKind::TableFunction { .. }
         | OperatorKind::AtMostOneRow => Some(1),
         OperatorKind::HashJoin(_) | OperatorKind::NestedLoopJoin { .. } | OperatorKind::Recursion { .. } => {
             Some(2)
         }
-        OperatorKind::Union => None,
+        OperatorKind::Union | OperatorKind::Guest(_) => None,
     }
 }
 

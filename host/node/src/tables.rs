@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::array::ArrayRef;
 use arrow::datatypes::Schema;
 use nyala_catalog::Snapshot;
 use nyala_executor::Scans;
-use nyala_schema::Result;
-use nyala_schema::lookup::{ResolvedTable, TableContent, TableLookup};
+use nyala_schema::function::{FunctionDefinition, OperatorDefinition};
+use nyala_schema::guest::GuestFunction;
+use nyala_schema::lookup::{FunctionLookup, ResolvedTable, TableContent, TableLookup};
 use nyala_schema::scan::{ScanSource, TableScan};
 use nyala_schema::table::{ExternalTable, TableDefinition};
+use nyala_schema::{Error, Result};
 use nyala_storage::{Scanner, Storage};
 
 /// The tables that one statement sees. Files are listed once, however often a query names them.
@@ -83,6 +86,24 @@ impl TableLookup for Tables {
 
     fn table_names(&self) -> Vec<String> {
         self.snapshot.tables.keys().cloned().collect()
+    }
+}
+
+impl FunctionLookup for Tables {
+    fn functions(&self, name: &str) -> Vec<Arc<FunctionDefinition>> {
+        self.snapshot.functions.get(name).cloned().unwrap_or_default()
+    }
+
+    fn operator(&self, name: &str) -> Option<Arc<OperatorDefinition>> {
+        self.snapshot.operators.get(name).cloned()
+    }
+
+    fn function_names(&self) -> Vec<String> {
+        self.snapshot.functions.keys().chain(self.snapshot.operators.keys()).cloned().collect()
+    }
+
+    fn evaluate(&self, function: &Arc<GuestFunction>, _: &[ArrayRef], _: usize) -> Result<ArrayRef> {
+        Err(Error::unsupported(format!("{function} cannot be run yet")))
     }
 }
 

@@ -29,6 +29,7 @@ pub fn encode_command(value: &Command) -> Result<Vec<u8>> {
             drop.set_if_exists(*if_exists);
             drop.set_kind(drop_to_wire(*kind));
         }
+        other => return Err(crate::Error::unsupported(format!("{other:?} has no wire form yet"))),
     }
     Ok(to_bytes(&message))
 }
@@ -95,15 +96,13 @@ fn encode_definition(value: &TableDefinition, mut builder: table_definition::Bui
             external.set_partition_columns(count(table.partition_columns));
         }
         TableDefinition::Memory { version, .. } => builder.set_memory(*version),
-        TableDefinition::View { sql, columns, .. } => {
+        TableDefinition::View { sql, columns, uses, .. } => {
             let mut view = builder.init_view();
             view.set_sql(sql);
             view.set_has_columns(columns.is_some());
             let names = columns.as_deref().unwrap_or_default();
-            let mut list = view.init_columns(count(names.len()));
-            for (index, name) in names.iter().enumerate() {
-                list.set(count(index), name);
-            }
+            encode_texts(names, view.reborrow().init_columns(count(names.len())));
+            encode_texts(uses, view.init_uses(count(uses.len())));
         }
     }
     Ok(())
@@ -120,13 +119,23 @@ fn decode_definition(reader: table_definition::Reader<'_>) -> Result<TableDefini
         }),
         table_definition::Memory(version) => TableDefinition::Memory { schema, version },
         table_definition::View(view) => {
-            let names =
-                view.get_columns()?.iter().map(|name| Ok(name?.to_string()?)).collect::<Result<Vec<_>>>()?;
+            let names = decode_texts(view.get_columns()?)?;
             TableDefinition::View {
                 schema,
                 sql: view.get_sql()?.to_string()?,
                 columns: view.get_has_columns().then_some(names),
+                uses: decode_texts(view.get_uses()?)?,
             }
         }
     })
+}
+
+fn encode_texts(texts: &[String], mut list: capnp::text_list::Builder<'_>) {
+    for (index, text) in texts.iter().enumerate() {
+        list.set(count(index), text);
+    }
+}
+
+fn decode_texts(list: capnp::text_list::Reader<'_>) -> Result<Vec<String>> {
+    list.iter().map(|text| Ok(text?.to_string()?)).collect()
 }

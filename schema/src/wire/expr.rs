@@ -4,9 +4,10 @@ use arrow::datatypes::DataType;
 
 use super::arrow_data::{decode_array, decode_type, decode_value, encode_array, encode_type, encode_value};
 use super::generated::plan_capnp::{self as wire, expr, optional_expr};
-use super::{count, enum_pairs};
+use super::{count, enum_pairs, guest};
 use crate::error::{Error, Result};
 use crate::expr::{ArithmeticOp, CompareOp, Expr, Volatility};
+use crate::guest::Callee;
 use crate::value::Value;
 
 enum_pairs!(
@@ -82,8 +83,11 @@ pub(super) fn encode(value: &Expr, mut builder: expr::Builder<'_>) -> Result<()>
         }
         Expr::Call { function, volatility, .. } => {
             let mut call = builder.init_call();
-            call.set_function(function);
             call.set_volatility(volatility_to_wire(*volatility));
+            match function {
+                Callee::Library(name) => call.set_function(name),
+                Callee::Guest(function) => guest::encode_function(function, call.init_guest())?,
+            }
         }
     }
     Ok(())
@@ -127,7 +131,10 @@ pub(super) fn decode(reader: expr::Reader<'_>) -> Result<Expr> {
             Expr::InList { input: next()?, values, negated: list.get_list_negated() }
         }
         expr::Call(call) => Expr::Call {
-            function: call.get_function()?.to_string()?,
+            function: guest::decode_callee(
+                call.get_function()?.to_string()?,
+                call.has_guest().then(|| call.get_guest()).transpose()?,
+            )?,
             volatility: volatility_from_wire(call.get_volatility()?),
             arguments: arguments.collect(),
             data_type,

@@ -1,14 +1,17 @@
 //! Operators.
 
+use std::sync::Arc;
+
 use super::arrow_data::{decode_array, decode_batch, decode_schema, decode_type};
 use super::arrow_data::{encode_array, encode_batch, encode_schema, encode_type};
 use super::generated::plan_capnp::{
     self as wire, aggregate_call, frame_bound, hash_join, operator, sort_key, window_call,
 };
 use super::scan::{decode_count, decode_value_option, encode_count, encode_value_option};
-use super::{count, enum_pairs, expr, scan};
+use super::{count, enum_pairs, expr, guest, scan};
 use crate::error::{Error, Result};
 use crate::expr::Expr;
+use crate::guest::Callee;
 use crate::id::{FragmentId, OperatorId, RuntimeFilterId};
 use crate::operator::{
     AggregateCall, AggregateMode, FrameBound, FrameUnits, HashJoin, JoinKind, Operator, OperatorKind,
@@ -106,6 +109,12 @@ fn encode_kind(kind: &OperatorKind, mut builder: operator::kind::Builder<'_>) ->
             recursion.set_id(*id);
         }
         OperatorKind::RecursionInput { id } => builder.set_recursion_input(*id),
+        OperatorKind::TableFunction { function, arguments } => {
+            let mut target = builder.init_table_function();
+            guest::encode_function(function, target.reborrow().init_function())?;
+            expr::encode_list(arguments, target.init_arguments(count(arguments.len())))?;
+        }
+        OperatorKind::Guest(call) => guest::encode_call(call, builder.init_guest())?,
     }
     Ok(())
 }
@@ -128,6 +137,11 @@ fn decode_kind(reader: operator::kind::Reader<'_>) -> Result<OperatorKind> {
             let [start, stop, step] = decode_series(series.get_bounds()?)?;
             OperatorKind::Series { start, stop, step, inclusive: series.get_inclusive() }
         }
+        operator::kind::TableFunction(target) => OperatorKind::TableFunction {
+            function: Arc::new(guest::decode_function(target.get_function()?)?),
+            arguments: expr::decode_list(target.get_arguments()?)?,
+        },
+        operator::kind::Guest(call) => OperatorKind::Guest(guest::decode_call(call?)?),
         operator::kind::Receive(from) => OperatorKind::Receive { from: FragmentId(from) },
         operator::kind::Filter(predicate) => OperatorKind::Filter { predicate: expr::decode(predicate?)? },
         operator::kind::Project(list) => OperatorKind::Project { expressions: expr::decode_list(list?)? },
@@ -278,7 +292,10 @@ fn decode_hash_join(reader: hash_join::Reader<'_>) -> Result<HashJoin> {
 }
 
 fn encode_call(call: &AggregateCall, mut builder: aggregate_call::Builder<'_>) -> Result<()> {
-    builder.set_function(&call.function);
+    match &call.function {
+        Callee::Library(name) => builder.set_function(name),
+        Callee::Guest(function) => guest::encode_function(function, builder.reborrow().init_guest())?,
+    }
     expr::encode_list(&call.arguments, builder.reborrow().init_arguments(count(call.arguments.len())))?;
     builder.set_distinct(call.distinct);
     expr::encode_optional(call.filter.as_ref(), builder.reborrow().init_filter())?;
@@ -291,7 +308,10 @@ fn encode_call(call: &AggregateCall, mut builder: aggregate_call::Builder<'_>) -
 
 fn decode_call(reader: aggregate_call::Reader<'_>) -> Result<AggregateCall> {
     Ok(AggregateCall {
-        function: reader.get_function()?.to_string()?,
+        function: guest::decode_callee(
+            reader.get_function()?.to_string()?,
+            reader.has_guest().then(|| reader.get_guest()).transpose()?,
+        )?,
         arguments: expr::decode_list(reader.get_arguments()?)?,
         distinct: reader.get_distinct(),
         filter: expr::decode_optional(reader.get_filter()?)?,
@@ -302,7 +322,7 @@ fn decode_call(reader: aggregate_call::Reader<'_>) -> Result<AggregateCall> {
     })
 }
 
-fn encode_sort_keys(
+pub(super) fn encode_sort_keys(
     keys: &[SortKey],
     mut builder: capnp::struct_list::Builder<'_, sort_key::Owned>,
 ) -> Result<()> {
@@ -315,7 +335,9 @@ fn encode_sort_keys(
     Ok(())
 }
 
-fn decode_sort_keys(reader: capnp::struct_list::Reader<'_, sort_key::Owned>) -> Result<Vec<SortKey>> {
+pub(super) fn decode_sort_keys(
+    reader: capnp::struct_list::Reader<'_, sort_key::Owned>,
+) -> Result<Vec<SortKey>> {
     let key = |key: sort_key::Reader<'_>| {
         Ok(SortKey {
             expr: expr::decode(key.get_expr()?)?,
@@ -327,7 +349,10 @@ fn decode_sort_keys(reader: capnp::struct_list::Reader<'_, sort_key::Owned>) -> 
 }
 
 fn encode_window_call(call: &WindowCall, mut builder: window_call::Builder<'_>) -> Result<()> {
-    builder.set_function(&call.function);
+    match &call.function {
+        Callee::Library(name) => builder.set_function(name),
+        Callee::Guest(function) => guest::encode_function(function, builder.reborrow().init_guest())?,
+    }
     builder.set_is_aggregate(call.is_aggregate);
     expr::encode_list(&call.arguments, builder.reborrow().init_arguments(count(call.arguments.len())))?;
     builder.set_units(units_to_wire(call.frame.units));
@@ -343,7 +368,10 @@ fn encode_window_call(call: &WindowCall, mut builder: window_call::Builder<'_>) 
 
 fn decode_window_call(reader: window_call::Reader<'_>) -> Result<WindowCall> {
     Ok(WindowCall {
-        function: reader.get_function()?.to_string()?,
+        function: guest::decode_callee(
+            reader.get_function()?.to_string()?,
+            reader.has_guest().then(|| reader.get_guest()).transpose()?,
+        )?,
         is_aggregate: reader.get_is_aggregate(),
         arguments: expr::decode_list(reader.get_arguments()?)?,
         frame: WindowFrame {

@@ -39,7 +39,7 @@ static AGGREGATES: LazyLock<HashMap<String, Arc<AggregateUDF>>> = LazyLock::new(
 /// UndefinedFunction; DatatypeMismatch when the function does not take such arguments.
 pub(super) fn accumulator(aggregate: &LibraryAggregate) -> Result<Box<dyn GroupAccumulator>> {
     let call = &aggregate.call;
-    let function = find(&call.function)?;
+    let function = find(&call.function.to_string())?;
     let result = physical_type(&call.data_type);
     let ordered_inside =
         matches!(function.name(), "first_value" | "last_value") || function.supports_within_group_clause();

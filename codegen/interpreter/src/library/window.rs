@@ -39,10 +39,11 @@ fn evaluate_call(function: &WindowFunction, columns: &[ArrayRef], partition: &Pa
         .collect::<Result<Vec<ArrayRef>>>()?;
     let call = &function.call;
     let result = &function.result.data_type;
-    if let Some(ranks) = ranking(&call.function, partition, &arguments)? {
+    if let Some(ranks) = ranking(&call.function.to_string(), partition, &arguments)? {
         return cast_array(&ranks, result, false);
     }
-    let choice = Choice::find(&call.function).filter(|_| function.filter.is_none() && !call.distinct);
+    let choice =
+        Choice::find(&call.function.to_string()).filter(|_| function.filter.is_none() && !call.distinct);
     if let Some(choice) = choice {
         let frames = if choice.reads_frame() { frames(&call.frame, partition)? } else { Vec::new() };
         return cast_array(&value_of(choice, &arguments, &frames, call.ignore_nulls)?, result, false);
@@ -68,7 +69,7 @@ fn aggregate(
 ) -> Result<ArrayRef> {
     let call = &function.call;
     let result = &function.result.data_type;
-    let udf = find(&call.function)?;
+    let udf = find(&call.function.to_string())?;
     let distinct = call.distinct && !matches!(udf.name(), "min" | "max");
     if !distinct && let Some(results) = running::aggregate(udf.name(), &arguments, mask, frames, result)? {
         return cast_array(&results, result, false);

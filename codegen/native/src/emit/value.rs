@@ -66,7 +66,7 @@ impl Emitter<'_, '_> {
             Op::Cast { input, safe } => self.convert(*input, *safe, &fact.ty.data_type)?,
             Op::InSet { input, set, negated } => self.in_set(*input, *set, *negated)?,
             Op::Like { .. } => return Err(not_native("LIKE")),
-            Op::Call { function, .. } => return Err(not_native(function)),
+            Op::Call { function, .. } => return Err(not_native(&function.to_string())),
         };
         self.cells.insert(id, cell);
         Ok(())

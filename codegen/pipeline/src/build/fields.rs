@@ -81,11 +81,11 @@ fn method(call: &AggregateCall, input: &[Column]) -> Result<(Method, Option<Colu
         [_] => Some(infer(bare_argument(call), input)?),
         _ => None,
     };
-    let extreme = matches!(call.function.as_str(), "min" | "max");
+    let extreme = matches!(call.function.library().unwrap_or_default(), "min" | "max");
     if (call.distinct && !extreme) || call.arguments.len() > 1 {
         return Ok((Method::Library, None));
     }
-    let method = match (call.function.as_str(), &argument) {
+    let method = match (call.function.library().unwrap_or_default(), &argument) {
         ("count", _) if call.data_type == DataType::Int64 => Method::Count,
         ("sum", Some(column)) => sum_method(column.data_type(), &call.data_type),
         ("avg", Some(column)) => average_method(column.data_type(), &call.data_type),
@@ -128,7 +128,7 @@ fn is_float(data_type: &DataType) -> bool {
 fn bare_argument(call: &AggregateCall) -> &Expr {
     let argument = &call.arguments[0];
     let Expr::Cast { input, data_type, safe: false } = argument else { return argument };
-    let (from, function) = (input.data_type(), call.function.as_str());
+    let (from, function) = (input.data_type(), call.function.library().unwrap_or_default());
     let widened = match (Interval::of_type(&from), Interval::of_type(data_type)) {
         (Some(from), Some(to)) => to.contains(from),
         _ => false,

@@ -85,6 +85,10 @@ impl Builder {
             OperatorKind::NestedLoopJoin { kind, condition } => {
                 self.nested_loop(node, *kind, condition.as_ref(), needed, consume)
             }
+            OperatorKind::TableFunction { function, .. } => {
+                Err(Error::unsupported(format!("table function {function} is not supported yet")))
+            }
+            OperatorKind::Guest(call) => Err(Error::unsupported(format!("{call} is not supported yet"))),
             OperatorKind::Union => self.union(node, needed, consume),
             OperatorKind::Recursion { .. } | OperatorKind::RecursionInput { .. } => {
                 Err(Error::unsupported("WITH RECURSIVE is not supported yet"))

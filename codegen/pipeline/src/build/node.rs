@@ -90,6 +90,13 @@ impl<'a> Node<'a> {
                 }
                 Ok(columns)
             }
+            OperatorKind::TableFunction { .. } => {
+                let mut columns = self.exact_columns();
+                let input = &self.input(0)?.columns;
+                columns[..input.len()].clone_from_slice(input);
+                Ok(columns)
+            }
+            OperatorKind::Guest(_) => Ok(self.exact_columns()),
             OperatorKind::HashJoin(join) => self.join_columns(join.kind),
             OperatorKind::NestedLoopJoin { kind, .. } => self.join_columns(*kind),
             OperatorKind::Union => {

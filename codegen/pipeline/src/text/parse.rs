@@ -145,7 +145,7 @@ fn call(text: &str, stable: bool, volatile: bool) -> Result<Op> {
         (false, false) => Volatility::Immutable,
     };
     let arguments = list(arguments).into_iter().map(value).collect::<Result<_>>()?;
-    Ok(Op::Call { function: function.trim_matches('"').to_owned(), arguments, volatility })
+    Ok(Op::Call { function: function.trim_matches('"').into(), arguments, volatility })
 }
 
 fn update(text: &str) -> Result<StateUpdate> {

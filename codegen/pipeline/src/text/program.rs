@@ -129,7 +129,7 @@ impl fmt::Display for Op {
                     Volatility::Stable => ".stable",
                     Volatility::Volatile => ".volatile",
                 };
-                write!(f, "call{kind} {function:?}({})", Separated(arguments))
+                write!(f, "call{kind} \"{function}\"({})", Separated(arguments))
             }
         }
     }

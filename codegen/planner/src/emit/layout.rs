@@ -118,7 +118,7 @@ impl<'a> Layout<'a> {
             order_by: self.sort_keys(&call.order_by)?,
             ..call.clone()
         };
-        if call.function == "count" && !call.distinct && !call.arguments.iter().any(Expr::nullable) {
+        if call.function.is("count") && !call.distinct && !call.arguments.iter().any(Expr::nullable) {
             call.arguments.clear();
         }
         Ok(call)

@@ -30,8 +30,9 @@ pub fn estimate(expr: &Expr, columns: &Columns) -> ColumnEstimate {
             linear(*op, left, right, columns).unwrap_or_else(|| combined(expr, data_type, columns))
         }
         Expr::Call { function, arguments, data_type, .. } => {
-            calendar(function, arguments, data_type, columns)
-                .or_else(|| few_values(function, arguments, columns))
+            let name = function.library().unwrap_or_default();
+            calendar(name, arguments, data_type, columns)
+                .or_else(|| few_values(name, arguments, columns))
                 .unwrap_or_else(|| combined(expr, data_type, columns))
         }
         Expr::Case { branches, otherwise, data_type } => {
@@ -179,7 +180,7 @@ pub fn aggregate(call: &AggregateCall, rows: f64, groups: f64, columns: &Columns
     let size = (rows / groups).max(1.0);
     let argument = call.arguments.first().map(|argument| estimate(argument, columns));
     let unknown = ColumnEstimate::unknown(&call.data_type);
-    let bell = match call.function.as_str() {
+    let bell = match call.function.library().unwrap_or_default() {
         "count" => Some(Bell { mean: size, deviation: size.sqrt() }),
         // The sum of a random number of random values; the number as of a Poisson process.
         "sum" => argument.as_ref().and_then(spread).map(|(mean, deviation)| Bell {
@@ -192,11 +193,11 @@ pub fn aggregate(call: &AggregateCall, rows: f64, groups: f64, columns: &Columns
             .map(|(mean, deviation)| Bell { mean, deviation: deviation / size.sqrt() }),
         _ => None,
     };
-    let range = match (call.function.as_str(), &argument) {
+    let range = match (call.function.library().unwrap_or_default(), &argument) {
         ("min" | "max" | "first_value" | "last_value", Some(argument)) => argument.range,
         _ => None,
     };
-    let distinct = match (call.function.as_str(), argument) {
+    let distinct = match (call.function.library().unwrap_or_default(), argument) {
         ("min" | "max" | "first_value" | "last_value", Some(argument)) => argument.distinct.min(groups),
         ("count", _) => (size * 2.0).min(groups),
         _ => groups,

@@ -63,7 +63,7 @@ impl Lowering<'_> {
         }
         let filter = params.filter.as_ref().map(|filter| self.expression(filter, scope)).transpose()?;
         Ok(AggregateCall {
-            function: func.name().to_owned(),
+            function: func.name().into(),
             arguments,
             distinct: params.distinct,
             filter,

@@ -55,7 +55,7 @@ impl Lowering<'_> {
             return coalesce(arguments, data_type);
         }
         Ok(Expr::Call {
-            function: function.func.name().to_owned(),
+            function: function.func.name().into(),
             arguments,
             data_type,
             nullable: field.is_nullable(),

@@ -59,7 +59,7 @@ impl Lowering<'_> {
             WindowFunctionDefinition::WindowUDF(function) => (function.name(), false),
         };
         Ok(WindowCall {
-            function: name.to_owned(),
+            function: name.into(),
             is_aggregate,
             arguments: self.expressions(&params.args, scope)?,
             frame: frame(&params.window_frame)?,

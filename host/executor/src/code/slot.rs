@@ -60,7 +60,7 @@ impl CodeSlot {
     pub(crate) fn prepare(self: &Arc<Self>, rows: u64) {
         match self.backends.choice {
             BackendChoice::Interpreter => {}
-            BackendChoice::Native => self.compile(),
+            BackendChoice::Native | BackendChoice::Wasm => self.compile(),
             BackendChoice::Auto if rows >= COMPILE_ROWS_MIN => self.request(),
             BackendChoice::Auto => {}
         }

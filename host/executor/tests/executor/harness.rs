@@ -204,7 +204,7 @@ pub fn hash_join(
 
 pub fn call(function: &str, arguments: Vec<Expr>, data_type: DataType) -> AggregateCall {
     AggregateCall {
-        function: function.to_owned(),
+        function: function.into(),
         arguments,
         distinct: false,
         filter: None,

@@ -159,7 +159,7 @@ fn a_limit_reads_little() {
 
 fn window_call(function: &str, is_aggregate: bool, arguments: Vec<nyala_schema::Expr>) -> WindowCall {
     WindowCall {
-        function: function.to_owned(),
+        function: function.into(),
         is_aggregate,
         arguments,
         frame: WindowFrame {
