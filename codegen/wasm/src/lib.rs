@@ -1,0 +1,1 @@
+//! Loops of the IR as WASM modules; runs nothing.

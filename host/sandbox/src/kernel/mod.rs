@@ -1,0 +1,1 @@
+//! The row tier: loops and the functions that they call, compiled together.

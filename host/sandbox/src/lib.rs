@@ -1,0 +1,3 @@
+//! Runs what users uploaded, with wasmtime, within limits.
+
+mod kernel;
