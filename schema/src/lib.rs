@@ -1,8 +1,8 @@
 //! The nouns that the compiler and the runtime share, and their wire form.
 //!
 //! Reading order: [`id`], [`value`], [`expr`], [`scan`], [`operator`], [`fragment`] describe a plan;
-//! [`guest`] is uploaded code in plans; [`table`], [`function`], [`command`], [`statistics`], [`lookup`] describe what exists; [`error`] and [`option`]
-//! are used by all; [`wire`] is the only place that knows Cap'n Proto.
+//! [`guest`] is uploaded code in plans; [`table`], [`function`], [`command`], [`statistics`], [`lookup`] describe what exists; [`error`], [`option`]
+//! and [`type_name`] are used by all; [`wire`] is the only place that knows Cap'n Proto.
 
 pub mod command;
 pub mod error;
@@ -17,6 +17,7 @@ pub mod option;
 pub mod scan;
 pub mod statistics;
 pub mod table;
+pub mod type_name;
 pub mod value;
 pub mod wire;
 

@@ -4,6 +4,7 @@ mod arrow_data;
 mod catalog;
 mod expr;
 mod fragment;
+mod function;
 mod guest;
 mod operator;
 mod scan;
@@ -15,7 +16,7 @@ mod generated {
     pub mod plan_capnp;
 }
 
-pub use catalog::{decode_command, decode_snapshot, encode_command, encode_snapshot};
+pub use catalog::{SnapshotContent, decode_command, decode_snapshot, encode_command, encode_snapshot};
 pub use fragment::{decode_fragment, encode_fragment};
 
 use capnp::message::{Builder, HeapAllocator, ReaderOptions};
