@@ -1,98 +1,58 @@
 //! The state machine: what a command does to a snapshot. Pure and deterministic.
 
-use std::sync::Arc;
+mod dependency;
+mod function;
+mod module;
+mod near_miss;
+mod operator;
+mod table;
 
-use nyala_schema::command::{Command, DropKind, OnConflict};
-use nyala_schema::table::TableDefinition;
-use nyala_schema::{Error, ErrorCode, Result};
+use nyala_schema::Result;
+use nyala_schema::command::Command;
 
 use crate::snapshot::Snapshot;
 
 /// The snapshot after `command`, one version later also when nothing but the version changed.
 ///
 /// # Errors
-/// `DuplicateTable`, `UndefinedTable`, `DatatypeMismatch` (DROP TABLE of a view and the reverse); the snapshot is
-/// untouched.
+/// The snapshot is untouched by these:
+/// * `DuplicateTable`, `DuplicateFunction`, `DuplicateObject`: the name is taken;
+/// * `UndefinedTable`, `UndefinedFunction`, `UndefinedObject`: there is nothing of that name, overload or version;
+/// * `DatatypeMismatch`: DROP TABLE of a view and the reverse;
+/// * `AmbiguousFunction`: several overloads, and the command does not say which;
+/// * `Dependency`: a view, SQL function or module needs what would go or change.
 pub fn apply(snapshot: &Snapshot, command: &Command) -> Result<Snapshot> {
     let mut next = snapshot.clone();
     next.version += 1;
     match command {
         Command::CreateTable { name, definition, on_conflict } => {
-            create(&mut next, name, definition, *on_conflict)?;
+            table::create(&mut next, name, definition, *on_conflict)?;
         }
-        Command::DropTable { name, if_exists, kind } => drop_table(&mut next, name, *if_exists, *kind)?,
-        other => return Err(Error::unsupported(format!("{other:?} cannot be applied yet"))),
+        Command::DropTable { name, if_exists, kind } => {
+            table::drop_table(&mut next, name, *if_exists, *kind)?;
+        }
+        Command::CreateFunction { definition, on_conflict } => {
+            function::create(&mut next, definition, *on_conflict)?;
+        }
+        Command::AddFunctionVersion { overload, version } => {
+            function::add_version(&mut next, overload, version)?;
+        }
+        Command::SetFunctionVersion { overload, number } => {
+            function::set_version(&mut next, overload, *number)?;
+        }
+        Command::DropFunction { overload, if_exists } => {
+            function::drop_function(&mut next, overload, *if_exists)?;
+        }
+        Command::CreateModule { definition, functions, operators, on_conflict } => {
+            module::create(&mut next, definition, functions, operators, *on_conflict)?;
+        }
+        Command::DropModule { name, if_exists } => module::drop_module(&mut next, name, *if_exists)?,
+        Command::CreateOperator { definition, on_conflict } => {
+            operator::create(&mut next, definition, *on_conflict)?;
+        }
+        Command::DropOperator { name, if_exists } => {
+            operator::drop_operator(&mut next, name, *if_exists)?;
+        }
     }
     Ok(next)
-}
-
-fn create(
-    next: &mut Snapshot,
-    name: &str,
-    definition: &TableDefinition,
-    on_conflict: OnConflict,
-) -> Result<()> {
-    if let Some(existing) = next.table(name) {
-        match on_conflict {
-            OnConflict::Keep => return Ok(()),
-            OnConflict::Fail => {
-                return Err(Error::new(
-                    ErrorCode::DuplicateTable,
-                    format!("there is already a {} named \"{name}\"", noun(existing)),
-                )
-                .with_hint("drop it first, or use OR REPLACE or IF NOT EXISTS"));
-            }
-            OnConflict::Replace if noun(existing) != noun(definition) => {
-                return Err(wrong_kind(name, existing));
-            }
-            OnConflict::Replace => {}
-        }
-    }
-    next.tables.insert(name.to_owned(), Arc::new(definition.clone()));
-    Ok(())
-}
-
-fn drop_table(next: &mut Snapshot, name: &str, if_exists: bool, kind: DropKind) -> Result<()> {
-    let Some(existing) = next.table(name) else {
-        return if if_exists { Ok(()) } else { Err(undefined(next, name, kind)) };
-    };
-    let is_view = matches!(existing.as_ref(), TableDefinition::View { .. });
-    if is_view != (kind == DropKind::View) {
-        return Err(wrong_kind(name, existing));
-    }
-    next.tables.remove(name);
-    Ok(())
-}
-
-fn noun(definition: &TableDefinition) -> &'static str {
-    match definition {
-        TableDefinition::View { .. } => "view",
-        TableDefinition::External(_) | TableDefinition::Memory { .. } => "table",
-    }
-}
-
-fn wrong_kind(name: &str, existing: &TableDefinition) -> Error {
-    let noun = noun(existing);
-    Error::new(ErrorCode::DatatypeMismatch, format!("\"{name}\" is a {noun}"))
-        .with_hint(format!("use DROP {} {name}", noun.to_uppercase()))
-}
-
-fn undefined(snapshot: &Snapshot, name: &str, kind: DropKind) -> Error {
-    let noun = match kind {
-        DropKind::Table => "table",
-        DropKind::View => "view",
-    };
-    let error = Error::new(ErrorCode::UndefinedTable, format!("there is no {noun} \"{name}\""));
-    match nearest(snapshot, name) {
-        Some(other) => error.with_hint(format!("did you mean \"{other}\"?")),
-        None => error,
-    }
-}
-
-/// The most similar name, if any is similar.
-fn nearest<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a str> {
-    const SIMILARITY_MIN: f64 = 0.8;
-    let score = |other: &&String| strsim::jaro_winkler(other, name);
-    let best = snapshot.tables.keys().max_by(|a, b| score(a).total_cmp(&score(b)))?;
-    (score(&best) >= SIMILARITY_MIN).then_some(best.as_str())
 }

@@ -1,17 +1,25 @@
-//! Which tables and views exist: immutable versioned snapshots, a pure `apply`, and a store that keeps them.
+//! Which tables, views, functions, operators and modules exist: immutable versioned snapshots, a pure `apply`, a store
+//! that keeps them, and a place for the bytes of modules.
 //!
 //! Reading order: [`snapshot`] is the value; [`apply`] the only way it changes; [`store`] what a place to keep it
-//! must do, with [`memory_store`] and [`sled_store`]; [`catalog`] ties them together.
+//! must do, with [`memory_store`] and [`sled_store`]; [`catalog`] ties them together. [`blob`] says what a
+//! place for modules must do, with [`memory_blobs`] and [`file_blobs`].
 
 pub mod apply;
+pub mod blob;
 pub mod catalog;
+pub mod file_blobs;
+pub mod memory_blobs;
 pub mod memory_store;
 pub mod sled_store;
 pub mod snapshot;
 pub mod store;
 
 pub use apply::apply;
+pub use blob::Blobs;
 pub use catalog::Catalog;
+pub use file_blobs::FileBlobs;
+pub use memory_blobs::MemoryBlobs;
 pub use memory_store::MemoryStore;
 pub use sled_store::SledStore;
 pub use snapshot::Snapshot;

@@ -34,9 +34,9 @@ pub fn sql_type_name(data_type: &DataType) -> String {
             return format!("{}[]", sql_type_name(item.data_type()));
         }
         DataType::Struct(fields) => {
-            let fields = fields
-                .iter()
-                .map(|field| format!("{} {}", sql_identifier(field.name()), sql_type_name(field.data_type())));
+            let fields = fields.iter().map(|field| {
+                format!("{} {}", sql_identifier(field.name()), sql_type_name(field.data_type()))
+            });
             return format!("STRUCT({})", fields.collect::<Vec<_>>().join(", "));
         }
         DataType::Dictionary(_, value) => return sql_type_name(value),

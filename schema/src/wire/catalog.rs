@@ -120,7 +120,11 @@ fn decode(reader: command::Reader<'_>) -> Result<Command> {
         command::CreateModule(create) => Command::CreateModule {
             definition: decode_module(create.get_definition()?)?,
             functions: create.get_functions()?.iter().map(decode_function).collect::<Result<_>>()?,
-            operators: create.get_operators()?.iter().map(decode_operator_definition).collect::<Result<_>>()?,
+            operators: create
+                .get_operators()?
+                .iter()
+                .map(decode_operator_definition)
+                .collect::<Result<_>>()?,
             on_conflict: conflict_from_wire(create.get_on_conflict()?),
         },
         command::DropModule(drop) => {
