@@ -8,6 +8,7 @@
 
 mod balance;
 mod context;
+mod definition;
 mod diagnose;
 mod dialect;
 mod exists;
@@ -34,7 +35,8 @@ mod types;
 mod view;
 
 pub use datafusion_expr::LogicalPlan;
-pub use parse::parse;
+pub use definition::{CodeSource, Declaration, FunctionChange, Language, LimitChanges, NewVersion};
+pub use parse::{parse, parse_manifest};
 pub use plan::{Frontend, logical_text};
 pub use registry::{FunctionInfo, FunctionKind};
 pub use render::render;

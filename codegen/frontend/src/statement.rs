@@ -1,10 +1,14 @@
 //! The statements of Nyala, as data.
 
 use arrow::datatypes::DataType;
-use nyala_schema::command::{DropKind, OnConflict};
+use nyala_schema::command::{DropKind, OnConflict, Overload};
+use nyala_schema::function::{FunctionDeclaration, FunctionKind, OperatorDeclaration};
+use nyala_schema::guest::ModuleHash;
 use nyala_schema::scan::FileFormat;
 use nyala_schema::table::TableName;
 use sqlparser::ast::Query;
+
+use crate::definition::{CodeSource, FunctionChange, Language};
 
 /// Exactly one statement. Names are lower-case unless they were quoted.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +57,47 @@ pub enum Statement {
         kind: DropKind,
         name: TableName,
         if_exists: bool,
+    },
+    /// `code` is text where `language` is SQL, and no text where it is WASM.
+    CreateFunction {
+        declaration: FunctionDeclaration,
+        code: CodeSource,
+        language: Language,
+        on_conflict: OnConflict,
+    },
+    CreateOperator {
+        declaration: OperatorDeclaration,
+        code: CodeSource,
+        language: Language,
+        on_conflict: OnConflict,
+    },
+    CreateModule {
+        name: String,
+        path: String,
+        /// What the file must hash to.
+        sha256: Option<ModuleHash>,
+        on_conflict: OnConflict,
+    },
+    /// `kind` is `None` for DROP FUNCTION, which drops functions of any kind.
+    DropFunction {
+        kind: Option<FunctionKind>,
+        overload: Overload,
+        if_exists: bool,
+    },
+    DropModule {
+        name: String,
+        if_exists: bool,
+    },
+    DropOperator {
+        name: String,
+        if_exists: bool,
+    },
+    AlterFunction {
+        overload: Overload,
+        change: FunctionChange,
+    },
+    ExplainFunction {
+        overload: Overload,
     },
     /// Writes a file. `format` is `None` when the path is to say it; `options` are those that `FileFormat` has no
     /// place for, such as Parquet's compression: lower-case name and value.
@@ -132,6 +177,7 @@ pub enum DescribeTarget {
     Table(TableName),
     /// The columns that a query gives.
     Query(Box<Query>),
+    Function(Overload),
 }
 
 /// `like` is a pattern of LIKE.
@@ -141,6 +187,9 @@ pub enum ShowTarget {
     Views { like: Option<String> },
     Columns { table: TableName },
     Functions { like: Option<String> },
+    FunctionHealth { like: Option<String> },
+    Modules { like: Option<String> },
+    Operators { like: Option<String> },
     Options,
     Option { name: String },
 }

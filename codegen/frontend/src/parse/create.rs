@@ -1,4 +1,4 @@
-//! CREATE TABLE, CREATE EXTERNAL TABLE, CREATE VIEW.
+//! CREATE, and what tables and views have of it.
 
 use nyala_schema::command::OnConflict;
 use nyala_schema::scan::FileFormat;
@@ -15,10 +15,19 @@ use crate::statement::{ColumnDefinition, PartitionColumn, Statement};
 use crate::suggest::quoted;
 
 impl StatementParser<'_> {
-    /// `CREATE [OR REPLACE] [EXTERNAL | TEMPORARY] TABLE | VIEW …`.
+    /// `CREATE [OR REPLACE] [EXTERNAL | TEMPORARY] TABLE | VIEW | [AGGREGATE | TABLE] FUNCTION | OPERATOR | MODULE …`.
     pub(super) fn create(&mut self) -> Result<Statement> {
         self.expect_word("CREATE")?;
         let replace = self.words(&["OR", "REPLACE"]);
+        if let Some(kind) = self.function_kind() {
+            return self.create_function(kind, replace);
+        }
+        if self.word("OPERATOR") {
+            return self.create_operator(replace);
+        }
+        if self.word("MODULE") {
+            return self.create_module(replace);
+        }
         let _ = self.word("TEMPORARY") || self.word("TEMP");
         if self.word("EXTERNAL") {
             self.expect_word("TABLE")?;
@@ -30,10 +39,10 @@ impl StatementParser<'_> {
         if self.word("VIEW") {
             return self.create_view(replace);
         }
-        Err(self.expected("TABLE, EXTERNAL TABLE or VIEW"))
+        Err(self.expected("TABLE, EXTERNAL TABLE, VIEW, FUNCTION, AGGREGATE FUNCTION, OPERATOR or MODULE"))
     }
 
-    fn conflict(&mut self, replace: bool) -> Result<OnConflict> {
+    pub(super) fn conflict(&mut self, replace: bool) -> Result<OnConflict> {
         match (replace, self.words(&["IF", "NOT", "EXISTS"])) {
             (true, true) => Err(self
                 .here(Error::new(ErrorCode::Syntax, "OR REPLACE and IF NOT EXISTS cannot be used together"))),
@@ -189,7 +198,7 @@ impl StatementParser<'_> {
         Ok(columns)
     }
 
-    fn data_type(&mut self) -> Result<arrow::datatypes::DataType> {
+    pub(super) fn data_type(&mut self) -> Result<arrow::datatypes::DataType> {
         let token = self.peek();
         let sql_type: SqlType = self.sub(|parser| parser.parse_data_type())?;
         data_type_of(&sql_type).map_err(|error| super::at_token(error, &token))

@@ -1,8 +1,12 @@
 //! Statements from text: Nyala's own by hand over sqlparser's tokens, queries by sqlparser itself.
 
+mod clause;
 mod copy;
 mod create;
 mod file_format;
+mod function;
+mod object;
+mod operator;
 mod show;
 
 use nyala_schema::command::DropKind;
@@ -21,6 +25,8 @@ use crate::shape::{NESTING_MAX, Shape};
 use crate::statement::{ExplainFormat, Statement};
 use crate::suggest::{did_you_mean, nearest};
 use crate::syntax::{expected_message, syntax_error, syntax_hint};
+
+pub use object::parse_manifest;
 
 /// Reads exactly one statement; a semicolon may end it. Never panics, whatever the text.
 ///
@@ -41,7 +47,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
 /// Words that begin a statement.
 const STARTS: &[&str] = &[
     "SELECT", "WITH", "VALUES", "FROM", "EXPLAIN", "DESCRIBE", "DESC", "SHOW", "SET", "RESET", "CREATE",
-    "DROP", "COPY", "INSERT",
+    "DROP", "ALTER", "COPY", "INSERT",
 ];
 
 /// Words that begin statements of other databases, and what to do instead.
@@ -49,7 +55,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("UPDATE", "write CREATE OR REPLACE TABLE … AS SELECT … with the new values"),
     ("DELETE", "write CREATE OR REPLACE TABLE … AS SELECT … without those rows"),
     ("MERGE", "write CREATE OR REPLACE TABLE … AS SELECT …"),
-    ("ALTER", "drop it and create it anew"),
     ("TRUNCATE", "write CREATE OR REPLACE TABLE …"),
     ("BEGIN", "every statement is a transaction of its own"),
     ("START", "every statement is a transaction of its own"),
@@ -107,6 +112,7 @@ impl<'a> StatementParser<'a> {
             "RESET" => self.reset(),
             "CREATE" => self.create(),
             "DROP" => self.drop(),
+            "ALTER" => self.alter(),
             "COPY" => self.copy(),
             "INSERT" => self.insert(),
             _ => Err(self.unknown_statement(word)),
@@ -156,6 +162,9 @@ impl<'a> StatementParser<'a> {
     /// `EXPLAIN [ANALYZE] [VERBOSE] [(FORMAT name, ANALYZE)] [name] statement`.
     fn explain(&mut self) -> Result<Statement> {
         self.expect_word("EXPLAIN")?;
+        if self.word("FUNCTION") {
+            return Ok(Statement::ExplainFunction { overload: self.overload()? });
+        }
         let mut format = ExplainFormat::Fragments;
         let mut analyze = false;
         loop {
@@ -227,20 +236,20 @@ impl<'a> StatementParser<'a> {
     /// `DROP TABLE|VIEW [IF EXISTS] name [CASCADE|RESTRICT]`.
     fn drop(&mut self) -> Result<Statement> {
         self.expect_word("DROP")?;
+        if let Some(statement) = self.drop_uploaded()? {
+            return Ok(statement);
+        }
         let _ = self.word("EXTERNAL");
         let kind = if self.word("TABLE") {
             DropKind::Table
         } else if self.word("VIEW") {
             DropKind::View
         } else {
-            return Err(self.expected("TABLE or VIEW"));
+            return Err(self.expected("TABLE, VIEW, FUNCTION, OPERATOR or MODULE"));
         };
         let if_exists = self.words(&["IF", "EXISTS"]);
         let name = self.object_name()?;
-        let _ = self.word("RESTRICT");
-        if self.peek_is("CASCADE") {
-            return Err(self.here(Error::unsupported("DROP … CASCADE is not supported")));
-        }
+        self.end_of_drop()?;
         Ok(Statement::Drop { kind, name, if_exists })
     }
 

@@ -8,11 +8,14 @@ use crate::normalize::name_of;
 use crate::statement::{DescribeTarget, ShowTarget, Statement};
 
 impl StatementParser<'_> {
-    /// `DESCRIBE [TABLE | VIEW] name | 'file' | query`.
+    /// `DESCRIBE [TABLE | VIEW] name | 'file' | query | FUNCTION name[(types)]`.
     pub(super) fn describe(&mut self) -> Result<Statement> {
         let _ = self.word("DESCRIBE") || self.word("DESC");
         if self.at_query() {
             return Ok(Statement::Describe(DescribeTarget::Query(self.query()?)));
+        }
+        if self.word("FUNCTION") {
+            return Ok(Statement::Describe(DescribeTarget::Function(self.overload()?)));
         }
         let _ = self.word("TABLE") || self.word("VIEW");
         Ok(Statement::Describe(DescribeTarget::Table(self.table_or_file()?)))
@@ -28,7 +31,7 @@ impl StatementParser<'_> {
         }
     }
 
-    /// `SHOW TABLES | VIEWS | FUNCTIONS [LIKE 'pattern'] | COLUMNS FROM name | ALL | option`.
+    /// `SHOW TABLES | VIEWS | FUNCTIONS | FUNCTION HEALTH | MODULES | OPERATORS [LIKE 'pattern'] | COLUMNS FROM name | ALL | option`.
     pub(super) fn show(&mut self) -> Result<Statement> {
         self.expect_word("SHOW")?;
         let target = if self.word("TABLES") {
@@ -37,6 +40,12 @@ impl StatementParser<'_> {
             ShowTarget::Views { like: self.like()? }
         } else if self.word("FUNCTIONS") {
             ShowTarget::Functions { like: self.like()? }
+        } else if self.words(&["FUNCTION", "HEALTH"]) {
+            ShowTarget::FunctionHealth { like: self.like()? }
+        } else if self.word("MODULES") {
+            ShowTarget::Modules { like: self.like()? }
+        } else if self.word("OPERATORS") {
+            ShowTarget::Operators { like: self.like()? }
         } else if self.word("COLUMNS") || self.word("FIELDS") {
             if !(self.word("FROM") || self.word("IN")) {
                 return Err(self.expected("FROM"));
@@ -49,7 +58,9 @@ impl StatementParser<'_> {
         } else if matches!(self.peek().token, Token::Word(_)) {
             ShowTarget::Option { name: self.option_name()? }
         } else {
-            return Err(self.expected("TABLES, VIEWS, COLUMNS, FUNCTIONS, ALL or an option"));
+            return Err(
+                self.expected("TABLES, VIEWS, COLUMNS, FUNCTIONS, MODULES, OPERATORS, ALL or an option")
+            );
         };
         Ok(Statement::Show(target))
     }

@@ -6,3 +6,4 @@ mod queries;
 mod statements;
 mod tables;
 mod tpch;
+mod uploads;
