@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     AnyDictionaryArray, Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, DictionaryArray,
-    PrimitiveArray,
+    PrimitiveArray, UInt32Array,
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::take;
@@ -54,6 +54,51 @@ pub(crate) fn by_entry(
         Ok(Register::Column(results)) => Ok(Some(Register::Column(spread(dictionary, results)?))),
         Err(_) => Ok(None),
     }
+}
+
+/// As [`by_entry`], but on no entry that no row has: the operation counts its failures.
+///
+/// # Errors
+/// Those of the operation.
+pub(crate) fn by_used_entry(
+    operands: &[Register],
+    strict: bool,
+    compute: impl Fn(&[Register], usize) -> Result<Register>,
+) -> Result<Option<Register>> {
+    let mut columns = operands.iter().enumerate().filter(|(_, operand)| !operand.is_constant());
+    let (Some((index, Register::Column(column))), None) = (columns.next(), columns.next()) else {
+        return Ok(None);
+    };
+    if !is_text(column.data_type()) || column.is_empty() {
+        return Ok(None);
+    }
+    let dictionary = column.as_any_dictionary();
+    let nulls = dictionary.keys().nulls();
+    if dictionary.values().is_empty() || (!strict && dictionary.keys().null_count() > 0) {
+        return Ok(None);
+    }
+    let codes = dictionary.normalized_keys();
+    let mut places: Vec<Option<u32>> = vec![None; dictionary.values().len()];
+    let mut used: Vec<u32> = vec![];
+    for (row, &code) in codes.iter().enumerate() {
+        if nulls.is_none_or(|nulls| nulls.is_valid(row)) && places[code].is_none() {
+            places[code] = Some(used.len() as u32);
+            used.push(code as u32);
+        }
+    }
+    if used.is_empty() || used.len() >= column.len() {
+        return Ok(None);
+    }
+    let rows = codes.iter().enumerate().map(|(row, &code)| match nulls {
+        Some(nulls) if nulls.is_null(row) => None,
+        _ => places[code],
+    });
+    let rows: UInt32Array = rows.collect();
+    let count = used.len();
+    let mut entries = operands.to_vec();
+    entries[index] = Register::Column(take(dictionary.values(), &UInt32Array::from(used), None)?);
+    let results = compute(&entries, count)?.into_column(count)?;
+    Ok(Some(Register::Column(take(&results, &rows, None)?)))
 }
 
 /// From one result an entry to one a row.

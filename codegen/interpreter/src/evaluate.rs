@@ -4,7 +4,7 @@ use nyala_pipeline::program::{Parameter, ParameterType, Type};
 use nyala_schema::{Error, Result};
 
 use crate::branch;
-use crate::dictionary::{self, by_entry, unpacked};
+use crate::dictionary::{self, by_entry, by_used_entry, unpacked};
 use crate::frame::{Frame, Run};
 use crate::kernel::{arithmetic, cast, compare, logic};
 use crate::prepare::{Action, Operation, PreparedBlock};
@@ -57,7 +57,17 @@ fn apply(
     run: &Run<'_>,
 ) -> Result<Register> {
     if operands.iter().any(Register::is_dictionary) {
-        if operation.is_deterministic() {
+        if let Operation::Guest(guest) = operation {
+            let encoded = (!guest.is_volatile())
+                .then(|| {
+                    by_used_entry(&operands, guest.is_strict(), |entries, rows| guest.call(entries, rows))
+                })
+                .transpose()?
+                .flatten();
+            if let Some(register) = encoded {
+                return conform(register, ty);
+            }
+        } else if operation.is_deterministic() {
             let encoded = by_entry(&operands, operation.is_strict(), |entries, rows| {
                 conform(compute(operation, entries, ty, rows, run)?, ty)
             })?;
@@ -102,6 +112,7 @@ fn compute(
                 other => Ok(other),
             }
         }
+        (Operation::Guest(guest), arguments) => guest.call(arguments, rows),
         _ => Err(Error::internal("an operation has the wrong number of operands")),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use datafusion_common::config::ConfigOptions;
 use nyala_pipeline::program::{Program, Statement};
-use nyala_pipeline::{Backend, Call, Executable, Outcome};
+use nyala_pipeline::{Backend, Call, Executable, Guests, Outcome};
 use nyala_schema::{Error, Result};
 
 use crate::evaluate::run_block;
@@ -15,21 +15,28 @@ use crate::prepare::{Prepared, prepare, slot};
 use crate::update;
 
 /// Runs any program at once, a kernel a statement.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Interpreter {
     config: Arc<ConfigOptions>,
+    guests: Option<Arc<dyn Guests>>,
 }
 
 impl Interpreter {
+    /// Without uploaded code: calls of it are refused.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Runs calls of uploaded code by `guests`.
+    pub fn with_guests(guests: Arc<dyn Guests>) -> Self {
+        Self { guests: Some(guests), ..Self::default() }
     }
 
     /// Date and time functions work in this zone (`Europe/Berlin`, `+02:00`); without it in UTC.
     pub fn with_time_zone(zone: &str) -> Self {
         let mut config = ConfigOptions::default();
         config.execution.time_zone = Some(zone.to_owned());
-        Self { config: Arc::new(config) }
+        Self { config: Arc::new(config), ..Self::default() }
     }
 }
 
@@ -39,10 +46,10 @@ impl Backend for Interpreter {
     }
 
     /// # Errors
-    /// UndefinedFunction, Unsupported for state types; internal for malformed programs.
+    /// UndefinedFunction, Unsupported for state types and uploaded code without a sandbox; those of finding uploaded code; internal for malformed programs.
     fn compile(&self, program: &Arc<Program>) -> Result<Arc<dyn Executable>> {
         update::check(&program.updates)?;
-        let prepared = prepare(program, &self.config)?;
+        let prepared = prepare(program, &self.config, self.guests.as_ref())?;
         Ok(Arc::new(Interpreted { prepared, program: program.clone() }))
     }
 }

@@ -4,13 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use datafusion_common::config::ConfigOptions;
+use nyala_pipeline::Guests;
 use nyala_pipeline::program::{
     Block, Branch, Op, ParameterType, Program, StateUpdate, Statement, Type, ValueId,
 };
 use nyala_schema::expr::{ArithmeticOp, CompareOp, Volatility};
-use nyala_schema::{Error, Result};
+use nyala_schema::{Callee as Named, Error, Result};
 
-use crate::function::Callee;
+use crate::function::{Callee, GuestScalar, find_guests};
 use crate::kernel::like::Like;
 use crate::kernel::membership::Membership;
 
@@ -73,12 +74,17 @@ pub(crate) enum Operation {
     Like(Like),
     InSet { membership: Membership, set: usize, negated: bool },
     Call { callee: Callee, volatile: bool },
+    Guest(GuestScalar),
 }
 
 /// # Errors
 /// UndefinedFunction; internal when the program is malformed.
-pub(crate) fn prepare(program: &Program, config: &Arc<ConfigOptions>) -> Result<Prepared> {
-    let mut preparer = Preparer { types: HashMap::new(), config, slots: 0, filters: false };
+pub(crate) fn prepare(
+    program: &Program,
+    config: &Arc<ConfigOptions>,
+    guests: Option<&Arc<dyn Guests>>,
+) -> Result<Prepared> {
+    let mut preparer = Preparer { types: HashMap::new(), config, guests, slots: 0, filters: false };
     let mut wanted: BTreeSet<Slot> = program.outputs.iter().map(|id| slot(*id)).collect();
     for update in &program.updates {
         wanted.extend(update.value.iter().chain(&update.mask).map(|id| slot(*id)));
@@ -105,6 +111,7 @@ pub(crate) fn slot(id: ValueId) -> Slot {
 struct Preparer<'a> {
     types: HashMap<Slot, Type>,
     config: &'a Arc<ConfigOptions>,
+    guests: Option<&'a Arc<dyn Guests>>,
     slots: usize,
     filters: bool,
 }
@@ -180,12 +187,19 @@ impl Preparer<'_> {
                 Operation::InSet { membership: Membership::default(), set: *set as usize, negated: *negated }
             }
             Op::Call { function, arguments, volatility } => {
-                let types = arguments.iter().map(|id| self.type_of(*id)).collect::<Result<Vec<Type>>>()?;
-                let Some(function) = function.library() else {
-                    return Err(Error::unsupported(format!("{function} cannot be called yet")));
-                };
-                let callee = Callee::find(function, &types, ty, self.config)?;
-                Operation::Call { callee, volatile: *volatility == Volatility::Volatile }
+                let volatile = *volatility == Volatility::Volatile;
+                match function {
+                    Named::Library(name) => {
+                        let types = arguments.iter().map(|id| self.type_of(*id));
+                        let types = types.collect::<Result<Vec<Type>>>()?;
+                        let callee = Callee::find(name, &types, ty, self.config)?;
+                        Operation::Call { callee, volatile }
+                    }
+                    Named::Guest(function) => {
+                        let guest = find_guests(self.guests, &function.code)?.scalar(function)?;
+                        Operation::Guest(GuestScalar::new(function, guest, ty, volatile))
+                    }
+                }
             }
             Op::Input(_) | Op::Parameter(_) | Op::If { .. } => {
                 return Err(Error::internal("a statement that is no operation"));
@@ -254,7 +268,9 @@ impl Operation {
             }
             Self::Negate { checked } => !checked,
             Self::Compare(_) | Self::And | Self::Or | Self::Not | Self::IsNull => true,
-            Self::Cast { .. } | Self::Like(_) | Self::InSet { .. } | Self::Call { .. } => false,
+            Self::Cast { .. } | Self::Like(_) | Self::InSet { .. } | Self::Call { .. } | Self::Guest(_) => {
+                false
+            }
         }
     }
 
@@ -266,11 +282,25 @@ impl Operation {
             Self::Compare(op) => !matches!(op, CompareOp::Distinct | CompareOp::NotDistinct),
             Self::And | Self::Or | Self::IsNull => false,
             Self::Call { callee, .. } => callee.is_strict(),
+            Self::Guest(guest) => guest.is_strict(),
         }
     }
 
     /// Gives the same for the same operands, whatever the row.
     pub fn is_deterministic(&self) -> bool {
-        !matches!(self, Self::Call { volatile: true, .. })
+        match self {
+            Self::Call { volatile, .. } => !volatile,
+            Self::Guest(guest) => !guest.is_volatile(),
+            Self::Arithmetic { .. }
+            | Self::Negate { .. }
+            | Self::Compare(_)
+            | Self::And
+            | Self::Or
+            | Self::Not
+            | Self::IsNull
+            | Self::Cast { .. }
+            | Self::Like(_)
+            | Self::InSet { .. } => true,
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Questions about programs that backends ask.
 
 use arrow::datatypes::DataType;
+use nyala_schema::Callee;
 use nyala_schema::expr::{ArithmeticOp, Volatility};
+use nyala_schema::guest::Tier;
 
 use crate::column::decimal_parts;
 use crate::program::{Block, Op, Program, StateOp, Statement, Type, ValueId};
@@ -33,6 +35,17 @@ impl Program {
             last[id.0 as usize] = Some(end);
         }
         last
+    }
+
+    /// Whether it calls a user's function, at any depth, that is compiled together with the loop over the rows.
+    pub fn calls_row_tier(&self) -> bool {
+        let is_row_tier = |function: &Callee| function.guest().is_some_and(|guest| guest.tier == Tier::Row);
+        any_operation(&self.body, &|op| matches!(op, Op::Call { function, .. } if is_row_tier(function)))
+    }
+
+    /// Whether running it twice on the same rows gives the same.
+    pub fn is_repeatable(&self) -> bool {
+        !any_operation(&self.body, &|op| !op.is_repeatable())
     }
 
     /// Relative price of a row.
@@ -107,7 +120,7 @@ impl Op {
                 2 + block_cost(&then.block, types).max(block_cost(&otherwise.block, types))
             }
             Op::Like { .. } => 40,
-            Op::Call { .. } => 200,
+            Op::Call { function, .. } => call_cost(function),
         }
     }
 
@@ -128,6 +141,24 @@ impl StateOp {
             }
         }
     }
+}
+
+/// In additions, of a call without its arguments.
+pub(crate) fn call_cost(function: &Callee) -> u32 {
+    match function {
+        Callee::Library(_) => 200,
+        Callee::Guest(guest) => guest.cost.div_ceil(100).max(1),
+    }
+}
+
+fn any_operation(block: &Block, holds: &impl Fn(&Op) -> bool) -> bool {
+    block.statements.iter().any(|statement| match statement {
+        Statement::Let { op: op @ Op::If { then, otherwise, .. }, .. } => {
+            holds(op) || any_operation(&then.block, holds) || any_operation(&otherwise.block, holds)
+        }
+        Statement::Let { op, .. } => holds(op),
+        Statement::Filter(_) => false,
+    })
 }
 
 fn collect_types(block: &Block, types: &mut Vec<Type>) {

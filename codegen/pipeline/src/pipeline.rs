@@ -2,9 +2,12 @@
 //!
 //! A *chunk* flows through: columns of one length. A step names chunk columns by position.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use nyala_schema::Value;
+use nyala_schema::guest::GuestFunction;
 use nyala_schema::id::{FragmentId, OperatorId};
 use nyala_schema::operator::{JoinKind, UnnestColumn};
 use nyala_schema::scan::TableScan;
@@ -58,7 +61,7 @@ pub enum Source {
         step: Value,
         inclusive: bool,
     },
-    /// The result rows of a finished aggregate, sort (in order), window or collect state.
+    /// The result rows of a finished aggregate, sort (in order), window, guest or collect state.
     State {
         operator: OperatorId,
         state: StateId,
@@ -101,6 +104,22 @@ pub enum Step {
         preserve_nulls: bool,
         types: Vec<Type>,
     },
+    TableFunction(TableFunction),
+}
+
+/// Gives every row to a user's function. The next chunk: the columns `kept`, then the function's columns `columns`, for
+/// each row once for each row that the function gives for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableFunction {
+    pub operator: OperatorId,
+    pub function: Arc<GuestFunction>,
+    /// Chunk columns, in the exact types of the function's arguments.
+    pub arguments: Vec<usize>,
+    pub kept: Vec<usize>,
+    /// Places among all columns that the function gives.
+    pub columns: Vec<usize>,
+    /// Of all columns that the function gives.
+    pub types: Vec<Type>,
 }
 
 /// Runs code on chunk columns. The next chunk: the columns `kept`, then the code's outputs, for the rows that passed.
@@ -161,10 +180,12 @@ pub enum Sink {
         update: Option<Compute>,
         library: Vec<LibraryInput>,
     },
-    /// Sort, window, collect, at-most-one-row: these chunk columns. Several pipelines may write one state.
+    /// Sort, window, guest, collect, at-most-one-row: these chunk columns. Several pipelines may write one state.
     Keep {
         operator: OperatorId,
         state: StateId,
+        /// Which of a guest operator's inputs; 0 for all others, who have one.
+        input: usize,
         columns: Vec<usize>,
     },
 }

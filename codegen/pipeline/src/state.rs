@@ -2,7 +2,7 @@
 
 use arrow::datatypes::{DataType, SchemaRef};
 use nyala_schema::id::RuntimeFilterId;
-use nyala_schema::operator::{AggregateCall, AggregateMode, JoinKind, WindowCall};
+use nyala_schema::operator::{AggregateCall, AggregateMode, GuestCall, JoinKind, WindowCall};
 
 use crate::program::Type;
 
@@ -16,6 +16,7 @@ pub enum StateSpec {
     Aggregate(AggregateSpec),
     Sort(SortSpec),
     Window(WindowSpec),
+    Guest(GuestSpec),
     /// Rows kept as they come: build side of a nested-loop join, rows of a materialised part.
     Collect {
         types: Vec<Type>,
@@ -149,6 +150,34 @@ pub struct WindowFunction {
     pub result: Type,
 }
 
+/// A user's operator. The result has the columns `kept` of the first input, then the columns `columns` of those that
+/// the operator gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GuestSpec {
+    pub call: GuestCall,
+    /// As many as the call has.
+    pub inputs: Vec<GuestInputSpec>,
+    /// Columns of the first input, taken for the rows that the operator says; none unless it extends its input.
+    pub kept: Vec<usize>,
+    /// Places among all columns that the operator gives.
+    pub columns: Vec<usize>,
+    /// Of all columns that the operator gives.
+    pub types: Vec<Type>,
+}
+
+/// Rows come in any order with these columns. Partition keys have the same types in all inputs that have some; an input
+/// without goes whole with every partition of the others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GuestInputSpec {
+    pub types: Vec<Type>,
+    pub partition_by: Vec<usize>,
+    pub order_by: Vec<SortColumn>,
+    /// What the operator is handed: the order keys, the partition keys, then all columns if it reads them; in exact types.
+    pub handed: Vec<usize>,
+    /// All columns of the input by name, in exact types, for the operator to know.
+    pub schema: SchemaRef,
+}
+
 impl StateSpec {
     /// The word for it in plans and memory reports.
     pub fn name(&self) -> &'static str {
@@ -158,6 +187,7 @@ impl StateSpec {
             Self::Sort(spec) if spec.fetch.is_some() => "topn",
             Self::Sort(_) => "sort",
             Self::Window(_) => "window",
+            Self::Guest(_) => "operator",
             Self::Collect { .. } => "collect",
             Self::Limit { .. } => "limit",
             Self::AtMostOneRow { .. } => "at-most-one-row",

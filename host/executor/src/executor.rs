@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nyala_pipeline::{Backend, Library, PipelinePlan};
+use nyala_pipeline::{Backend, Guests, Library, PipelinePlan};
 use nyala_schema::Result;
 use nyala_schema::option::Options;
 use nyala_schema::scan::TableScan;
@@ -10,7 +10,7 @@ use nyala_storage::Scanner;
 
 use crate::code::{Backends, Compiler};
 use crate::execution::Execution;
-use crate::run::{Pool, Query, schedule};
+use crate::run::{Functions, Pool, Query, schedule};
 
 /// Opens the tables of a plan.
 pub trait Scans: Send + Sync {
@@ -33,9 +33,14 @@ pub struct ExecutorConfig {
     /// Worker threads, shared by all queries.
     pub threads: usize,
     pub interpreter: Arc<dyn Backend>,
-    /// Without it everything is interpreted.
+    /// Without it everything that it would run is interpreted.
     pub native: Option<Arc<dyn Backend>>,
+    /// Runs users' functions over numbers, and everything for those who ask for it. Without it the native backend or the
+    /// interpreter does.
+    pub wasm: Option<Arc<dyn Backend>>,
     pub library: Arc<dyn Library>,
+    /// Runs users' table functions and operators; without it plans that have some fail.
+    pub guests: Option<Arc<dyn Guests>>,
     pub scans: Arc<dyn Scans>,
 }
 
@@ -61,6 +66,8 @@ impl Executor {
             choice: options.backend,
             interpreter: self.config.interpreter.clone(),
             native: self.config.native.clone(),
+            wasm: self.config.wasm.clone(),
+            verify: options.verify_backends,
             compiler: self.compiler.clone(),
         };
         let query = Query::new(
@@ -68,7 +75,7 @@ impl Executor {
             options,
             (self.pool.handle().clone(), self.pool.threads()),
             &backends,
-            self.config.library.clone(),
+            Functions { library: self.config.library.clone(), guests: self.config.guests.clone() },
             self.config.scans.as_ref(),
         )?;
         schedule::proceed(&query);

@@ -3,7 +3,8 @@
 //! Reading order: [`executor`] owns the threads and starts queries; [`execution`] is what a client holds of a
 //! running one. Inside, `run` schedules pipelines as tasks on the worker pool; a task pulls chunks (`column`)
 //! from a `source`, sends them through `step`s into a sink, and what sinks keep is in `join`, `aggregate`,
-//! `sort` and `keep`. `code` runs row code, interpreted or compiled; `memory` accounts what is held;
+//! `sort` and `keep`. `code` runs row code, interpreted or compiled; `guest` runs users' operators; `memory` accounts
+//! what is held;
 //! `report` says what everything took.
 
 mod aggregate;
@@ -11,6 +12,7 @@ mod code;
 mod column;
 pub mod execution;
 pub mod executor;
+mod guest;
 mod join;
 mod keep;
 mod lock;

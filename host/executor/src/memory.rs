@@ -15,6 +15,15 @@ pub(crate) struct Memory {
     held: AtomicU64,
     peak: AtomicU64,
     operators: HashMap<OperatorId, Account>,
+    /// Instances of uploaded code.
+    guests: Account,
+}
+
+/// Whose account something goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    Operator(OperatorId),
+    Guests,
 }
 
 struct Account {
@@ -36,7 +45,13 @@ impl Memory {
         let account = |name| Account { name, held: AtomicU64::new(0), peak: AtomicU64::new(0) };
         let operators =
             plan.states.iter().map(|state| (state.operator, account(state.spec.name()))).collect();
-        Arc::new(Self { limit, held: AtomicU64::new(0), peak: AtomicU64::new(0), operators })
+        Arc::new(Self {
+            limit,
+            held: AtomicU64::new(0),
+            peak: AtomicU64::new(0),
+            operators,
+            guests: account("guests"),
+        })
     }
 
     pub(crate) fn reserve(self: &Arc<Self>, operator: OperatorId) -> Reservation {
@@ -55,49 +70,73 @@ impl Memory {
         self.operators.get(&operator).map_or(0, |account| account.peak.load(Relaxed))
     }
 
-    fn take(&self, operator: OperatorId, bytes: u64) -> Result<()> {
+    /// # Errors
+    /// OutOfMemory; nothing is accounted then.
+    pub(crate) fn grow_guests(&self, bytes: u64) -> Result<()> {
+        self.take(Holder::Guests, bytes)
+    }
+
+    pub(crate) fn shrink_guests(&self, bytes: u64) {
+        self.give_back(Holder::Guests, bytes);
+    }
+
+    fn account(&self, holder: Holder) -> Option<&Account> {
+        match holder {
+            Holder::Operator(operator) => self.operators.get(&operator),
+            Holder::Guests => Some(&self.guests),
+        }
+    }
+
+    fn take(&self, holder: Holder, bytes: u64) -> Result<()> {
         let held = self.held.fetch_add(bytes, Relaxed) + bytes;
         if held > self.limit {
-            let error = self.exceeded(operator, bytes);
+            let error = self.exceeded(holder, bytes);
             self.held.fetch_sub(bytes, Relaxed);
             return Err(error);
         }
         self.peak.fetch_max(held, Relaxed);
-        if let Some(account) = self.operators.get(&operator) {
+        if let Some(account) = self.account(holder) {
             let held = account.held.fetch_add(bytes, Relaxed) + bytes;
             account.peak.fetch_max(held, Relaxed);
         }
         Ok(())
     }
 
-    fn give_back(&self, operator: OperatorId, bytes: u64) {
+    fn give_back(&self, holder: Holder, bytes: u64) {
         self.held.fetch_sub(bytes, Relaxed);
-        if let Some(account) = self.operators.get(&operator) {
+        if let Some(account) = self.account(holder) {
             account.held.fetch_sub(bytes, Relaxed);
         }
     }
 
-    fn exceeded(&self, operator: OperatorId, wanted: u64) -> Error {
+    fn exceeded(&self, holder: Holder, wanted: u64) -> Error {
         let mut holders: Vec<(u64, String)> = self
             .operators
             .iter()
             .map(|(id, account)| (account.held.load(Relaxed), format!("{} {id}", account.name)))
+            .chain([(self.guests.held.load(Relaxed), self.guests.name.to_owned())])
             .filter(|(held, _)| *held > 0)
             .collect();
         holders.sort_by(|left, right| right.cmp(left));
         let holders: Vec<String> =
             holders.into_iter().map(|(held, name)| format!("{name} {}", format_bytes(held))).collect();
-        let who = self.operators.get(&operator).map_or("operator", |account| account.name);
+        let name = self.account(holder).map_or("operator", |account| account.name);
+        let who = match holder {
+            Holder::Operator(operator) => format!("{name} {operator}"),
+            Holder::Guests => name.to_owned(),
+        };
         let held = if holders.is_empty() { "nothing".to_owned() } else { holders.join(", ") };
         Error::new(
             ErrorCode::OutOfMemory,
             format!(
-                "out of memory: {who} {operator} needs {} more than the query's limit of {} allows; held: {held}",
+                "out of memory: {who} needs {} more than the query's limit of {} allows; held: {held}",
                 format_bytes(wanted),
                 format_bytes(self.limit),
             ),
         )
-        .with_hint("raise the limit with --memory-limit or SET memory_limit, or let the query keep fewer rows")
+        .with_hint(
+            "raise the limit with --memory-limit or SET memory_limit, or let the query keep fewer rows",
+        )
     }
 }
 
@@ -105,7 +144,7 @@ impl Reservation {
     /// # Errors
     /// OutOfMemory; the reservation stays as it was.
     pub(crate) fn grow(&mut self, bytes: u64) -> Result<()> {
-        self.memory.take(self.operator, bytes)?;
+        self.memory.take(Holder::Operator(self.operator), bytes)?;
         self.bytes += bytes;
         Ok(())
     }
@@ -118,7 +157,7 @@ impl Reservation {
         if bytes > self.bytes {
             return self.grow(bytes - self.bytes);
         }
-        self.memory.give_back(self.operator, self.bytes - bytes);
+        self.memory.give_back(Holder::Operator(self.operator), self.bytes - bytes);
         self.bytes = bytes;
         Ok(())
     }
@@ -126,6 +165,6 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.memory.give_back(self.operator, self.bytes);
+        self.memory.give_back(Holder::Operator(self.operator), self.bytes);
     }
 }

@@ -15,6 +15,7 @@ use nyala_schema::{Error, Result};
 use crate::aggregate::AggregateState;
 use crate::code::ComputeNode;
 use crate::column::Chunk;
+use crate::guest::GuestState;
 use crate::join::{JoinState, RuntimeFilter};
 use crate::keep::{CollectState, LimitState, ResultRows};
 use crate::memory::Memory;
@@ -49,6 +50,7 @@ pub(crate) enum StateSlot {
     Aggregate(Arc<AggregateState>),
     Sort(Arc<SortState>),
     Window(Arc<WindowState>),
+    Guest(Arc<GuestState>),
     Collect(Arc<CollectState>),
     Limit(Arc<LimitState>),
 }
@@ -66,6 +68,7 @@ impl StateSlot {
             StateSpec::Aggregate(spec) => Self::Aggregate(AggregateState::new(operator, spec)?),
             StateSpec::Sort(spec) => Self::Sort(SortState::new(spec, memory.reserve(operator))),
             StateSpec::Window(spec) => Self::Window(WindowState::new(spec, memory.reserve(operator))),
+            StateSpec::Guest(spec) => Self::Guest(GuestState::new(spec, memory.reserve(operator))),
             StateSpec::Collect { types } => {
                 let kind = nested_loop_kind(plan, StateId(index));
                 Self::Collect(CollectState::new(data_types(types), usize::MAX, kind))
@@ -86,6 +89,7 @@ impl StateSlot {
             Self::Aggregate(state) => state.stage(query, number),
             Self::Sort(state) => state.stage(query.threads, number),
             Self::Window(state) => state.stage(query, number),
+            Self::Guest(state) => state.stage(query, number),
             Self::Collect(state) => state.stage(number),
             Self::Limit(_) => Ok(vec![]),
         }
@@ -97,6 +101,7 @@ impl StateSlot {
             Self::Aggregate(state) => state.rows(),
             Self::Sort(state) => state.rows(),
             Self::Window(state) => state.rows(),
+            Self::Guest(state) => state.rows(),
             Self::Collect(state) => Ok(state.collected()?.rows.clone()),
             Self::Join(_) | Self::Limit(_) => Err(wrong_state("rows")),
         }
@@ -137,6 +142,7 @@ impl StateSlot {
             Self::Aggregate(state) => state.release(),
             Self::Sort(state) => state.release(),
             Self::Window(state) => state.release(),
+            Self::Guest(state) => state.release(),
             Self::Collect(state) => state.release(),
             Self::Limit(_) => {}
         }
@@ -161,11 +167,12 @@ pub(crate) fn sink_worker(
             StateSlot::Aggregate(state) => Ok(Box::new(state.sink(query, keys, update, library)?)),
             _ => Err(wrong_state("aggregate")),
         },
-        Sink::Keep { operator, state, columns } => {
+        Sink::Keep { operator, state, input, columns } => {
             let reservation = query.memory.reserve(*operator);
             match &query.states[state.0] {
                 StateSlot::Sort(state) => state.sink(columns, reservation),
                 StateSlot::Window(state) => Ok(Box::new(state.sink(columns, reservation))),
+                StateSlot::Guest(state) => Ok(Box::new(state.sink(*input, columns, reservation)?)),
                 StateSlot::Collect(state) => Ok(Box::new(state.sink(columns, reservation))),
                 StateSlot::Join(_) | StateSlot::Aggregate(_) | StateSlot::Limit(_) => {
                     Err(wrong_state("keep"))

@@ -3,6 +3,7 @@
 
 mod bitwise;
 mod date;
+mod guest;
 mod text;
 mod udf;
 
@@ -18,6 +19,7 @@ use crate::kernel::cast::cast;
 use crate::kernel::select::select;
 use crate::register::Register;
 
+pub(crate) use guest::{GuestScalar, find_guests};
 use udf::LibraryCall;
 pub(crate) use udf::library_type;
 

@@ -6,32 +6,43 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array};
 use arrow::compute::SortOptions;
 use arrow::datatypes::DataType;
+use nyala_pipeline::Guests;
 use nyala_pipeline::state::{WindowFunction, WindowSpec};
-use nyala_schema::{Error, Result};
+use nyala_schema::{Callee, Error, Result};
 
 use super::aggregate::{Request, find};
 use super::bounds::frames;
 use super::offset::{Choice, value_of};
 use super::peers::Partition;
 use super::ranking::ranking;
-use super::{framed, running};
+use super::{framed, guest_frames, running};
 use crate::kernel::cast::cast_array;
 
 /// One array a call, each `rows` long.
 ///
 /// # Errors
 /// UndefinedFunction and those of the functions.
-pub(super) fn evaluate(spec: &WindowSpec, columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+pub(super) fn evaluate(
+    spec: &WindowSpec,
+    columns: &[ArrayRef],
+    rows: usize,
+    guests: Option<&Arc<dyn Guests>>,
+) -> Result<Vec<ArrayRef>> {
     let mut order = Vec::with_capacity(spec.order_by.len());
     for key in &spec.order_by {
         let options = SortOptions { descending: key.descending, nulls_first: key.nulls_first };
         order.push((plain(column(columns, key.index)?)?, options));
     }
     let partition = Partition::new(order, rows)?;
-    spec.calls.iter().map(|call| evaluate_call(call, columns, &partition)).collect()
+    spec.calls.iter().map(|call| evaluate_call(call, columns, &partition, guests)).collect()
 }
 
-fn evaluate_call(function: &WindowFunction, columns: &[ArrayRef], partition: &Partition) -> Result<ArrayRef> {
+fn evaluate_call(
+    function: &WindowFunction,
+    columns: &[ArrayRef],
+    partition: &Partition,
+    guests: Option<&Arc<dyn Guests>>,
+) -> Result<ArrayRef> {
     let arguments = function
         .arguments
         .iter()
@@ -39,6 +50,11 @@ fn evaluate_call(function: &WindowFunction, columns: &[ArrayRef], partition: &Pa
         .collect::<Result<Vec<ArrayRef>>>()?;
     let call = &function.call;
     let result = &function.result.data_type;
+    if let Callee::Guest(guest) = &call.function {
+        let (frames, mask) = (frames(&call.frame, partition)?, mask_of(function, columns)?);
+        let results = guest_frames::aggregate(guests, guest, function, &arguments, mask, &frames)?;
+        return cast_array(&results, result, false);
+    }
     if let Some(ranks) = ranking(&call.function.to_string(), partition, &arguments)? {
         return cast_array(&ranks, result, false);
     }
@@ -49,15 +65,13 @@ fn evaluate_call(function: &WindowFunction, columns: &[ArrayRef], partition: &Pa
         return cast_array(&value_of(choice, &arguments, &frames, call.ignore_nulls)?, result, false);
     }
     let frames = frames(&call.frame, partition)?;
-    let mask = match function.filter {
-        Some(index) => Some(
-            column(columns, index)?
-                .as_boolean_opt()
-                .ok_or_else(|| Error::internal("the filter of a window call is no Boolean"))?,
-        ),
-        None => None,
-    };
-    aggregate(function, arguments, mask, &frames, partition.rows)
+    aggregate(function, arguments, mask_of(function, columns)?, &frames, partition.rows)
+}
+
+fn mask_of<'c>(function: &WindowFunction, columns: &'c [ArrayRef]) -> Result<Option<&'c BooleanArray>> {
+    let Some(index) = function.filter else { return Ok(None) };
+    let mask = column(columns, index)?.as_boolean_opt();
+    mask.map(Some).ok_or_else(|| Error::internal("the filter of a window call is no Boolean"))
 }
 
 fn aggregate(

@@ -262,7 +262,7 @@ impl Builder {
         }
         let operator = shape.node.operator.id;
         let state = self.add_state(operator, StateSpec::Collect { types: vec![] });
-        self.add_pipeline(stream, Sink::Keep { operator, state, columns: vec![] });
+        self.add_pipeline(stream, Sink::Keep { operator, state, input: 0, columns: vec![] });
         Ok(())
     }
 

@@ -61,11 +61,22 @@ impl Layout {
         builder: &mut Builder,
         node: &Node<'_>,
         state: StateId,
+        stream: Stream<'_>,
+    ) -> Result<()> {
+        self.keep_input(builder, node, (state, 0), stream)
+    }
+
+    /// As `keep`, of one input among several.
+    pub fn keep_input(
+        &self,
+        builder: &mut Builder,
+        node: &Node<'_>,
+        (state, input): (StateId, usize),
         mut stream: Stream<'_>,
     ) -> Result<()> {
         let operator = node.operator.id;
         let placed = stream.compute(operator, &BTreeSet::new(), &self.targets())?;
-        builder.add_pipeline(stream, Sink::Keep { operator, state, columns: placed.targets });
+        builder.add_pipeline(stream, Sink::Keep { operator, state, input, columns: placed.targets });
         Ok(())
     }
 

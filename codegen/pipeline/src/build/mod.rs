@@ -6,6 +6,7 @@
 
 mod aggregate;
 mod fields;
+mod guest;
 mod join;
 mod layout;
 mod leaf;
@@ -27,6 +28,7 @@ use crate::lower::{Layer, LayerKind};
 use crate::pipeline::{Pipeline, PipelinePlan, Sink, State, Step};
 use crate::state::{StateId, StateSpec};
 
+pub(crate) use guest::key_types as guest_key_types;
 use node::Node;
 use stream::Stream;
 
@@ -85,10 +87,10 @@ impl Builder {
             OperatorKind::NestedLoopJoin { kind, condition } => {
                 self.nested_loop(node, *kind, condition.as_ref(), needed, consume)
             }
-            OperatorKind::TableFunction { function, .. } => {
-                Err(Error::unsupported(format!("table function {function} is not supported yet")))
+            OperatorKind::TableFunction { function, arguments } => {
+                self.table_function(node, function, arguments, needed, consume)
             }
-            OperatorKind::Guest(call) => Err(Error::unsupported(format!("{call} is not supported yet"))),
+            OperatorKind::Guest(call) => self.guest(node, call, needed, consume),
             OperatorKind::Union => self.union(node, needed, consume),
             OperatorKind::Recursion { .. } | OperatorKind::RecursionInput { .. } => {
                 Err(Error::unsupported("WITH RECURSIVE is not supported yet"))

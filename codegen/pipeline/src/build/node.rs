@@ -1,5 +1,6 @@
 //! The operator tree with what is known of every column.
 
+use nyala_schema::guest::OperatorOutput;
 use nyala_schema::operator::{AggregateCall, JoinKind, Operator, OperatorKind};
 use nyala_schema::{Error, Expr, Result};
 
@@ -93,10 +94,23 @@ impl<'a> Node<'a> {
             OperatorKind::TableFunction { .. } => {
                 let mut columns = self.exact_columns();
                 let input = &self.input(0)?.columns;
+                if columns.len() < input.len() {
+                    return Err(Error::internal("a table function leaves out columns of its input"));
+                }
                 columns[..input.len()].clone_from_slice(input);
                 Ok(columns)
             }
-            OperatorKind::Guest(_) => Ok(self.exact_columns()),
+            OperatorKind::Guest(call) => {
+                let mut columns = self.exact_columns();
+                if let OperatorOutput::Extends(_) = call.operator.output {
+                    let input = &self.input(0)?.columns;
+                    if columns.len() < input.len() {
+                        return Err(Error::internal(format!("{call} leaves out columns of its input")));
+                    }
+                    columns[..input.len()].clone_from_slice(input);
+                }
+                Ok(columns)
+            }
             OperatorKind::HashJoin(join) => self.join_columns(join.kind),
             OperatorKind::NestedLoopJoin { kind, .. } => self.join_columns(*kind),
             OperatorKind::Union => {

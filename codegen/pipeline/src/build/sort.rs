@@ -1,7 +1,7 @@
 //! Sort, limit and the check for a single row.
 
-use nyala_schema::Result;
 use nyala_schema::operator::{OperatorKind, SortKey};
+use nyala_schema::{Expr, Result};
 
 use super::layout::Layout;
 use super::{Builder, Columns, Consume, Node};
@@ -84,9 +84,17 @@ pub(super) fn sort_columns(
     input: &Node<'_>,
     keys: &[SortKey],
 ) -> Result<Vec<SortColumn>> {
+    key_columns(keys, |expr| layout.place(input, expr, None))
+}
+
+/// Sort keys whose expressions are where `place` says.
+pub(super) fn key_columns(
+    keys: &[SortKey],
+    mut place: impl FnMut(&Expr) -> Result<usize>,
+) -> Result<Vec<SortColumn>> {
     keys.iter()
         .map(|key| {
-            let index = layout.place(input, &key.expr, None)?;
+            let index = place(&key.expr)?;
             Ok(SortColumn { index, descending: key.descending, nulls_first: key.nulls_first })
         })
         .collect()

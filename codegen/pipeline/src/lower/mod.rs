@@ -156,7 +156,17 @@ pub(crate) fn is_volatile(expr: &Expr) -> bool {
         || expr.children().into_iter().any(is_volatile)
 }
 
+/// A user's function of so many additions may as well be computed twice.
+const CHEAP_CALL: u32 = 20;
+
 /// Whether computing it twice costs much more than keeping it.
 pub(crate) fn is_costly(expr: &Expr) -> bool {
-    matches!(expr, Expr::Call { .. } | Expr::Like { .. }) || expr.children().into_iter().any(is_costly)
+    let own = match expr {
+        Expr::Call { function, volatility, .. } => {
+            *volatility == Volatility::Volatile || crate::inspect::call_cost(function) > CHEAP_CALL
+        }
+        Expr::Like { .. } => true,
+        _ => false,
+    };
+    own || expr.children().into_iter().any(is_costly)
 }

@@ -2,10 +2,10 @@
 
 use arrow::datatypes::DataType;
 use nyala_schema::expr::ArithmeticOp;
-use nyala_schema::{Expr, Value};
+use nyala_schema::{Callee, Expr, Value};
 
 use super::is_volatile;
-use crate::inspect::cast_may_fail;
+use crate::inspect::{call_cost, cast_may_fail};
 
 /// The parts of a conjunction, those first that cost little and cannot fail. A part that may fail stays behind all
 /// that were written before it, for they may guard it; nothing moves past a volatile part.
@@ -39,7 +39,7 @@ fn collect<'e>(expr: &'e Expr, parts: &mut Vec<&'e Expr>) {
 
 /// Relative price of evaluating an expression for a row.
 fn cost(expr: &Expr) -> u32 {
-    let children: u32 = expr.children().into_iter().map(cost).sum();
+    let children = expr.children().into_iter().map(cost).fold(0, u32::saturating_add);
     let own = match expr {
         Expr::Column { .. } | Expr::Literal(_) => 0,
         Expr::Not(_) | Expr::IsNull(_) | Expr::Negate(_) | Expr::And(..) | Expr::Or(..) => 1,
@@ -55,7 +55,10 @@ fn cost(expr: &Expr) -> u32 {
             text_price(&input.data_type(), 2, 60).max(text_price(data_type, 2, 60))
         }
         Expr::Like { pattern, .. } => like_price(pattern),
-        Expr::Call { .. } => 200,
+        Expr::Call { function, .. } => match function {
+            Callee::Library(_) => call_cost(function),
+            Callee::Guest(_) => call_cost(function).saturating_mul(2),
+        },
     };
     children.saturating_add(own)
 }

@@ -66,6 +66,16 @@ impl fmt::Display for State {
                 }
                 Ok(())
             }
+            StateSpec::Guest(guest) => {
+                write!(f, "{} kept {:?} gives {}", guest.call.operator, guest.kept, Types(&guest.types))?;
+                write!(f, " wanted {:?}", guest.columns)?;
+                for input in &guest.inputs {
+                    let order = Separated(&input.order_by);
+                    write!(f, " input {} partition {:?}", Types(&input.types), input.partition_by)?;
+                    write!(f, " order [{order}] handed {:?}", input.handed)?;
+                }
+                Ok(())
+            }
             StateSpec::Collect { types } | StateSpec::AtMostOneRow { types } => write!(f, "{}", Types(types)),
             StateSpec::Limit { skip, fetch } => {
                 write!(f, "skip {skip}")?;
@@ -131,6 +141,15 @@ impl fmt::Display for Step {
                 let nulls = if *preserve_nulls { " preserving nulls" } else { "" };
                 write!(f, "unnest {operator} [{}] {}{nulls}", Separated(&columns), Types(types))
             }
+            Self::TableFunction(call) => {
+                let (operator, function) = (call.operator, &call.function);
+                write!(
+                    f,
+                    "table-function {operator} \"{function}\"({:?}) kept {:?}",
+                    call.arguments, call.kept
+                )?;
+                write!(f, " gives {} wanted {:?}", Types(&call.types), call.columns)
+            }
         }
     }
 }
@@ -153,8 +172,12 @@ impl fmt::Display for Sink {
                 }
                 update.as_ref().map_or(Ok(()), |update| write_code(f, "update", update))
             }
-            Self::Keep { operator, state, columns } => {
-                write!(f, "keep {operator} state {} {columns:?}", state.0)
+            Self::Keep { operator, state, input, columns } => {
+                write!(f, "keep {operator} state {}", state.0)?;
+                if *input > 0 {
+                    write!(f, " input {input}")?;
+                }
+                write!(f, " {columns:?}")
             }
         }
     }

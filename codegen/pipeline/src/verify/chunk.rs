@@ -82,6 +82,12 @@ fn of_state(spec: &StateSpec) -> Result<Chunk> {
             types.extend(window.calls.iter().map(|call| call.result.clone()));
             Ok(types)
         }
+        StateSpec::Guest(guest) => {
+            let first = guest.inputs.first().map_or(&[] as &[Type], |input| &input.types);
+            let mut types = pick(first, &guest.kept)?;
+            types.extend(pick(&guest.types, &guest.columns)?);
+            Ok(types)
+        }
         StateSpec::Collect { types } | StateSpec::AtMostOneRow { types } => Ok(types.clone()),
         StateSpec::Join(_) | StateSpec::Limit { .. } => {
             Err(Error::internal("a state without result rows is read"))
@@ -128,6 +134,15 @@ pub(super) fn after_step(plan: &PipelinePlan, step: &Step, chunk: Chunk) -> Resu
             let in_range = columns.iter().all(|column| column.index < chunk.len());
             require(in_range, "there is no such column to unnest")?;
             Ok(types.clone())
+        }
+        Step::TableFunction(call) => {
+            let arguments: Chunk =
+                call.function.arguments.iter().map(|ty| Type::new(exact_type(ty), true)).collect();
+            super::plan::same_types(&chunk, &call.arguments, &arguments, "arguments")?;
+            super::guest::gives(&call.function.returns, &call.types)?;
+            let mut types = pick(&chunk, &call.kept)?;
+            types.extend(pick(&call.types, &call.columns)?);
+            Ok(types)
         }
     }
 }

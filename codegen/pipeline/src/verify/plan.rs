@@ -67,7 +67,12 @@ fn sink_rules(plan: &PipelinePlan, sink: &Sink, types: &Chunk) -> Result<()> {
             }
             Ok(())
         }
-        Sink::Keep { state, columns, .. } => match spec(plan, *state)? {
+        Sink::Keep { state, input, columns, .. } => match spec(plan, *state)? {
+            StateSpec::Guest(guest) => {
+                let input = guest.inputs.get(*input).ok_or_else(|| Error::internal("an input too many"))?;
+                same_types(types, columns, &input.types, "columns")
+            }
+            _ if *input > 0 => Err(Error::internal("a second input of a state that takes one")),
             StateSpec::Sort(sort) => same_types(types, columns, &sort.types, "columns"),
             StateSpec::Window(window) => same_types(types, columns, &window.types, "columns"),
             StateSpec::Collect { types: kept } | StateSpec::AtMostOneRow { types: kept } => {
@@ -130,6 +135,7 @@ fn state_rules(spec: &StateSpec) -> Result<()> {
             let mut all = window.partition_by.iter().copied().chain(order).chain(arguments.copied());
             require(all.all(|index| index < window.types.len()), "a window reads what is no column")
         }
+        StateSpec::Guest(guest) => super::guest::rules(guest),
         StateSpec::Join(join) => {
             let keys = join.key_types.len();
             require(join.runtime_filters.iter().all(|(_, key)| *key < keys), "a filter of no key")
@@ -166,7 +172,11 @@ fn probed(step: &Step) -> Option<StateId> {
     match step {
         Step::Probe(probe) => Some(probe.state),
         Step::NestedLoop(nested) => Some(nested.state),
-        Step::Compute { .. } | Step::Expand { .. } | Step::Limit { .. } | Step::Unnest { .. } => None,
+        Step::Compute { .. }
+        | Step::Expand { .. }
+        | Step::Limit { .. }
+        | Step::Unnest { .. }
+        | Step::TableFunction(_) => None,
     }
 }
 

@@ -73,6 +73,7 @@ pub(crate) fn step_operator(step: &Step) -> OperatorId {
         | Step::Expand { operator, .. }
         | Step::Limit { operator, .. }
         | Step::Unnest { operator, .. } => *operator,
+        Step::TableFunction(call) => call.operator,
         Step::Probe(probe) => probe.operator,
         Step::NestedLoop(join) => join.operator,
     }
@@ -106,5 +107,6 @@ fn step_name(step: &Step) -> &'static str {
         Step::NestedLoop(_) => "nested-loop",
         Step::Limit { .. } => "limit",
         Step::Unnest { .. } => "unnest",
+        Step::TableFunction(_) => "table-function",
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use nyala_pipeline::guest::GuestUsage;
+use nyala_schema::guest::GuestCode;
 use nyala_schema::id::OperatorId;
 
 /// Complete once the query has ended; a snapshot before.
@@ -12,6 +14,8 @@ pub struct Profile {
     pub operators: BTreeMap<OperatorId, OperatorProfile>,
     /// Compiled or interpreted row code, in the order of the pipelines.
     pub programs: Vec<ProgramProfile>,
+    /// What each function and operator of users took, by name.
+    pub guests: Vec<(GuestCode, GuestUsage)>,
     /// Rows given to the client.
     pub rows: u64,
     pub elapsed: Duration,

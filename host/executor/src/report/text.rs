@@ -13,7 +13,7 @@ impl Profile {
     pub fn to_text(&self, root: &Operator) -> String {
         let mut text = String::new();
         self.write_operator(&mut text, root, 0);
-        let _ = write!(text, "{}", Totals(self));
+        let _ = write!(text, "{}{}", Guests(self), Totals(self));
         text
     }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Profile {
         for program in &self.programs {
             writeln!(f, "{} {program}", program.operator)?;
         }
-        write!(f, "{}", Totals(self))
+        write!(f, "{}{}", Guests(self), Totals(self))
     }
 }
 
@@ -95,6 +95,25 @@ impl fmt::Display for ProgramProfile {
             Some(batch) if batch > 0 => write!(f, ", from batch {batch} on"),
             _ => Ok(()),
         }
+    }
+}
+
+/// A line for each function and operator of users that was called.
+struct Guests<'a>(&'a Profile);
+
+impl fmt::Display for Guests<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.guests.iter().try_for_each(|(code, usage)| {
+            writeln!(
+                f,
+                "guest {code}: {} calls, {} rows, time {}, traps {}, memory {}",
+                usage.calls,
+                usage.rows,
+                duration(usage.time),
+                usage.traps,
+                format_bytes(usage.memory_bytes),
+            )
+        })
     }
 }
 

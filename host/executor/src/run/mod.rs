@@ -6,7 +6,8 @@ pub(crate) mod pool;
 pub(crate) mod prepared;
 pub(crate) mod query;
 pub(crate) mod schedule;
+mod supervisor;
 pub(crate) mod task;
 
 pub(crate) use pool::Pool;
-pub(crate) use query::Query;
+pub(crate) use query::{Functions, Query};

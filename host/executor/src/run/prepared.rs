@@ -36,7 +36,7 @@ impl Prepared {
                 Step::Expand { variants, .. } => variants.iter().map(|c| node(c, operator)).collect(),
                 Step::Probe(probe) => optional(&probe.residual, operator).into_iter().collect(),
                 Step::NestedLoop(join) => optional(&join.condition, operator).into_iter().collect(),
-                Step::Limit { .. } | Step::Unnest { .. } => vec![],
+                Step::Limit { .. } | Step::Unnest { .. } | Step::TableFunction(_) => vec![],
             }
         });
         let steps = steps.collect();

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use nyala_pipeline::{Library, PipelinePlan, Source};
+use nyala_pipeline::guest::GuestUsage;
+use nyala_pipeline::{Guests, Library, PipelinePlan, Source};
+use nyala_schema::guest::GuestCode;
 use nyala_schema::id::{OperatorId, RuntimeFilterId};
 use nyala_schema::option::Options;
 use nyala_schema::{Error, Result};
@@ -24,6 +26,12 @@ use crate::run::prepared::Prepared;
 use crate::run::schedule::Schedule;
 use crate::state::StateSlot;
 
+/// What is called by name.
+pub(crate) struct Functions {
+    pub(crate) library: Arc<dyn Library>,
+    pub(crate) guests: Option<Arc<dyn Guests>>,
+}
+
 pub(crate) struct Query {
     pub(crate) plan: Arc<PipelinePlan>,
     pub(crate) options: Options,
@@ -31,6 +39,8 @@ pub(crate) struct Query {
     pub(crate) threads: usize,
     pub(crate) pool: PoolHandle,
     pub(crate) library: Arc<dyn Library>,
+    guests: Option<Arc<dyn Guests>>,
+    pub(crate) guest_usage: Mutex<HashMap<GuestCode, GuestUsage>>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) counters: Counters,
     /// By pipeline; those that scan nothing have none.
@@ -60,7 +70,7 @@ impl Query {
         options: &Options,
         pool: (PoolHandle, usize),
         backends: &Backends,
-        library: Arc<dyn Library>,
+        functions: Functions,
         scans: &dyn Scans,
     ) -> Result<Arc<Self>> {
         let started = Instant::now();
@@ -84,7 +94,9 @@ impl Query {
             options: options.clone(),
             threads: options.threads.clamp(1, pool.1),
             pool: pool.0,
-            library,
+            library: functions.library,
+            guests: functions.guests,
+            guest_usage: Mutex::default(),
             counters: Counters::new(&plan),
             prepared: plan.pipelines.iter().map(|pipeline| Prepared::new(pipeline, backends)).collect(),
             scanners,
@@ -106,6 +118,17 @@ impl Query {
     /// Whether tasks have to end: the query failed, was cancelled, or nobody wants its rows.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Relaxed)
+    }
+
+    /// What runs uploaded code.
+    ///
+    /// # Errors
+    /// Unsupported when there is nothing that does.
+    pub(crate) fn guests(&self, code: &GuestCode) -> Result<&Arc<dyn Guests>> {
+        self.guests.as_ref().ok_or_else(|| {
+            Error::unsupported(format!("{code} cannot be called: this engine runs no uploaded code"))
+                .with_hint("open the engine with a sandbox, as the server and the command line do")
+        })
     }
 
     /// Ends the query with an error; the first one counts.
@@ -183,6 +206,7 @@ impl Query {
             elapsed: self.elapsed.get().copied().unwrap_or_else(|| self.started.elapsed()),
             compiling: programs.iter().map(|program| program.compiling).sum(),
             programs,
+            guests: self.guest_profile(),
             peak_memory_bytes: self.memory.peak(),
             bytes_read: self.bytes_read(),
         }

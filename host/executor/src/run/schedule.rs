@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use nyala_pipeline::guest::Supervised;
 use nyala_pipeline::state::{StateId, StateSpec};
 use nyala_pipeline::{PipelinePlan, Sink, Source, Step};
 use nyala_schema::id::RuntimeFilterId;
@@ -118,7 +119,11 @@ fn reads(plan: &PipelinePlan, index: usize) -> Vec<StateId> {
     states.extend(pipeline.steps.iter().filter_map(|step| match step {
         Step::Probe(probe) => Some(probe.state),
         Step::NestedLoop(join) => Some(join.state),
-        Step::Compute { .. } | Step::Expand { .. } | Step::Limit { .. } | Step::Unnest { .. } => None,
+        Step::Compute { .. }
+        | Step::Expand { .. }
+        | Step::Limit { .. }
+        | Step::Unnest { .. }
+        | Step::TableFunction(_) => None,
     }));
     states
 }
@@ -127,7 +132,11 @@ fn probes(plan: &PipelinePlan, index: usize, wanted: StateId) -> bool {
     plan.pipelines[index].steps.iter().any(|step| match step {
         Step::Probe(probe) => probe.state == wanted,
         Step::NestedLoop(join) => join.state == wanted,
-        Step::Compute { .. } | Step::Expand { .. } | Step::Limit { .. } | Step::Unnest { .. } => false,
+        Step::Compute { .. }
+        | Step::Expand { .. }
+        | Step::Limit { .. }
+        | Step::Unnest { .. }
+        | Step::TableFunction(_) => false,
     })
 }
 
@@ -212,6 +221,7 @@ fn finish(query: &Arc<Query>, pipeline: usize, state: StateId, number: usize) {
         move || {
             let start = Instant::now();
             if !query.is_stopped() {
+                let _supervised = Supervised::enter(query.clone());
                 let result = catch_unwind(AssertUnwindSafe(job));
                 if let Err(error) = result.unwrap_or_else(|panic| Err(panic_error(panic.as_ref()))) {
                     query.fail(error);

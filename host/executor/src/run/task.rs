@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
+use nyala_pipeline::guest::Supervised;
 use nyala_schema::{Error, Result};
 
 use crate::column::Chunk;
@@ -68,6 +69,8 @@ impl Task {
     }
 
     fn work(mut self) {
+        // Also while it ends, which may drop instances of uploaded code.
+        let _supervised = Supervised::enter(self.query.clone());
         loop {
             let slice = catch_unwind(AssertUnwindSafe(|| self.slice()));
             let ended = match slice.unwrap_or_else(|panic| Err(panic_error(panic.as_ref()))) {

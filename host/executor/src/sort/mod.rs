@@ -5,6 +5,6 @@ mod sorter;
 mod state;
 mod topn;
 
-pub(crate) use keys::KeyEncoder;
+pub(crate) use keys::{KeyEncoder, SortKeys};
 pub(crate) use sorter::Sorter;
 pub(crate) use state::SortState;

@@ -6,6 +6,7 @@ mod limit;
 mod nested_loop;
 mod pairing;
 mod probe;
+mod table_function;
 mod unnest;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use compute::ComputeStep;
 use limit::LimitStep;
 use nested_loop::NestedLoopStep;
 use probe::ProbeStep;
+use table_function::TableFunctionStep;
 use unnest::UnnestStep;
 
 /// One worker's instance of a step.
@@ -59,5 +61,6 @@ pub(crate) fn step_worker(step: &Step, context: &StepContext<'_>) -> Result<Box<
             Box::new(LimitStep::new(context.query.states[state.0].limit()?.clone(), context))
         }
         Step::Unnest { columns, preserve_nulls, .. } => Box::new(UnnestStep::new(columns, *preserve_nulls)),
+        Step::TableFunction(call) => Box::new(TableFunctionStep::new(call, context)?),
     })
 }

@@ -51,7 +51,9 @@ impl Harness {
             threads: 2,
             interpreter: Arc::new(Interpreter::new()),
             native,
+            wasm: None,
             library: Arc::new(FunctionLibrary::new()),
+            guests: None,
             scans: Arc::new(scans),
         });
         let options = Options { threads: 2, batch_rows: 64, ..Options::default() };
