@@ -1,0 +1,246 @@
+//! Whether a module has what a declaration says of it, and how it is called then.
+
+use arrow::datatypes::DataType;
+use nyala_guest_abi as abi;
+use nyala_guest_abi::Kind;
+use nyala_schema::expr::Volatility;
+use nyala_schema::function::{FunctionDeclaration, FunctionKind};
+use nyala_schema::guest::{GuestFunction, GuestOperator, OperatorOutput, Tier};
+use nyala_schema::{Error, Result};
+
+use super::{CoreType, ModuleInfo, Signature, invalid};
+use crate::marshal;
+
+const POINTER: CoreType = CoreType::I32;
+
+/// What a call into a module may be, beside its name.
+struct Wanted<'a> {
+    kind: FunctionKind,
+    export: &'a str,
+    arguments: Vec<&'a DataType>,
+    returns: &'a DataType,
+    volatility: Volatility,
+    strict: bool,
+}
+
+/// How a declared function is called: the batch tier where the module has the export for it, else the row tier.
+///
+/// # Errors
+/// `InvalidModule` when exports are missing or of another type, or it may call host functions that its volatility
+/// rules out; Unsupported for types that no guest can be handed. All name the export, what was wanted and what was found.
+pub fn tier_of(info: &ModuleInfo, declaration: &FunctionDeclaration) -> Result<Tier> {
+    let wanted = Wanted {
+        kind: declaration.kind,
+        export: declaration.export.as_deref().unwrap_or(&declaration.name),
+        arguments: declaration.arguments.iter().map(|argument| &argument.data_type).collect(),
+        returns: &declaration.returns,
+        volatility: declaration.volatility,
+        strict: declaration.strict.unwrap_or(true),
+    };
+    wanted.check(info, &declaration.name)
+}
+
+/// What kind of function it is by the module's exports, and whether they are right.
+pub(crate) fn check_function(info: &ModuleInfo, function: &GuestFunction) -> Result<FunctionKind> {
+    let export = &function.code.export;
+    let has = |name: String| info.export(&name).is_some();
+    let kind = if has(format!("{}{export}", abi::SCALAR_PREFIX)) || has(export.clone()) {
+        FunctionKind::Scalar
+    } else if has(format!("{}{export}_update", abi::AGGREGATE_PREFIX)) {
+        FunctionKind::Aggregate
+    } else if has(format!("{}{export}_push", abi::TABLE_PREFIX)) {
+        FunctionKind::Table
+    } else {
+        FunctionKind::Scalar
+    };
+    let wanted = Wanted {
+        kind,
+        export,
+        arguments: function.arguments.iter().collect(),
+        returns: &function.returns,
+        volatility: function.volatility,
+        strict: function.strict,
+    };
+    let tier = wanted.check(info, &function.code.name)?;
+    if tier != function.tier {
+        return Err(Error::internal(format!(
+            "function {function} is planned for another tier than its module has"
+        )));
+    }
+    Ok(kind)
+}
+
+/// # Errors
+/// As [`tier_of`].
+pub(crate) fn check_operator(info: &ModuleInfo, operator: &GuestOperator) -> Result<()> {
+    let name = &operator.code.name;
+    let export = |suffix: &str| format!("{}{}_{suffix}", abi::OPERATOR_PREFIX, operator.code.export);
+    require_memory(info, name)?;
+    for (suffix, parameters) in [("open", 3), ("push", 2), ("finish", 1), ("pull", 0), ("reset", 0)] {
+        require(info, name, &export(suffix), &pointers(parameters, 1))?;
+    }
+    let called = ["open", "push", "finish", "pull", "reset"].map(export);
+    if info.imports_of(called.iter().map(String::as_str)).iter().any(|import| import.name == "random") {
+        return Err(invalid(format!("operator {name} asks for nyala.random"))
+            .with_hint("operators give the same rows for the same input: seed a generator by a parameter"));
+    }
+    for parameter in &operator.parameters {
+        marshal::kind(&parameter.data_type)?;
+    }
+    match &operator.output {
+        OperatorOutput::Extends(columns)
+        | OperatorOutput::Columns(columns)
+        | OperatorOutput::LikeInput(columns) => {
+            for column in columns {
+                marshal::kind(column.data_type())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Wanted<'_> {
+    fn check(&self, info: &ModuleInfo, name: &str) -> Result<Tier> {
+        let (tier, exports) = match self.kind {
+            FunctionKind::Scalar => self.scalar(info, name)?,
+            FunctionKind::Aggregate => {
+                let export = |suffix: &str| format!("{}{}_{suffix}", abi::AGGREGATE_PREFIX, self.export);
+                let shapes = [("update", 3), ("states", 1), ("merge", 3), ("finish", 1)];
+                (
+                    Tier::Batch,
+                    self.batch(info, name, shapes.map(|(suffix, count)| (export(suffix), count)).to_vec())?,
+                )
+            }
+            FunctionKind::Table => {
+                let export = |suffix: &str| format!("{}{}_{suffix}", abi::TABLE_PREFIX, self.export);
+                (Tier::Batch, self.batch(info, name, vec![(export("push"), 1), (export("pull"), 0)])?)
+            }
+        };
+        self.refuse_host_functions(info, name, exports)?;
+        Ok(tier)
+    }
+
+    fn scalar(&self, info: &ModuleInfo, name: &str) -> Result<(Tier, Vec<String>)> {
+        let batch = format!("{}{}", abi::SCALAR_PREFIX, self.export);
+        if info.export(&batch).is_some() {
+            return Ok((Tier::Batch, self.batch(info, name, vec![(batch, 1)])?));
+        }
+        if info.export(self.export).is_none() {
+            return Err(missing(info, name, &format!("{batch} or {}", self.export)));
+        }
+        let needs_batch = |data_type: &DataType| {
+            invalid(format!(
+                "function {name}: export {} is called with numbers, which {data_type} is not; such functions need an export {batch}",
+                self.export
+            ))
+            .with_hint("build the module with the SDK, which makes that export")
+        };
+        let core = |data_type: &DataType| core_type(data_type).ok_or_else(|| needs_batch(data_type));
+        let signature = Signature {
+            parameters: self.arguments.iter().map(|argument| core(argument)).collect::<Result<_>>()?,
+            results: vec![core(self.returns)?],
+        };
+        require(info, name, self.export, &signature)?;
+        if !self.strict {
+            return Err(invalid(format!(
+                "function {name}: export {} is called with numbers and so cannot see NULL",
+                self.export
+            ))
+            .with_hint(
+                "declare it STRICT, or build it with the SDK for an export that is called with columns",
+            ));
+        }
+        Ok((Tier::Row, vec![self.export.to_owned()]))
+    }
+
+    /// Exports that are called with columns, each with so many parameters.
+    fn batch(&self, info: &ModuleInfo, name: &str, exports: Vec<(String, usize)>) -> Result<Vec<String>> {
+        require_memory(info, name)?;
+        for data_type in self.arguments.iter().copied().chain([self.returns]) {
+            marshal::kind(data_type).map_err(|error| error.context(format!("function {name}")))?;
+        }
+        for (export, parameters) in &exports {
+            require(info, name, export, &pointers(*parameters, 1))?;
+        }
+        Ok(exports.into_iter().map(|(export, _)| export).collect())
+    }
+
+    /// A function whose result the planner may fold, repeat or leave out must not see clock or chance.
+    fn refuse_host_functions(&self, info: &ModuleInfo, name: &str, mut exports: Vec<String>) -> Result<()> {
+        let is_row = self.kind == FunctionKind::Scalar && exports.iter().all(|export| export == self.export);
+        if !is_row {
+            exports.extend([abi::EXPORT_ALLOC.to_owned(), abi::EXPORT_RESET.to_owned()]);
+        }
+        let allowed: &[&str] = match (self.kind, self.volatility) {
+            _ if is_row => &[],
+            (FunctionKind::Aggregate, _) => &["fail", "log", "scratch_write", "scratch_read"],
+            (_, Volatility::Immutable) => &["fail", "log"],
+            (_, Volatility::Stable) => &["fail", "log", "now"],
+            (_, Volatility::Volatile) => &["fail", "log", "now", "random"],
+        };
+        let refused: Vec<String> = info
+            .imports_of(exports.iter().map(String::as_str))
+            .into_iter()
+            .filter(|import| !allowed.contains(&import.name.as_str()))
+            .map(ToString::to_string)
+            .collect();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let hint = if is_row {
+            "functions that are called with numbers may import nothing; the SDK makes ones that are called with columns"
+        } else {
+            "nyala.now is for STABLE and VOLATILE functions, nyala.random for VOLATILE ones, scratch files for aggregates and operators"
+        };
+        let message = format!("function {name} is {:?} and asks for {}", self.volatility, refused.join(", "));
+        Err(invalid(message).with_hint(hint))
+    }
+}
+
+/// How the row tier passes a value.
+pub(crate) fn core_type(data_type: &DataType) -> Option<CoreType> {
+    Some(match marshal::kind(data_type).ok()? {
+        Kind::Boolean | Kind::Int8 | Kind::Int16 | Kind::Int32 => CoreType::I32,
+        Kind::Int64 => CoreType::I64,
+        Kind::Float32 => CoreType::F32,
+        Kind::Float64 => CoreType::F64,
+        Kind::UInt32
+        | Kind::Int128
+        | Kind::Text
+        | Kind::Binary
+        | Kind::List
+        | Kind::Struct
+        | Kind::Interval => {
+            return None;
+        }
+    })
+}
+
+fn pointers(parameters: usize, results: usize) -> Signature {
+    Signature { parameters: vec![POINTER; parameters], results: vec![POINTER; results] }
+}
+
+fn require_memory(info: &ModuleInfo, name: &str) -> Result<()> {
+    if !matches!(info.export(abi::EXPORT_MEMORY), Some(export) if export.item == super::Item::Memory) {
+        return Err(missing(info, name, abi::EXPORT_MEMORY));
+    }
+    require(info, name, abi::EXPORT_ALLOC, &pointers(2, 1))?;
+    require(info, name, abi::EXPORT_RESET, &pointers(0, 0))
+}
+
+fn require(info: &ModuleInfo, name: &str, export: &str, wanted: &Signature) -> Result<()> {
+    let Some(found) = info.export(export) else { return Err(missing(info, name, export)) };
+    if matches!(&found.item, super::Item::Function(signature) if signature == wanted) {
+        return Ok(());
+    }
+    Err(invalid(format!("function {name}: export {export} should be a function {wanted}, but is a {}", found.item))
+        .with_hint("arguments and results of the declaration decide the export's type; docs/reference/guest-abi.md has the list"))
+}
+
+fn missing(info: &ModuleInfo, name: &str, export: &str) -> Error {
+    const NAMES_MAX: usize = 20;
+    let found: Vec<&str> = info.exports.iter().take(NAMES_MAX).map(|export| export.name.as_str()).collect();
+    let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
+    invalid(format!("function {name}: the module does not export {export}; it exports {found}"))
+        .with_hint("name one of them with EXPORT '…', or export the function from the module")
+}
