@@ -98,8 +98,10 @@ pub struct OperatorInput {
     pub partition_keys: u32,
     pub columns: u32,
     pub kinds: u32,
-    /// The place of the first order key among `columns`, or -1.
+    /// The place of the first order key among the input's columns, or -1.
     pub key_column: i32,
+    /// An `i32` for each partition key: its place among the input's columns, or -1.
+    pub partition_columns: u32,
 }
 
 pub const COLUMN_BYTES: u32 = core::mem::size_of::<Column>() as u32;
