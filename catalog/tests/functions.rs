@@ -27,7 +27,7 @@ fn version(body: FunctionBody) -> FunctionVersion {
 }
 
 fn guest(byte: u8) -> FunctionVersion {
-    let source = (byte % 2 == 0).then(|| "(module)".to_owned());
+    let source = byte.is_multiple_of(2).then(|| "(module)".to_owned());
     let module = ModuleHash([byte; 32]);
     version(FunctionBody::Guest { module, export: "f".into(), tier: Tier::Batch, source })
 }
