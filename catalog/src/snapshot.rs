@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use nyala_schema::Result;
+use nyala_schema::command::Overload;
 use nyala_schema::function::{
     FunctionBody, FunctionDefinition, FunctionName, ModuleDefinition, OperatorDefinition,
 };
@@ -26,6 +27,14 @@ pub struct Snapshot {
 impl Snapshot {
     pub fn table(&self, name: &str) -> Option<&Arc<TableDefinition>> {
         self.tables.get(name)
+    }
+
+    /// The one overload that is meant.
+    ///
+    /// # Errors
+    /// `UndefinedFunction` with what was probably meant; `AmbiguousFunction` when only the types could tell.
+    pub fn overload(&self, overload: &Overload) -> Result<&Arc<FunctionDefinition>> {
+        crate::apply::function::existing(self, overload)
     }
 
     /// The modules whose bytes are needed: those named by any kept version of anything. Queries that still run may

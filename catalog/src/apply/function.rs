@@ -213,7 +213,10 @@ fn next_number(function: &FunctionDefinition) -> Result<u32> {
 }
 
 /// The one overload that a command means.
-fn existing<'a>(snapshot: &'a Snapshot, overload: &Overload) -> Result<&'a Arc<FunctionDefinition>> {
+pub(crate) fn existing<'a>(
+    snapshot: &'a Snapshot,
+    overload: &Overload,
+) -> Result<&'a Arc<FunctionDefinition>> {
     let Some(overloads) = snapshot.functions.get(&overload.name) else {
         return Err(undefined(snapshot, overload));
     };

@@ -174,7 +174,12 @@ fn create_view(
             quoted.join(", ")
         );
     }
-    create(session, name, TableDefinition::View { sql: view_sql, columns, schema, uses: vec![] }, on_conflict)
+    create(
+        session,
+        name,
+        TableDefinition::View { sql: view_sql, columns, schema, uses: planned.uses },
+        on_conflict,
+    )
 }
 
 fn insert(session: &Session, sql: &str, table: &str, columns: &[String], query: &Query) -> Result<Answer> {

@@ -4,18 +4,21 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use nyala_catalog::{Catalog, MemoryStore, SledStore, Store};
+use nyala_catalog::{Blobs, Catalog, FileBlobs, MemoryBlobs, MemoryStore, SledStore, Store};
 use nyala_executor::{Executor, ExecutorConfig};
 use nyala_frontend::Frontend;
 use nyala_interpreter::{FunctionLibrary, Interpreter};
 use nyala_native::NativeBackend;
+use nyala_sandbox::{CompilerChoice, Modules, Sandbox, SandboxConfig, UploadLimits};
 use nyala_schema::Result;
 use nyala_schema::command::{Command, DropKind};
+use nyala_schema::guest::ModuleHash;
 use nyala_schema::option::Options;
 use nyala_schema::table::TableDefinition;
 use nyala_storage::Storage;
 
 use crate::memory;
+use crate::modules::{InUse, ModuleStore};
 use crate::session::Session;
 use crate::tables::StorageScans;
 
@@ -24,6 +27,9 @@ use crate::tables::StorageScans;
 pub struct Config {
     /// Where definitions persist.
     pub data: Option<PathBuf>,
+    /// A program that compiles uploaded modules when it is run with `compile-module`; without it they are compiled in
+    /// this process.
+    pub compiler: Option<PathBuf>,
     /// Options that sessions start with.
     pub options: Options,
     /// Sends every plan through its wire form and back, and fails when it comes back changed: for tests.
@@ -45,6 +51,8 @@ pub struct Engine {
     pub(crate) storage: Storage,
     pub(crate) executor: Executor,
     pub(crate) native: Arc<NativeBackend>,
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) modules: Arc<ModuleStore>,
     pub(crate) defaults: Options,
     pub(crate) check_wire: bool,
     frontend: OnceLock<Frontend>,
@@ -59,16 +67,25 @@ impl Engine {
             Some(folder) => Box::new(SledStore::open(folder)?),
             None => Box::new(MemoryStore::default()),
         };
+        let blobs: Box<dyn Blobs> = match &config.data {
+            Some(folder) => Box::new(FileBlobs::open(folder)?),
+            None => Box::new(MemoryBlobs::default()),
+        };
         let catalog = Catalog::open(store)?;
         forget_memory_tables(&catalog)?;
+        let modules = Arc::new(ModuleStore::new(blobs));
+        modules.collect(&catalog.snapshot())?;
+        let sandbox = Sandbox::new(sandbox_config(&config), modules.clone())?;
         let storage = Storage::new();
-        let interpreter = Arc::new(Interpreter::new());
+        let interpreter = Arc::new(Interpreter::with_guests(sandbox.clone()));
         let native = Arc::new(NativeBackend::new(interpreter.clone()));
         let executor = Executor::new(ExecutorConfig {
             threads: config.options.threads,
             interpreter,
             native: Some(native.clone()),
-            library: Arc::new(FunctionLibrary::new()),
+            wasm: None,
+            guests: Some(sandbox.clone()),
+            library: Arc::new(FunctionLibrary::with_guests(sandbox.clone())),
             scans: Arc::new(StorageScans(storage.clone())),
         });
         Ok(Arc::new(Engine {
@@ -76,6 +93,8 @@ impl Engine {
             storage,
             executor,
             native,
+            sandbox,
+            modules,
             defaults: config.options,
             check_wire: config.check_wire,
             frontend: OnceLock::new(),
@@ -92,9 +111,41 @@ impl Engine {
         self.frontend.get_or_init(Frontend::new)
     }
 
+    pub(crate) fn upload_limits(&self) -> &UploadLimits {
+        self.sandbox.upload_limits()
+    }
+
+    /// # Errors
+    /// `Store` when the bytes cannot be read.
+    pub(crate) fn module_bytes(&self, hash: ModuleHash) -> Result<Arc<[u8]>> {
+        self.modules.bytes(hash)
+    }
+
+    /// To be held by a statement from before it takes its snapshot: the code that this names stays as long.
+    pub(crate) fn use_modules(&self) -> InUse {
+        self.modules.in_use()
+    }
+
+    /// Gives up the bytes that nothing names any more, unless another statement runs.
+    ///
+    /// # Errors
+    /// `Store` when they cannot be removed.
+    pub(crate) fn collect_modules(&self, own: InUse) -> Result<()> {
+        drop(own);
+        self.modules.collect(&self.catalog.snapshot())
+    }
+
     /// A version that no memory table of this process has had.
     pub(crate) fn next_memory_version(&self) -> u64 {
         self.memory_version.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+fn sandbox_config(config: &Config) -> SandboxConfig {
+    SandboxConfig {
+        artefacts: config.data.as_ref().map(|folder| folder.join("artefacts")),
+        compiler: config.compiler.clone().map_or(CompilerChoice::InProcess, CompilerChoice::Child),
+        ..SandboxConfig::default()
     }
 }
 

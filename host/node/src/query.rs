@@ -13,6 +13,7 @@ use nyala_schema::{Error, Fragment, Result, wire};
 use sqlparser::ast::Query;
 
 use crate::answer::{Answer, Progress, RowSource, RowStream, Summary};
+use crate::modules::InUse;
 use crate::session::Session;
 
 /// A query in all its forms, from text to pipelines.
@@ -22,10 +23,15 @@ pub struct Planned {
     pub pipelines: Arc<PipelinePlan>,
     /// Text to pipelines.
     pub planning: Duration,
+    /// The user-defined functions and operators in it.
+    pub uses: Vec<String>,
+    /// The code that the plan names stays as long as somebody has this.
+    in_use: InUse,
 }
 
 pub fn plan(session: &Session, sql: &str, query: &Query) -> Result<Planned> {
     let start = Instant::now();
+    let in_use = session.engine.use_modules();
     let tables = session.tables();
     let logical = session.engine.frontend().plan_query(sql, query, &tables, &session.options)?;
     let fragments = nyala_planner::plan(&logical, tables.version(), &session.options)?;
@@ -35,7 +41,7 @@ pub fn plan(session: &Session, sql: &str, query: &Query) -> Result<Planned> {
         check_wire(&fragment)?;
     }
     let pipelines = Arc::new(nyala_pipeline::build(&fragment)?);
-    Ok(Planned { logical, fragment, pipelines, planning: start.elapsed() })
+    Ok(Planned { logical, fragment, pipelines, planning: start.elapsed(), uses, in_use })
 }
 
 fn check_wire(fragment: &Fragment) -> Result<()> {
@@ -58,6 +64,7 @@ pub fn start(session: &Session, planned: &Planned) -> Result<RunningQuery> {
     Ok(RunningQuery {
         schema: named_schema(&planned.fragment.root.schema, &execution.schema()),
         execution,
+        _in_use: planned.in_use.clone(),
         planning: planned.planning,
         start: Instant::now(),
         rows: 0,
@@ -99,6 +106,7 @@ fn named_schema(names: &Schema, types: &Schema) -> SchemaRef {
 
 pub struct RunningQuery {
     pub execution: Execution,
+    _in_use: InUse,
     schema: SchemaRef,
     planning: Duration,
     start: Instant,

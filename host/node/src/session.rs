@@ -9,7 +9,7 @@ use nyala_schema::option::{OPTIONS, Options};
 use crate::answer::Answer;
 use crate::engine::Engine;
 use crate::tables::Tables;
-use crate::{copy, definition, explain, query, show};
+use crate::{copy, definition, explain, function, query, show};
 
 pub struct Session {
     pub(crate) engine: Arc<Engine>,
@@ -67,6 +67,14 @@ impl Session {
             | Statement::CreateView { .. }
             | Statement::Insert { .. }
             | Statement::Drop { .. } => definition::run(self, sql, statement),
+            Statement::CreateFunction { .. }
+            | Statement::CreateOperator { .. }
+            | Statement::CreateModule { .. }
+            | Statement::AlterFunction { .. }
+            | Statement::DropFunction { .. }
+            | Statement::DropModule { .. }
+            | Statement::DropOperator { .. } => function::run(self, statement),
+            Statement::ExplainFunction { overload } => function::explain(self, &overload),
             Statement::Copy { source, path, format, options } => {
                 copy::run(self, sql, source, &path, format, &options)
             }
@@ -119,6 +127,7 @@ impl Session {
                 .into_iter()
                 .filter(|function| !matches!(function.kind, FunctionKind::Table))
                 .map(|function| function.name)
+                .chain(snapshot.functions.keys().chain(snapshot.operators.keys()).cloned())
                 .collect(),
             keywords: OPTIONS.iter().map(|option| option.name.to_owned()).collect(),
         }
@@ -126,7 +135,7 @@ impl Session {
 
     /// The tables that a statement starting now sees.
     pub(crate) fn tables(&self) -> Tables {
-        Tables::new(self.engine.catalog.snapshot(), self.engine.storage.clone())
+        Tables::new(&self.engine)
     }
 
     pub(crate) fn watch(&self, running: nyala_executor::CancelHandle) {

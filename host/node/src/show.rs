@@ -12,8 +12,8 @@ use nyala_schema::table::TableDefinition;
 use nyala_schema::{Error, ErrorCode, Result};
 
 use crate::answer::{Answer, ReadyRows};
-use crate::query;
 use crate::session::Session;
+use crate::{function, query};
 
 pub fn run(session: &Session, target: &ShowTarget) -> Result<Answer> {
     match target {
@@ -22,7 +22,10 @@ pub fn run(session: &Session, target: &ShowTarget) -> Result<Answer> {
             tables(session, like.as_deref(), |table| matches!(table, TableDefinition::View { .. }))
         }
         ShowTarget::Columns { table } => describe_table(session, table),
-        ShowTarget::Functions { like } => functions(session, like.as_deref()),
+        ShowTarget::Functions { like } => function::functions(session, like.as_deref()),
+        ShowTarget::FunctionHealth { like } => function::health(session, like.as_deref()),
+        ShowTarget::Modules { like } => function::modules(session, like.as_deref()),
+        ShowTarget::Operators { like } => function::operators(session, like.as_deref()),
         ShowTarget::Options => {
             let rows = OPTIONS.iter().map(|option| {
                 Ok(vec![
@@ -40,6 +43,7 @@ pub fn run(session: &Session, target: &ShowTarget) -> Result<Answer> {
 pub fn describe(session: &Session, sql: &str, target: &DescribeTarget) -> Result<Answer> {
     match target {
         DescribeTarget::Table(name) => describe_table(session, name),
+        DescribeTarget::Function(overload) => function::describe(session, overload),
         DescribeTarget::Query(query) => schema_rows(&query::plan(session, sql, query)?.fragment.root.schema),
     }
 }
@@ -110,22 +114,7 @@ fn tables(
     text_rows(&["table", "kind"], &rows)
 }
 
-fn functions(session: &Session, like: Option<&str>) -> Result<Answer> {
-    let mut rows = Vec::new();
-    for function in session.engine.frontend().function_names() {
-        if matches_pattern(&function.name, like)? {
-            rows.push(vec![
-                function.name,
-                format!("{:?}", function.kind).to_lowercase(),
-                function.syntax,
-                function.description,
-            ]);
-        }
-    }
-    text_rows(&["function", "kind", "syntax", "description"], &rows)
-}
-
-fn matches_pattern(name: &str, like: Option<&str>) -> Result<bool> {
+pub fn matches_pattern(name: &str, like: Option<&str>) -> Result<bool> {
     let Some(pattern) = like else { return Ok(true) };
     let name = StringArray::from(vec![name]);
     Ok(ilike(&name, &StringArray::new_scalar(pattern))?.value(0))

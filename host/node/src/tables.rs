@@ -7,24 +7,41 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::Schema;
 use nyala_catalog::Snapshot;
 use nyala_executor::Scans;
+use nyala_pipeline::Guests;
+use nyala_schema::Result;
 use nyala_schema::function::{FunctionDefinition, OperatorDefinition};
 use nyala_schema::guest::GuestFunction;
 use nyala_schema::lookup::{FunctionLookup, ResolvedTable, TableContent, TableLookup};
 use nyala_schema::scan::{ScanSource, TableScan};
 use nyala_schema::table::{ExternalTable, TableDefinition};
-use nyala_schema::{Error, Result};
 use nyala_storage::{Scanner, Storage};
+
+use crate::engine::Engine;
+use crate::modules::InUse;
+
+/// The longest that one call of a user's function may take while a query is planned.
+const FOLDING_MS_MAX: u32 = 100;
 
 /// The tables that one statement sees. Files are listed once, however often a query names them.
 pub struct Tables {
+    /// Taken before the snapshot, so that the code that it names stays.
+    _in_use: InUse,
     snapshot: Arc<Snapshot>,
     storage: Storage,
+    guests: Arc<dyn Guests>,
     resolved: Mutex<HashMap<String, Option<Arc<ResolvedTable>>>>,
 }
 
 impl Tables {
-    pub fn new(snapshot: Arc<Snapshot>, storage: Storage) -> Self {
-        Self { snapshot, storage, resolved: Mutex::default() }
+    pub fn new(engine: &Engine) -> Self {
+        let in_use = engine.use_modules();
+        Self {
+            _in_use: in_use,
+            snapshot: engine.catalog.snapshot(),
+            storage: engine.storage.clone(),
+            guests: engine.sandbox.clone(),
+            resolved: Mutex::default(),
+        }
     }
 
     fn resolve(&self, name: &str) -> Result<Option<Arc<ResolvedTable>>> {
@@ -102,8 +119,17 @@ impl FunctionLookup for Tables {
         self.snapshot.functions.keys().chain(self.snapshot.operators.keys()).cloned().collect()
     }
 
-    fn evaluate(&self, function: &Arc<GuestFunction>, _: &[ArrayRef], _: usize) -> Result<ArrayRef> {
-        Err(Error::unsupported(format!("{function} cannot be run yet")))
+    fn evaluate(
+        &self,
+        function: &Arc<GuestFunction>,
+        arguments: &[ArrayRef],
+        rows: usize,
+    ) -> Result<ArrayRef> {
+        // Planning must not wait for code that spins: what takes longer is left to the execution.
+        let mut function = function.as_ref().clone();
+        let limits = &mut function.code.limits;
+        limits.time_per_batch_ms = limits.time_per_batch_ms.min(FOLDING_MS_MAX);
+        self.guests.scalar(&Arc::new(function))?.call(arguments, rows)
     }
 }
 

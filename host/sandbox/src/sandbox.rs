@@ -12,7 +12,7 @@ use nyala_schema::guest::{GuestCode, GuestFunction, GuestOperator, Tier};
 use nyala_schema::operator::GuestCall;
 use nyala_schema::{Error, Result};
 
-use crate::config::{Modules, SandboxConfig};
+use crate::config::{Modules, SandboxConfig, UploadLimits};
 use crate::guest::{Aggregate, Operator, Scalar, Source, Table};
 use crate::health::{FunctionHealth, Health, Record};
 use crate::instance::{Blueprint, Grants};
@@ -77,6 +77,10 @@ impl Sandbox {
     /// What runs functions that are called with numbers; the first one set stays.
     pub fn set_row_tier(&self, row_tier: Arc<dyn RowTier>) {
         let _ = self.row_tier.set(row_tier);
+    }
+
+    pub fn upload_limits(&self) -> &UploadLimits {
+        &self.config.upload
     }
 
     /// Of every function and operator that was called since the process began.
