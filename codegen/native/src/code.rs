@@ -1,7 +1,6 @@
 //! Machine code in memory: settings, making it, freeing it.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
@@ -10,16 +9,19 @@ use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, ModuleError, default_libcall_names};
+use nyala_loops::{CallFacts, Compiled, CompiledLoop, Detail, Facts, Frame, LoopCompiler, Part};
+use nyala_pipeline::{Op, Type};
+use nyala_schema::guest::GuestFunction;
 use nyala_schema::{Error, Result};
 
-use crate::emit::{Part, emit};
-use crate::frame::{Entry, Frame};
-use crate::stats::Counters;
+use crate::emit::emit;
+
+/// A loop in machine code.
+type Entry = unsafe extern "C" fn(*mut Frame) -> u64;
 
 /// Makes machine code for this machine.
 pub(crate) struct Compiler {
     isa: OwnedTargetIsa,
-    pub counters: Counters,
 }
 
 /// Settings and why: `speed` with the backtracking allocator gives code twice as fast for twice the time of the
@@ -49,28 +51,7 @@ impl Compiler {
         }
         let machine = cranelift_native::builder().map_err(Error::unsupported)?;
         let isa = machine.finish(settings::Flags::new(flags)).map_err(of_codegen)?;
-        Ok(Self { isa, counters: Counters::default() })
-    }
-
-    /// # Errors
-    /// Internal: the loop cannot be compiled.
-    pub(crate) fn compile(&self, part: Part<'_, '_>) -> Result<Loop> {
-        let started = Instant::now();
-        let mut context = self.function(part)?;
-        let builder = JITBuilder::with_isa(Arc::clone(&self.isa), default_libcall_names());
-        let mut code = Code(Mutex::new(Some(JITModule::new(builder))));
-        let module = code.module()?;
-        let id =
-            module.declare_function("loop", Linkage::Export, &context.func.signature).map_err(of_module)?;
-        module.define_function(id, &mut context).map_err(of_module)?;
-        let bytes = context.compiled_code().map_or(0, |code| code.code_buffer().len());
-        module.finalize_definitions().map_err(of_module)?;
-        let address = module.get_finalized_function(id);
-        // SAFETY: the address is that of a finished function with this signature (`emit` declares one pointer
-        // in, one integer out, in the machine's C convention), and it stays mapped as long as `code`.
-        let entry = unsafe { std::mem::transmute::<*const u8, Entry>(address) };
-        self.counters.compiled(started.elapsed(), bytes);
-        Ok(Loop { entry, _code: code })
+        Ok(Self { isa })
     }
 
     fn function(&self, part: Part<'_, '_>) -> Result<Context> {
@@ -89,7 +70,7 @@ impl Compiler {
     ///
     /// # Errors
     /// As `compile`.
-    pub(crate) fn clif(&self, part: Part<'_, '_>) -> Result<String> {
+    fn clif(&self, part: Part<'_, '_>) -> Result<String> {
         Ok(self.function(part)?.func.display().to_string())
     }
 
@@ -97,7 +78,7 @@ impl Compiler {
     ///
     /// # Errors
     /// As `compile`.
-    pub(crate) fn assembly(&self, part: Part<'_, '_>) -> Result<String> {
+    fn assembly(&self, part: Part<'_, '_>) -> Result<String> {
         let mut context = self.function(part)?;
         context.set_disasm(true);
         let mut control = cranelift_codegen::control::ControlPlane::default();
@@ -106,21 +87,56 @@ impl Compiler {
     }
 }
 
+impl LoopCompiler for Compiler {
+    fn name(&self) -> &'static str {
+        "native"
+    }
+
+    fn does(&self, _: &Facts<'_>, _: &Op, _: &Type) -> bool {
+        true
+    }
+
+    /// Users' functions are WASM.
+    fn call(&self, _: &GuestFunction) -> Option<CallFacts> {
+        None
+    }
+
+    fn compile(&self, part: Part<'_, '_>) -> Result<Compiled> {
+        let mut context = self.function(part)?;
+        let builder = JITBuilder::with_isa(Arc::clone(&self.isa), default_libcall_names());
+        let mut code = Code(Mutex::new(Some(JITModule::new(builder))));
+        let module = code.module()?;
+        let id =
+            module.declare_function("loop", Linkage::Export, &context.func.signature).map_err(of_module)?;
+        module.define_function(id, &mut context).map_err(of_module)?;
+        let code_bytes = context.compiled_code().map_or(0, |code| code.code_buffer().len());
+        module.finalize_definitions().map_err(of_module)?;
+        let address = module.get_finalized_function(id);
+        // SAFETY: the address is that of a finished function with this signature (`emit` declares one pointer
+        // in, one integer out, in the machine's C convention), and it stays mapped as long as `code`.
+        let entry = unsafe { std::mem::transmute::<*const u8, Entry>(address) };
+        Ok(Compiled { code: Arc::new(Loop { entry, _code: code }), code_bytes })
+    }
+
+    fn listing(&self, part: Part<'_, '_>, detail: Detail) -> Result<String> {
+        let clif = self.clif(part)?;
+        Ok(match detail {
+            Detail::Intermediate => clif,
+            Detail::MachineCode => format!("{clif}\n; machine code\n{}\n", self.assembly(part)?),
+        })
+    }
+}
+
 /// A compiled loop; its memory goes when it is dropped.
-pub(crate) struct Loop {
+struct Loop {
     entry: Entry,
     _code: Code,
 }
 
-impl Loop {
-    /// Runs the loop; the result is one of the `STATUS_…` of `frame`.
-    ///
-    /// # Safety
-    /// Every pointer of the frame that this loop uses leads to as much memory as the frame's documentation says,
-    /// readable, or writable where the loop writes, by nobody else meanwhile.
-    pub(crate) unsafe fn run(&self, frame: &mut Frame) -> u64 {
+impl CompiledLoop for Loop {
+    unsafe fn run(&self, frame: &mut Frame) -> Result<u64> {
         // SAFETY: the caller answers for the frame; the code is alive as long as `self`.
-        unsafe { (self.entry)(frame) }
+        Ok(unsafe { (self.entry)(frame) })
     }
 }
 

@@ -24,12 +24,9 @@ use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContex
 use nyala_pipeline::ValueId;
 use nyala_schema::{Error, Result};
 
-use crate::facts::Facts;
-use crate::flags::{Variant, nullable_values};
-use crate::frame::{Frame, STATUS_BAD_INDEX};
-use crate::parameter::ParameterLayout;
-use crate::plan::NativeStage;
-use crate::reads::{Reads, Source};
+use nyala_loops::frame::{Frame, STATUS_BAD_INDEX};
+use nyala_loops::nullable_values;
+use nyala_loops::{Part, Source};
 
 /// A value in registers. What is not valid is NULL, whatever `value` holds then.
 #[derive(Debug, Clone, Copy)]
@@ -37,16 +34,6 @@ pub(crate) struct Cell {
     pub value: Value,
     /// 1 or 0 in a byte; absent for what cannot be NULL here.
     pub valid: Option<Value>,
-}
-
-/// What a function is made of.
-#[derive(Clone, Copy)]
-pub(crate) struct Part<'e, 'p> {
-    pub facts: &'e Facts<'p>,
-    pub stage: &'e NativeStage,
-    pub reads: &'e Reads,
-    pub layout: &'e ParameterLayout,
-    pub variant: Variant,
 }
 
 /// Pointers to a column, loaded once.

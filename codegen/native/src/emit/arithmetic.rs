@@ -11,7 +11,9 @@ use nyala_schema::expr::ArithmeticOp;
 use nyala_schema::{Error, Result};
 
 use super::{Cell, Emitter, not_native, trusted};
-use crate::lane::{Lane, decimal, power_of_ten};
+use nyala_loops::{Lane, decimal, power_of_ten};
+
+use crate::register::Registers;
 
 impl Emitter<'_, '_> {
     pub(super) fn arithmetic(

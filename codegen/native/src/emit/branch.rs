@@ -7,6 +7,8 @@ use nyala_schema::Result;
 
 use super::{Cell, Emitter};
 
+use crate::register::Registers;
+
 /// A mispredicted branch costs more than this.
 const SELECT_COST_MAX: u32 = 16;
 

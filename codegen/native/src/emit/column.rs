@@ -8,9 +8,11 @@ use nyala_pipeline::{Type, ValueId};
 use nyala_schema::{Error, Result};
 
 use super::{Cell, ColumnBase, Emitter, constant_memory, trusted};
-use crate::frame::{ColumnSlot, Frame, OutputSlot};
-use crate::lane::Lane;
-use crate::reads::Source;
+use nyala_loops::Lane;
+use nyala_loops::Source;
+use nyala_loops::frame::{ColumnSlot, Frame, OutputSlot};
+
+use crate::register::Registers;
 
 impl Emitter<'_, '_> {
     /// Loads into registers what is the same in every row.

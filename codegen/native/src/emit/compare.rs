@@ -7,7 +7,7 @@ use nyala_schema::Result;
 use nyala_schema::expr::CompareOp;
 
 use super::{Cell, Emitter};
-use crate::lane::Lane;
+use nyala_loops::Lane;
 
 impl Emitter<'_, '_> {
     pub(super) fn compare(&mut self, op: CompareOp, left: ValueId, right: ValueId) -> Result<Cell> {

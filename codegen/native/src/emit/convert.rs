@@ -7,8 +7,10 @@ use nyala_pipeline::ValueId;
 use nyala_schema::Result;
 
 use super::{Cell, Emitter, not_native};
-use crate::conversion::Conversion;
-use crate::lane::{Lane, power_of_ten};
+use nyala_loops::Conversion;
+use nyala_loops::{Lane, power_of_ten};
+
+use crate::register::Registers;
 
 impl Emitter<'_, '_> {
     pub(super) fn convert(&mut self, input: ValueId, safe: bool, to: &DataType) -> Result<Cell> {

@@ -9,7 +9,7 @@ use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
 use nyala_schema::Result;
 
 use super::{Emitter, trusted};
-use crate::lane::Lane;
+use nyala_loops::Lane;
 
 const ROW_NUMBER: Lane = Lane::Int { bytes: 4, signed: false };
 

@@ -6,9 +6,11 @@ use nyala_pipeline::program::{StateOp, StateUpdate};
 use nyala_schema::Result;
 
 use super::{Cell, Emitter};
-use crate::frame::STATUS_SUM_OVERFLOW;
-use crate::lane::Lane;
-use crate::plan::update_values;
+use nyala_loops::Lane;
+use nyala_loops::frame::STATUS_SUM_OVERFLOW;
+use nyala_loops::update_values;
+
+use crate::register::Registers;
 
 /// A state field kept in a register.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,9 @@ use nyala_schema::expr::CompareOp;
 use nyala_schema::{Error, Result};
 
 use super::{Cell, Emitter, constant_memory, not_native};
-use crate::reads::Source;
+use nyala_loops::Source;
+
+use crate::register::Registers;
 
 impl Emitter<'_, '_> {
     /// Computes what `roots` need and is not there yet, in the order of the program.

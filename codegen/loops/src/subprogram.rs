@@ -11,7 +11,7 @@ use crate::plan::{FallbackStage, update_values};
 
 /// # Errors
 /// Internal: the program is malformed.
-pub(crate) fn subprogram(facts: &Facts<'_>, stage: &FallbackStage) -> Result<Program> {
+pub fn subprogram(facts: &Facts<'_>, stage: &FallbackStage) -> Result<Program> {
     let program = facts.program;
     let updates = stage.updates.iter().map(|&index| &program.updates[index]);
     let mut roots: Vec<ValueId> = stage.filters.iter().map(|filter| filter.value).collect();

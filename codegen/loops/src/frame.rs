@@ -2,10 +2,10 @@
 
 use std::ffi::c_void;
 
-/// All that a loop reads and writes. Generated code knows the offsets of the fields and nothing else of the host.
+/// All that a loop reads and writes. Compiled code knows the offsets of the fields and nothing else of the host.
 #[repr(C)]
 #[derive(Debug)]
-pub(crate) struct Frame {
+pub struct Frame {
     /// Times round the loop: rows, or entries of `selection`.
     pub count: u64,
     /// Rows of every input column; entries of `selection` must lie below.
@@ -33,7 +33,7 @@ pub(crate) struct Frame {
 /// One column that a loop reads.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ColumnSlot {
+pub struct ColumnSlot {
     /// Values from row 0 on; for Booleans the byte that `bit_offset` counts from.
     pub values: *const u8,
     pub bit_offset: u64,
@@ -45,18 +45,15 @@ pub(crate) struct ColumnSlot {
 /// Where an output column goes. Booleans and validity are written as a byte per row.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct OutputSlot {
+pub struct OutputSlot {
     pub values: *mut u8,
     /// Written where the loop can produce NULL.
     pub validity: *mut u8,
 }
 
 /// What a loop returns: these, ORed; 0 when all is well. Some operation failed; which one, the interpreter tells.
-pub(crate) const STATUS_FAILED: u64 = 1;
+pub const STATUS_FAILED: u64 = 1;
 /// A sum of wide decimals overflowed. The state has changed already: the interpreter could not tell any more.
-pub(crate) const STATUS_SUM_OVERFLOW: u64 = 2;
+pub const STATUS_SUM_OVERFLOW: u64 = 2;
 /// A row or group number was out of range; the loop was left at once.
-pub(crate) const STATUS_BAD_INDEX: u64 = 4;
-
-/// A compiled loop.
-pub(crate) type Entry = unsafe extern "C" fn(*mut Frame) -> u64;
+pub const STATUS_BAD_INDEX: u64 = 4;

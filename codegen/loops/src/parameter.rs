@@ -1,4 +1,4 @@
-//! The parameter block: a program's constants as generated code reads them.
+//! The parameter block: a program's constants as compiled code reads them.
 
 use arrow::array::{Array, ArrayRef};
 use nyala_pipeline::Parameter;
@@ -9,18 +9,18 @@ use crate::column;
 use crate::lane::Lane;
 
 /// Bytes of one slot: the widest value.
-pub(crate) const SLOT_BYTES: i32 = 16;
+pub const SLOT_BYTES: i32 = 16;
 
 /// Where each parameter lies, in slots: first the values (sets as many as they have), then one slot per
 /// parameter that is 1 when it is NULL.
 #[derive(Debug, Clone)]
-pub(crate) struct ParameterLayout {
+pub struct ParameterLayout {
     first: Vec<usize>,
     values: usize,
 }
 
 impl ParameterLayout {
-    pub(crate) fn of(program: &Program) -> Self {
+    pub fn of(program: &Program) -> Self {
         let mut first = Vec::with_capacity(program.parameters.len());
         let mut values = 0;
         for parameter in &program.parameters {
@@ -34,20 +34,20 @@ impl ParameterLayout {
     }
 
     /// Byte offset of entry `entry` of a parameter.
-    pub(crate) fn offset(&self, parameter: u32, entry: usize) -> i32 {
+    pub fn offset(&self, parameter: u32, entry: usize) -> i32 {
         (self.first[parameter as usize] + entry) as i32 * SLOT_BYTES
     }
 
     /// Byte offset of the word that is 1 when the parameter is NULL.
-    pub(crate) fn null_offset(&self, parameter: u32) -> i32 {
+    pub fn null_offset(&self, parameter: u32) -> i32 {
         (self.values + parameter as usize) as i32 * SLOT_BYTES
     }
 
-    /// The block for these constants. Parameters of types that native code does not handle are left zero.
+    /// The block for these constants. Parameters of types that compiled code does not handle are left zero.
     ///
     /// # Errors
     /// Internal: constants that do not match the program.
-    pub(crate) fn fill(&self, program: &Program, parameters: &[Parameter]) -> Result<Vec<u128>> {
+    pub fn fill(&self, program: &Program, parameters: &[Parameter]) -> Result<Vec<u128>> {
         if parameters.len() != program.parameters.len() {
             return Err(Error::internal("a program was called with a wrong number of parameters"));
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nyala_pipeline::Program;
 
 /// A bounded map. What is put out lives on while somebody holds it.
-pub(crate) struct Cache<T> {
+pub struct Cache<T> {
     entries: HashMap<Arc<Program>, Entry<T>>,
     capacity: usize,
     /// Counts uses; the entry with the least was not used for longest.
@@ -19,15 +19,15 @@ struct Entry<T> {
 }
 
 impl<T> Cache<T> {
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub fn new(capacity: usize) -> Self {
         Self { entries: HashMap::new(), capacity: capacity.max(1), clock: 0 }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub(crate) fn get(&mut self, program: &Program) -> Option<Arc<T>> {
+    pub fn get(&mut self, program: &Program) -> Option<Arc<T>> {
         self.clock += 1;
         let entry = self.entries.get_mut(program)?;
         entry.used = self.clock;
@@ -35,7 +35,7 @@ impl<T> Cache<T> {
     }
 
     /// Adds an entry unless another thread was faster; gives the one that is kept, and how many were put out.
-    pub(crate) fn insert(&mut self, program: Arc<Program>, value: Arc<T>) -> (Arc<T>, u64) {
+    pub fn insert(&mut self, program: Arc<Program>, value: Arc<T>) -> (Arc<T>, u64) {
         if let Some(earlier) = self.get(&program) {
             return (earlier, 0);
         }

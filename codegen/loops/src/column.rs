@@ -12,7 +12,7 @@ use crate::lane::Lane;
 static ALL_VALID: [u8; 8192] = [0xff; 8192];
 
 /// A column prepared for a loop; keeps alive what the slot points to.
-pub(crate) struct Column<'a> {
+pub struct Column<'a> {
     array: &'a ArrayRef,
     nulls: Option<NullBuffer>,
     /// For batches too long for `ALL_VALID`.
@@ -20,7 +20,7 @@ pub(crate) struct Column<'a> {
 }
 
 impl<'a> Column<'a> {
-    pub(crate) fn new(array: &'a ArrayRef) -> Self {
+    pub fn new(array: &'a ArrayRef) -> Self {
         let nulls = match array.data_type() {
             DataType::Dictionary(..) => array.logical_nulls(),
             _ => array.nulls().cloned(),
@@ -31,12 +31,12 @@ impl<'a> Column<'a> {
         Self { array, nulls, all_valid }
     }
 
-    pub(crate) fn has_nulls(&self) -> bool {
+    pub fn has_nulls(&self) -> bool {
         self.nulls.is_some()
     }
 
     /// Pointers that are good as long as `self` is. Columns without a lane have no values, only validity.
-    pub(crate) fn slot(&self) -> Result<ColumnSlot> {
+    pub fn slot(&self) -> Result<ColumnSlot> {
         let (values, bit_offset) = match Lane::of(self.array.data_type()) {
             None => (std::ptr::null(), 0),
             Some(Lane::Bool) => {
@@ -54,12 +54,12 @@ impl<'a> Column<'a> {
     }
 }
 
-pub(crate) fn booleans(array: &ArrayRef) -> Result<&BooleanArray> {
+pub fn booleans(array: &ArrayRef) -> Result<&BooleanArray> {
     array.as_boolean_opt().ok_or_else(|| Error::internal("a Boolean column is of another kind"))
 }
 
 /// The bytes of one value of a primitive array.
-pub(crate) fn value_bytes(array: &ArrayRef, row: usize, lane: Lane) -> Result<&[u8]> {
+pub fn value_bytes(array: &ArrayRef, row: usize, lane: Lane) -> Result<&[u8]> {
     let width = lane.bytes();
     let bytes = primitive_bytes(array)?.get(row * width..(row + 1) * width);
     bytes.ok_or_else(|| Error::internal("a row lies outside its array"))
@@ -70,7 +70,7 @@ fn primitive_bytes(array: &ArrayRef) -> Result<&[u8]> {
     let array: &dyn Array = array.as_ref();
     downcast_primitive_array!(
         array => Ok(bytes_of(array)),
-        other => Err(Error::internal(format!("a column of type {other} was handed to native code")))
+        other => Err(Error::internal(format!("a column of type {other} was handed to compiled code")))
     )
 }
 
@@ -79,7 +79,7 @@ fn bytes_of<T: ArrowPrimitiveType>(array: &arrow::array::PrimitiveArray<T>) -> &
 }
 
 /// An output column being written.
-pub(crate) struct Output {
+pub struct Output {
     lane: Lane,
     data_type: DataType,
     values: MutableBuffer,
@@ -89,15 +89,15 @@ pub(crate) struct Output {
 
 impl Output {
     /// Room for `rows` rows.
-    pub(crate) fn new(data_type: &DataType, flagged: bool, rows: usize) -> Result<Self> {
+    pub fn new(data_type: &DataType, flagged: bool, rows: usize) -> Result<Self> {
         let lane = Lane::of(data_type);
-        let lane = lane.ok_or_else(|| Error::internal(format!("native output of type {data_type}")))?;
+        let lane = lane.ok_or_else(|| Error::internal(format!("output of type {data_type}")))?;
         let values = MutableBuffer::with_capacity(rows * lane.bytes());
         let validity = Vec::with_capacity(if flagged { rows } else { 0 });
         Ok(Self { lane, data_type: data_type.clone(), values, validity })
     }
 
-    pub(crate) fn slot(&mut self) -> OutputSlot {
+    pub fn slot(&mut self) -> OutputSlot {
         OutputSlot { values: self.values.as_mut_ptr(), validity: self.validity.as_mut_ptr() }
     }
 
@@ -105,7 +105,7 @@ impl Output {
     ///
     /// # Safety
     /// A loop has written `rows` values and, if the output was made `flagged`, as many validity bytes.
-    pub(crate) unsafe fn finish(mut self, rows: usize, flagged: bool) -> Result<ArrayRef> {
+    pub unsafe fn finish(mut self, rows: usize, flagged: bool) -> Result<ArrayRef> {
         let bytes = rows * self.lane.bytes();
         assert!(bytes <= self.values.capacity(), "a loop wrote behind its output");
         // SAFETY: the caller says that this many bytes are initialised, and they fit.

@@ -13,7 +13,7 @@ use nyala_pipeline::{Call, Executable, Outcome};
 use nyala_schema::{Error, ErrorCode, Result};
 
 use crate::column::{Column, Output};
-use crate::executable::{ExecutableStage, NativeExecutable, NativeLoops};
+use crate::executable::{ExecutableStage, LoopExecutable, StageLoops};
 use crate::flags::Variant;
 use crate::frame::{ColumnSlot, Frame, OutputSlot, STATUS_BAD_INDEX, STATUS_FAILED, STATUS_SUM_OVERFLOW};
 use crate::intrinsic;
@@ -22,15 +22,15 @@ use crate::plan::{FallbackStage, OutputSource};
 use crate::reads::Source;
 
 /// The rows left and the columns made so far.
-pub(crate) struct Run<'a> {
-    executable: &'a NativeExecutable,
+pub struct Run<'a> {
+    executable: &'a LoopExecutable,
     call: Call<'a>,
     parameters: Vec<u128>,
     /// `None`: all rows.
     selection: Option<Cow<'a, [u32]>>,
     /// By carried column, dense over the rows left.
     carried: Vec<Option<ArrayRef>>,
-    /// Of the last native stage.
+    /// Of the last loop stage.
     outputs: Vec<ArrayRef>,
     /// Some aggregate state was changed.
     changed: bool,
@@ -39,10 +39,12 @@ pub(crate) struct Run<'a> {
 /// Why a stage did not finish.
 enum Stop {
     Error(Error),
-    /// Some operation failed in native code, and maybe a sum too.
+    /// Some operation failed in compiled code, and maybe a sum too.
     Failed {
         sum_overflow: bool,
     },
+    /// A user's function failed; which row it was, the interpreter tells.
+    Guest(Error),
     /// A variant cannot be compiled.
     NotCompiled,
 }
@@ -56,7 +58,7 @@ impl From<Error> for Stop {
 impl<'a> Run<'a> {
     /// # Errors
     /// Internal: the call does not fit the program.
-    pub(crate) fn new(executable: &'a NativeExecutable, call: Call<'a>) -> Result<Self> {
+    pub fn new(executable: &'a LoopExecutable, call: Call<'a>) -> Result<Self> {
         let parameters = executable.layout.fill(&executable.program, call.parameters)?;
         check_call(executable, &call)?;
         let selection = call.selection.map(Cow::Borrowed);
@@ -64,10 +66,10 @@ impl<'a> Run<'a> {
         Ok(Self { executable, call, parameters, selection, carried, outputs: Vec::new(), changed: false })
     }
 
-    pub(crate) fn run(mut self) -> Result<Outcome> {
+    pub fn run(mut self) -> Result<Outcome> {
         for stage in &self.executable.stages {
             let done = match stage {
-                ExecutableStage::Native(loops) => self.native(loops),
+                ExecutableStage::Loop(loops) => self.loops(loops),
                 ExecutableStage::Fallback { stage, executable, .. } => {
                     self.fallback(stage, executable.as_ref()).map_err(Stop::Error)
                 }
@@ -76,6 +78,7 @@ impl<'a> Run<'a> {
                 Ok(()) => {}
                 Err(Stop::Error(error)) => return Err(error),
                 Err(Stop::Failed { sum_overflow }) => return self.repeat(sum_overflow),
+                Err(Stop::Guest(error)) => return self.repeat_call(error),
                 Err(Stop::NotCompiled) => return self.executable.whole()?.run(self.call),
             }
         }
@@ -94,11 +97,18 @@ impl<'a> Run<'a> {
         if sum_overflow {
             return Err(sum_overflow_error());
         }
-        self.executable.compiler.counters.disagreements.fetch_add(1, Ordering::Relaxed);
+        self.executable.counters.disagreements.fetch_add(1, Ordering::Relaxed);
         if updates {
-            return Err(Error::internal("native code met an error that the interpreter does not see"));
+            return Err(Error::internal("compiled code met an error that the interpreter does not see"));
         }
         Ok(outcome)
+    }
+
+    /// The interpreter's word on a batch in which a user's function failed with `error`.
+    fn repeat_call(self, error: Error) -> Result<Outcome> {
+        let updates = !self.executable.program.updates.is_empty();
+        let outcome = self.executable.whole()?.run(self.call)?;
+        if updates { Err(error) } else { Ok(outcome) }
     }
 
     fn outcome(self) -> Result<Outcome> {
@@ -119,7 +129,7 @@ impl<'a> Run<'a> {
                         None => column.clone(),
                     }
                 }
-                OutputSource::Native(index) => self.outputs[*index].clone(),
+                OutputSource::Loop(index) => self.outputs[*index].clone(),
                 OutputSource::Carried(slot) => carried(&self.carried, *slot)?.clone(),
             });
         }
@@ -181,7 +191,7 @@ impl<'a> Run<'a> {
     }
 
     /// Runs a loop.
-    fn native(&mut self, loops: &NativeLoops) -> Result<(), Stop> {
+    fn loops(&mut self, loops: &StageLoops) -> Result<(), Stop> {
         let count = self.count();
         let mut frame = self.frame(count);
         let sources = &loops.reads.columns;
@@ -217,6 +227,10 @@ impl<'a> Run<'a> {
         // checked against the offsets of the updates, and are borrowed mutably by the call. Row and group
         // numbers are checked by the code itself.
         let status = unsafe { code.run(&mut frame) };
+        let status = status.map_err(|error| match error.code() {
+            ErrorCode::GuestFailed => Stop::Guest(error),
+            _ => Stop::Error(error),
+        })?;
         if status & STATUS_BAD_INDEX != 0 {
             return Err(Error::internal("a row or group number is out of range").into());
         }
@@ -322,8 +336,8 @@ fn positions(whole: &[u32], part: &[u32]) -> Vec<u32> {
     positions
 }
 
-/// What generated code relies on.
-fn check_call(executable: &NativeExecutable, call: &Call<'_>) -> Result<()> {
+/// What compiled code relies on.
+fn check_call(executable: &LoopExecutable, call: &Call<'_>) -> Result<()> {
     let program = &executable.program;
     let fits = call.inputs.len() == program.inputs.len()
         && call
@@ -332,7 +346,7 @@ fn check_call(executable: &NativeExecutable, call: &Call<'_>) -> Result<()> {
             .zip(&program.inputs)
             .all(|(array, ty)| array.len() == call.rows && same_type(array.data_type(), &ty.data_type));
     if !fits || u32::try_from(call.rows).is_err() {
-        return Err(Error::internal("native code was called with other columns than it was made for"));
+        return Err(Error::internal("compiled code was called with other columns than it was made for"));
     }
     if program.updates.is_empty() {
         return Ok(());

@@ -20,12 +20,12 @@ pub struct CompileStats {
     pub compile_ns: u64,
     /// Bytes of machine code made.
     pub code_bytes: u64,
-    /// Batches that native code gave up and the interpreter then ran without an error: mistakes of ours.
+    /// Batches that compiled code gave up and the interpreter then ran without an error: mistakes of ours.
     pub disagreements: u64,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub struct Counters {
     pub hits: AtomicU64,
     pub misses: AtomicU64,
     pub evictions: AtomicU64,
@@ -36,13 +36,13 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn compiled(&self, took: Duration, bytes: usize) {
+    pub fn compiled(&self, took: Duration, bytes: usize) {
         self.functions.fetch_add(1, Ordering::Relaxed);
         self.compile_ns.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.code_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    pub(crate) fn read(&self, cached: usize) -> CompileStats {
+    pub fn read(&self, cached: usize) -> CompileStats {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         CompileStats {
             hits: get(&self.hits),

@@ -1,10 +1,10 @@
-//! Operations that generated code calls because they would be long as instructions.
+//! Operations that compiled code calls because they would be long as instructions.
 
 /// `left × right` of 128-bit integers as halves, into `out` (low, high); returns 1 when it does not fit.
 ///
 /// # Safety
 /// `out` has room for two aligned words.
-pub(crate) unsafe extern "C" fn multiply_wide(
+pub unsafe extern "C" fn multiply_wide(
     left_low: u64,
     left_high: u64,
     right_low: u64,
@@ -12,7 +12,7 @@ pub(crate) unsafe extern "C" fn multiply_wide(
     out: *mut u64,
 ) -> u64 {
     let (product, overflow) = join(left_low, left_high).overflowing_mul(join(right_low, right_high));
-    // SAFETY: the caller gives room for two words; generated code passes a stack slot of 16 bytes.
+    // SAFETY: the caller gives room for two words; compiled code passes a stack slot of 16 bytes.
     unsafe {
         out.write(product as u64);
         out.add(1).write((product >> 64) as u64);

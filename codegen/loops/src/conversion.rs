@@ -1,4 +1,4 @@
-//! Which casts native code does, and how.
+//! Which casts compiled code does, and how.
 
 use arrow::datatypes::DataType;
 use nyala_pipeline::Type;
@@ -7,7 +7,7 @@ use crate::lane::{Lane, decimal, is_integer, power_of_ten};
 
 /// The way from one type to another.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Conversion {
+pub enum Conversion {
     /// The same bits mean the same.
     Same,
     /// Integer to integer, by range.
@@ -41,7 +41,7 @@ pub(crate) enum Conversion {
 
 impl Conversion {
     /// `None` when the cast is left to the interpreter.
-    pub(crate) fn between(from: &DataType, to: &DataType) -> Option<Conversion> {
+    pub fn between(from: &DataType, to: &DataType) -> Option<Conversion> {
         let source = Lane::of(from)?;
         Lane::of(to)?;
         if from == to {
@@ -94,7 +94,7 @@ impl Conversion {
     }
 
     /// Whether some value of `from` has no counterpart in `to`: an error, or NULL for a safe cast.
-    pub(crate) fn can_fail(self, from: &DataType, to: &DataType) -> bool {
+    pub fn can_fail(self, from: &DataType, to: &DataType) -> bool {
         match self {
             Conversion::Same
             | Conversion::BoolToInteger
@@ -116,7 +116,7 @@ impl Conversion {
 }
 
 /// Whether a safe cast gives NULL for a value that is not NULL.
-pub(crate) fn makes_nulls(from: &Type, to: &Type, safe: bool) -> bool {
+pub fn makes_nulls(from: &Type, to: &Type, safe: bool) -> bool {
     safe && Conversion::between(&from.data_type, &to.data_type)
         .is_none_or(|conversion| conversion.can_fail(&from.data_type, &to.data_type))
 }

@@ -1,6 +1,6 @@
-//! Cuts a program into stages: parts that run as one native loop, and parts left to the interpreter.
+//! Cuts a program into stages: parts that run as one compiled loop, and parts left to the interpreter.
 //!
-//! Native filters run first, because they are cheap; the interpreter then sees only the rows that they left. A
+//! Filters in loops run first, because they are cheap; the interpreter then sees only the rows that they left. A
 //! filter may overtake another one only when nothing that it computes early could fail, so no row that the
 //! interpreter drops can ever raise an error. Statements run later than in the program at most.
 
@@ -18,7 +18,7 @@ const BRANCH_FREE_COST_MAX: u32 = 48;
 
 /// Stages in the order in which they run, and where the program's outputs come from.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub struct Plan {
     pub stages: Vec<Stage>,
     pub outputs: Vec<OutputSource>,
     /// Types of the columns that fallback stages hand to later stages.
@@ -28,14 +28,14 @@ pub(crate) struct Plan {
 }
 
 #[derive(Debug)]
-pub(crate) enum Stage {
-    Native(NativeStage),
+pub enum Stage {
+    Loop(LoopStage),
     Fallback(FallbackStage),
 }
 
 /// One loop.
 #[derive(Debug, Default)]
-pub(crate) struct NativeStage {
+pub struct LoopStage {
     /// Evaluated first and branch-free; none of their statements fails.
     pub scan_filters: Vec<ValueId>,
     /// Evaluated one after the other, each with a branch.
@@ -49,7 +49,7 @@ pub(crate) struct NativeStage {
 
 /// A part for the interpreter.
 #[derive(Debug)]
-pub(crate) struct FallbackStage {
+pub struct FallbackStage {
     pub filters: Vec<Filter>,
     /// Values wanted and the carried columns that they become.
     pub outputs: Vec<(ValueId, usize)>,
@@ -58,37 +58,37 @@ pub(crate) struct FallbackStage {
 
 /// Where an output column comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OutputSource {
+pub enum OutputSource {
     /// An input column, its surviving rows taken.
     Column(u32),
-    /// Output of the last native stage.
-    Native(usize),
+    /// Output of the last loop stage.
+    Loop(usize),
     Carried(usize),
 }
 
-impl NativeStage {
+impl LoopStage {
     /// All values that the loop computes directly.
-    pub(crate) fn roots(&self, facts: &Facts<'_>) -> Vec<ValueId> {
+    pub fn roots(&self, facts: &Facts<'_>) -> Vec<ValueId> {
         let updates = self.updates.iter().map(|&index| &facts.program.updates[index]);
         let operands = updates.flat_map(update_values);
         let filters = self.scan_filters.iter().chain(&self.row_filters);
         filters.chain(&self.outputs).copied().chain(operands).collect()
     }
 
-    pub(crate) fn filters(&self) -> bool {
+    pub fn filters(&self) -> bool {
         !self.scan_filters.is_empty() || !self.row_filters.is_empty()
     }
 
     /// Whether anything happens for the rows that pass `scan_filters`.
-    pub(crate) fn has_row_part(&self) -> bool {
+    pub fn has_row_part(&self) -> bool {
         !self.row_filters.is_empty() || !self.outputs.is_empty() || !self.updates.is_empty()
     }
 }
 
 impl Plan {
     /// # Errors
-    /// Unsupported when native code gains nothing.
-    pub(crate) fn of(facts: &Facts<'_>) -> Result<Plan> {
+    /// Unsupported when compiled code gains nothing.
+    pub fn of(facts: &Facts<'_>) -> Result<Plan> {
         let mut planner = Planner { facts, stages: Vec::new(), carried: BTreeMap::new(), types: Vec::new() };
         let mut remaining = facts.filters.clone();
         let pending = loop {
@@ -96,7 +96,7 @@ impl Plan {
             if remaining.is_empty() {
                 break picked;
             }
-            planner.push_native(picked, Vec::new(), Vec::new())?;
+            planner.push_loop(picked, Vec::new(), Vec::new())?;
             planner.push_fallback_filters(&mut remaining)?;
         };
         planner.finish(pending)
@@ -111,12 +111,12 @@ struct Planner<'a, 'p> {
 }
 
 impl Planner<'_, '_> {
-    /// Takes the filters that a native loop can run now, out of `remaining`.
+    /// Takes the filters that a loop can run now, out of `remaining`.
     fn pick(&self, remaining: &mut Vec<Filter>) -> Result<Vec<ValueId>> {
         let (mut picked, mut left) = (Vec::new(), Vec::new());
         for filter in remaining.drain(..) {
             let overtaken = left.first().map(|first: &Filter| first.position);
-            match self.native_closure(filter.value)? {
+            match self.loop_closure(filter.value)? {
                 Some(closure) if self.may_overtake(&closure, overtaken)? => picked.push(filter.value),
                 _ => left.push(filter),
             }
@@ -136,18 +136,18 @@ impl Planner<'_, '_> {
         Ok(true)
     }
 
-    /// All that `root` needs, when native code can do all of it.
-    fn native_closure(&self, root: ValueId) -> Result<Option<Vec<ValueId>>> {
+    /// All that `root` needs, when compiled code can do all of it.
+    fn loop_closure(&self, root: ValueId) -> Result<Option<Vec<ValueId>>> {
         let closure = self.facts.closure(&[root], &|id| self.carried.contains_key(&id))?;
         for id in &closure {
-            if !self.facts.get(*id)?.own.native {
+            if !self.facts.get(*id)?.own.compiled {
                 return Ok(None);
             }
         }
         Ok(Some(closure))
     }
 
-    /// The values nearest to `roots` that native code cannot do.
+    /// The values nearest to `roots` that compiled code cannot do.
     fn frontier(&self, roots: &[ValueId]) -> Result<BTreeSet<ValueId>> {
         let (mut frontier, mut seen) = (BTreeSet::new(), BTreeSet::new());
         let mut open = roots.to_vec();
@@ -156,7 +156,7 @@ impl Planner<'_, '_> {
                 continue;
             }
             let fact = self.facts.get(id)?;
-            if fact.own.native {
+            if fact.own.compiled {
                 open.extend(&fact.operands);
             } else {
                 frontier.insert(id);
@@ -165,10 +165,10 @@ impl Planner<'_, '_> {
         Ok(frontier)
     }
 
-    /// The first remaining filters, as far as native code cannot do them, to the interpreter.
+    /// The first remaining filters, as far as compiled code cannot do them, to the interpreter.
     fn push_fallback_filters(&mut self, remaining: &mut Vec<Filter>) -> Result<()> {
         let mut count = 1;
-        while count < remaining.len() && self.native_closure(remaining[count].value)?.is_none() {
+        while count < remaining.len() && self.loop_closure(remaining[count].value)?.is_none() {
             count += 1;
         }
         let filters: Vec<Filter> = remaining.drain(..count).collect();
@@ -194,13 +194,8 @@ impl Planner<'_, '_> {
         Ok(outputs)
     }
 
-    fn push_native(
-        &mut self,
-        filters: Vec<ValueId>,
-        outputs: Vec<ValueId>,
-        updates: Vec<usize>,
-    ) -> Result<()> {
-        let mut stage = NativeStage { outputs, updates, ..NativeStage::default() };
+    fn push_loop(&mut self, filters: Vec<ValueId>, outputs: Vec<ValueId>, updates: Vec<usize>) -> Result<()> {
+        let mut stage = LoopStage { outputs, updates, ..LoopStage::default() };
         let roots: Vec<ValueId> = filters.iter().copied().chain(stage.roots(self.facts)).collect();
         for id in self.facts.closure(&roots, &|_| false)?.iter().chain(&roots) {
             if let Some(slot) = self.carried.get(id) {
@@ -215,7 +210,7 @@ impl Planner<'_, '_> {
         stage.scan_filters = filters[..cheap].to_vec();
         stage.row_filters = filters[cheap..].to_vec();
         if stage.filters() || stage.has_row_part() {
-            self.stages.push(Stage::Native(stage));
+            self.stages.push(Stage::Loop(stage));
         }
         Ok(())
     }
@@ -239,28 +234,28 @@ impl Planner<'_, '_> {
 
     fn finish(mut self, pending: Vec<ValueId>) -> Result<Plan> {
         let program = self.facts.program;
-        let (mut native_updates, mut fallback_updates) = (Vec::new(), Vec::new());
+        let (mut loop_updates, mut fallback_updates) = (Vec::new(), Vec::new());
         for (index, update) in program.updates.iter().enumerate() {
-            match self.update_is_native(update)? {
-                true => native_updates.push(index),
+            match self.update_is_compiled(update)? {
+                true => loop_updates.push(index),
                 false => fallback_updates.push(index),
             }
         }
         let computed = self.computed_outputs()?;
-        let native_values = native_updates.iter().flat_map(|&index| update_values(&program.updates[index]));
-        let roots: Vec<ValueId> = computed.iter().copied().chain(native_values).collect();
+        let loop_values = loop_updates.iter().flat_map(|&index| update_values(&program.updates[index]));
+        let roots: Vec<ValueId> = computed.iter().copied().chain(loop_values).collect();
         let frontier = self.frontier(&roots)?;
         if frontier.is_empty() && fallback_updates.is_empty() {
-            return self.end(pending, computed, native_updates);
+            return self.end(pending, computed, loop_updates);
         }
-        self.push_native(pending, Vec::new(), Vec::new())?;
+        self.push_loop(pending, Vec::new(), Vec::new())?;
         let outputs = self.carry(frontier)?;
         self.stages.push(Stage::Fallback(FallbackStage {
             filters: Vec::new(),
             outputs,
             updates: fallback_updates,
         }));
-        self.end(Vec::new(), computed, native_updates)
+        self.end(Vec::new(), computed, loop_updates)
     }
 
     /// Outputs that are more than an input column handed on. Fixed-width columns are compacted by the loop that
@@ -286,7 +281,7 @@ impl Planner<'_, '_> {
         })
     }
 
-    fn update_is_native(&self, update: &StateUpdate) -> Result<bool> {
+    fn update_is_compiled(&self, update: &StateUpdate) -> Result<bool> {
         let Some(value) = update.value else { return Ok(update.op == StateOp::Count) };
         let data_type = &self.facts.get(value)?.ty.data_type;
         let lane = Lane::of(data_type);
@@ -299,33 +294,33 @@ impl Planner<'_, '_> {
     }
 
     fn end(mut self, filters: Vec<ValueId>, computed: Vec<ValueId>, updates: Vec<usize>) -> Result<Plan> {
-        let native: Vec<ValueId> = computed.into_iter().filter(|id| !self.carried.contains_key(id)).collect();
+        let looped: Vec<ValueId> = computed.into_iter().filter(|id| !self.carried.contains_key(id)).collect();
         let mut outputs = Vec::new();
         for id in &self.facts.program.outputs {
             let source = match (self.passed_column(*id)?, self.carried.get(id)) {
                 (Some(column), _) => OutputSource::Column(column),
                 (None, Some(slot)) => OutputSource::Carried(*slot),
                 (None, None) => {
-                    let index = native.iter().position(|other| other == id);
-                    OutputSource::Native(index.ok_or_else(|| Error::internal("an output without a source"))?)
+                    let index = looped.iter().position(|other| other == id);
+                    OutputSource::Loop(index.ok_or_else(|| Error::internal("an output without a source"))?)
                 }
             };
             outputs.push(source);
         }
-        self.push_native(filters, native, updates)?;
+        self.push_loop(filters, looped, updates)?;
         let filters = !self.facts.filters.is_empty();
         let plan = Plan { stages: self.stages, outputs, carried: self.types, filters };
         if gains(self.facts, &plan)? {
             return Ok(plan);
         }
-        Err(Error::unsupported("native code gains nothing on this program"))
+        Err(Error::unsupported("compiled code gains nothing on this program"))
     }
 }
 
-/// Whether native loops do more than copy columns.
+/// Whether loops do more than copy columns.
 fn gains(facts: &Facts<'_>, plan: &Plan) -> Result<bool> {
     for stage in &plan.stages {
-        let Stage::Native(stage) = stage else { continue };
+        let Stage::Loop(stage) = stage else { continue };
         if !stage.updates.is_empty() || stage.filters() {
             return Ok(true);
         }
@@ -339,6 +334,6 @@ fn gains(facts: &Facts<'_>, plan: &Plan) -> Result<bool> {
 }
 
 /// The values that an update reads.
-pub(crate) fn update_values(update: &StateUpdate) -> impl Iterator<Item = ValueId> {
+pub fn update_values(update: &StateUpdate) -> impl Iterator<Item = ValueId> {
     update.value.into_iter().chain(update.mask)
 }

@@ -1,12 +1,11 @@
-//! How values of each SQL type live in machine registers and in Arrow buffers.
+//! How values of each SQL type live in registers and in Arrow buffers.
 
 use arrow::datatypes::{DataType, IntervalUnit};
-use cranelift_codegen::ir::{Type as ClifType, types};
 
 /// The register form of a value. Integers of up to 64 bits are held extended to 64 bits, by their sign, so that
 /// every operation on them exists once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Lane {
+pub enum Lane {
     /// 0 or 1 in a byte; bits in Arrow's buffers.
     Bool,
     /// `bytes` wide in memory: 1, 2, 4 or 8.
@@ -21,8 +20,8 @@ pub(crate) enum Lane {
 }
 
 impl Lane {
-    /// The lane of a fixed-width type that native code handles; `None` for all others.
-    pub(crate) fn of(data_type: &DataType) -> Option<Lane> {
+    /// The lane of a fixed-width type that compiled code handles; `None` for all others.
+    pub fn of(data_type: &DataType) -> Option<Lane> {
         let signed = |bytes| Some(Lane::Int { bytes, signed: true });
         let unsigned = |bytes| Some(Lane::Int { bytes, signed: false });
         match data_type {
@@ -50,8 +49,8 @@ impl Lane {
         }
     }
 
-    /// Bytes of one value in a buffer; 1 for Booleans, which generated code writes as bytes.
-    pub(crate) fn bytes(self) -> usize {
+    /// Bytes of one value in a buffer; 1 for Booleans, which compiled code writes as bytes.
+    pub fn bytes(self) -> usize {
         match self {
             Lane::Bool => 1,
             Lane::Int { bytes, .. } => usize::from(bytes),
@@ -61,39 +60,18 @@ impl Lane {
         }
     }
 
-    /// The type of the register.
-    pub(crate) fn register(self) -> ClifType {
-        match self {
-            Lane::Bool => types::I8,
-            Lane::Int { .. } => types::I64,
-            Lane::Wide => types::I128,
-            Lane::Float32 => types::F32,
-            Lane::Float64 => types::F64,
-        }
-    }
-
-    /// The type in memory.
-    pub(crate) fn stored(self) -> ClifType {
-        match self {
-            Lane::Int { bytes: 1, .. } => types::I8,
-            Lane::Int { bytes: 2, .. } => types::I16,
-            Lane::Int { bytes: 4, .. } => types::I32,
-            Lane::Bool | Lane::Int { .. } | Lane::Wide | Lane::Float32 | Lane::Float64 => self.register(),
-        }
-    }
-
-    pub(crate) fn is_float(self) -> bool {
+    pub fn is_float(self) -> bool {
         matches!(self, Lane::Float32 | Lane::Float64)
     }
 
     /// Whether comparisons treat the register as unsigned. Narrow unsigned integers are zero-extended: either way
     /// gives the same for them.
-    pub(crate) fn is_unsigned(self) -> bool {
+    pub fn is_unsigned(self) -> bool {
         matches!(self, Lane::Bool | Lane::Int { signed: false, .. })
     }
 
     /// The least and the greatest value of an integer lane.
-    pub(crate) fn integer_range(self) -> Option<(i128, i128)> {
+    pub fn integer_range(self) -> Option<(i128, i128)> {
         match self {
             Lane::Int { bytes, signed } => {
                 let bits = u32::from(bytes) * 8;
@@ -109,18 +87,18 @@ impl Lane {
 }
 
 /// Precision and scale of a decimal type.
-pub(crate) fn decimal(data_type: &DataType) -> Option<(u8, i8)> {
+pub fn decimal(data_type: &DataType) -> Option<(u8, i8)> {
     match data_type {
         DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal128(p, s) => Some((*p, *s)),
         _ => None,
     }
 }
 
-pub(crate) fn is_integer(data_type: &DataType) -> bool {
+pub fn is_integer(data_type: &DataType) -> bool {
     data_type.is_integer()
 }
 
 /// 10 to the power of `digits`; `None` above 38.
-pub(crate) fn power_of_ten(digits: u32) -> Option<i128> {
+pub fn power_of_ten(digits: u32) -> Option<i128> {
     if digits > 38 { None } else { 10i128.checked_pow(digits) }
 }

@@ -1,21 +1,22 @@
-//! Which operations native code does, what they cost, and whether they can fail.
+//! Which operations compiled code does, what they cost, and whether they can fail.
 
 use nyala_pipeline::program::{Block, ParameterType, Statement};
 use nyala_pipeline::{Op, Type, ValueId};
-use nyala_schema::Result;
 use nyala_schema::expr::ArithmeticOp;
+use nyala_schema::{Callee, Result};
 
+use crate::compiler::CallFacts;
 use crate::conversion::Conversion;
 use crate::facts::Facts;
 use crate::lane::{Lane, decimal, is_integer};
 
 /// IN lists up to this length are compared one by one.
-pub(crate) const SET_VALUES_MAX: usize = 16;
+pub const SET_VALUES_MAX: usize = 16;
 
-/// An operation as native code sees it, its operands taken as given.
+/// An operation as compiled code sees it, its operands taken as given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OpFacts {
-    pub native: bool,
+pub struct OpFacts {
+    pub compiled: bool,
     /// May end the query for some value.
     pub fallible: bool,
     /// Roughly in cycles.
@@ -27,20 +28,30 @@ const DIVISION_COST: u32 = 20;
 /// # Errors
 /// Internal: the program reads a value before it is defined.
 pub(crate) fn examine(facts: &Facts<'_>, op: &Op, ty: &Type) -> Result<OpFacts> {
+    let own = general(facts, op, ty)?;
+    Ok(if own.compiled && !facts.compiler.does(facts, op, ty) {
+        OpFacts { compiled: false, ..own }
+    } else {
+        own
+    })
+}
+
+fn general(facts: &Facts<'_>, op: &Op, ty: &Type) -> Result<OpFacts> {
     let type_of = |id: &ValueId| facts.get(*id).map(|fact| fact.ty);
     let lane = Lane::of(&ty.data_type);
-    let plain = |native: bool| OpFacts { native: native && lane.is_some(), fallible: !native, cost: 1 };
+    let plain =
+        |compiled: bool| OpFacts { compiled: compiled && lane.is_some(), fallible: !compiled, cost: 1 };
     Ok(match op {
         Op::Input(column) => {
             let input = facts.program.inputs.get(*column as usize);
-            let native = input.is_some_and(|input| input.data_type == ty.data_type);
-            OpFacts { native, fallible: false, cost: 1 }
+            let compiled = input.is_some_and(|input| input.data_type == ty.data_type);
+            OpFacts { compiled, fallible: false, cost: 1 }
         }
         Op::Parameter(index) => {
             plain(facts.scalar(*index).is_some_and(|scalar| scalar.data_type == ty.data_type))
         }
         Op::Arithmetic { op, left, right, checked } => OpFacts {
-            native: arithmetic(*op, type_of(left)?, type_of(right)?, ty),
+            compiled: arithmetic(*op, type_of(left)?, type_of(right)?, ty),
             fallible: lane.is_none_or(|lane| !lane.is_float()) && (*checked || divides(*op)),
             cost: if divides(*op) { DIVISION_COST } else { 1 },
         },
@@ -48,7 +59,7 @@ pub(crate) fn examine(facts: &Facts<'_>, op: &Op, ty: &Type) -> Result<OpFacts> 
             let same = type_of(input)?.data_type == ty.data_type;
             let number = decimal(&ty.data_type).is_some() || ty.data_type.is_signed_integer();
             let float = lane.is_some_and(Lane::is_float);
-            OpFacts { native: same && (number || float), fallible: *checked && !float, cost: 1 }
+            OpFacts { compiled: same && (number || float), fallible: *checked && !float, cost: 1 }
         }
         Op::Compare { left, right, .. } => plain(comparable(type_of(left)?, type_of(right)?)),
         Op::And(..) | Op::Or(..) | Op::Not(_) => plain(true),
@@ -60,7 +71,7 @@ pub(crate) fn examine(facts: &Facts<'_>, op: &Op, ty: &Type) -> Result<OpFacts> 
         Op::If { condition, then, otherwise } => {
             let mut whole = plain(type_of(condition)?.data_type == arrow::datatypes::DataType::Boolean);
             for branch in [then, otherwise] {
-                whole.native &= type_of(&branch.result)?.data_type == ty.data_type;
+                whole.compiled &= type_of(&branch.result)?.data_type == ty.data_type;
                 add_block(facts, &branch.block, &mut whole)?;
             }
             whole
@@ -69,7 +80,7 @@ pub(crate) fn examine(facts: &Facts<'_>, op: &Op, ty: &Type) -> Result<OpFacts> 
             let from = &type_of(input)?.data_type;
             let conversion = Conversion::between(from, &ty.data_type);
             OpFacts {
-                native: conversion.is_some(),
+                compiled: conversion.is_some(),
                 fallible: !safe && conversion.is_none_or(|c| c.can_fail(from, &ty.data_type)),
                 cost: 2,
             }
@@ -84,15 +95,30 @@ pub(crate) fn examine(facts: &Facts<'_>, op: &Op, ty: &Type) -> Result<OpFacts> 
             };
             OpFacts { cost: 8, ..plain(fits && Lane::of(&input.data_type).is_some()) }
         }
-        Op::Like { .. } | Op::Call { .. } => OpFacts { native: false, fallible: true, cost: 100 },
+        Op::Call { function: Callee::Guest(function), arguments, .. } => {
+            let mut fits = function.strict && function.returns == ty.data_type;
+            fits &= arguments.len() == function.arguments.len();
+            for (argument, wanted) in arguments.iter().zip(&function.arguments) {
+                fits &= type_of(argument)?.data_type == *wanted;
+            }
+            match facts.compiler.call(function).filter(|_| fits && lane.is_some()) {
+                Some(CallFacts { fallible }) => {
+                    OpFacts { compiled: true, fallible, cost: (function.cost / 100).max(4) }
+                }
+                None => LEFT_OUT,
+            }
+        }
+        Op::Like { .. } | Op::Call { function: Callee::Library(_), .. } => LEFT_OUT,
     })
 }
+
+const LEFT_OUT: OpFacts = OpFacts { compiled: false, fallible: true, cost: 100 };
 
 fn add_block(facts: &Facts<'_>, block: &Block, whole: &mut OpFacts) -> Result<()> {
     for statement in &block.statements {
         if let Statement::Let { id, .. } = statement {
             let own = facts.get(*id)?.own;
-            whole.native &= own.native;
+            whole.compiled &= own.compiled;
             whole.fallible |= own.fallible;
             whole.cost = whole.cost.saturating_add(own.cost);
         }

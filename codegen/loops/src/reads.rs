@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use nyala_schema::Result;
 
 use crate::facts::Facts;
-use crate::plan::NativeStage;
+use crate::plan::LoopStage;
 
 /// Where a column of a loop comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Source {
+pub enum Source {
     /// An input of the program, indexed by row.
     Input(u32),
     /// A column that a fallback stage computed, dense over the rows that enter the loop.
@@ -17,7 +17,7 @@ pub(crate) enum Source {
 }
 
 #[derive(Debug)]
-pub(crate) struct Reads {
+pub struct Reads {
     /// Slots in order.
     pub columns: Vec<Source>,
     pub constants: BTreeSet<u32>,
@@ -26,7 +26,7 @@ pub(crate) struct Reads {
 impl Reads {
     /// # Errors
     /// Internal: the program is malformed.
-    pub(crate) fn of(facts: &Facts<'_>, stage: &NativeStage) -> Result<Self> {
+    pub fn of(facts: &Facts<'_>, stage: &LoopStage) -> Result<Self> {
         let mut columns: BTreeSet<Source> = stage.carried.values().copied().map(Source::Carried).collect();
         let mut constants = BTreeSet::new();
         for id in facts.closure(&stage.roots(facts), &|id| stage.carried.contains_key(&id))? {

@@ -5,11 +5,11 @@ use nyala_schema::expr::CompareOp;
 
 use crate::conversion::makes_nulls;
 use crate::facts::Facts;
-use crate::plan::NativeStage;
+use crate::plan::LoopStage;
 
 /// Loops are compiled per way of calling them, so that none tests in each row what holds for the whole batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Variant {
+pub struct Variant {
     /// Rows come from a selection.
     pub selected: bool,
     /// Rows belong to different groups.
@@ -19,15 +19,15 @@ pub(crate) struct Variant {
 }
 
 impl Variant {
-    pub(crate) const COUNT: usize = 8;
+    pub const COUNT: usize = 8;
 
-    pub(crate) fn index(self) -> usize {
+    pub fn index(self) -> usize {
         usize::from(self.selected) | usize::from(self.grouped) << 1 | usize::from(self.nulls) << 2
     }
 }
 
 /// By value number: whether the value may be NULL.
-pub(crate) fn nullable_values(facts: &Facts<'_>, stage: &NativeStage, variant: Variant) -> Vec<bool> {
+pub fn nullable_values(facts: &Facts<'_>, stage: &LoopStage, variant: Variant) -> Vec<bool> {
     let mut nullable = vec![false; facts.bound()];
     for id in facts.order() {
         let flag = value_is_nullable(facts, stage, variant, *id, &nullable);
@@ -38,7 +38,7 @@ pub(crate) fn nullable_values(facts: &Facts<'_>, stage: &NativeStage, variant: V
 
 fn value_is_nullable(
     facts: &Facts<'_>,
-    stage: &NativeStage,
+    stage: &LoopStage,
     variant: Variant,
     id: ValueId,
     known: &[bool],

@@ -1,25 +1,27 @@
 //! A program compiled: its stages, each loop in as many variants as were called for.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use arrow::datatypes::DataType;
 use nyala_pipeline::program::Program;
 use nyala_pipeline::{Backend, Call, Executable, Outcome, Type};
 use nyala_schema::Result;
 
-use crate::code::{Compiler, Loop};
-use crate::emit::Part;
+use crate::compiler::{CompiledLoop, Detail, LoopCompiler, Part};
 use crate::facts::Facts;
 use crate::flags::{Variant, nullable_values};
 use crate::parameter::ParameterLayout;
-use crate::plan::{FallbackStage, NativeStage, OutputSource, Plan, Stage};
+use crate::plan::{FallbackStage, LoopStage, OutputSource, Plan, Stage};
 use crate::reads::Reads;
 use crate::run::Run;
+use crate::stats::Counters;
 use crate::subprogram::subprogram;
 
-pub(crate) struct NativeExecutable {
+pub struct LoopExecutable {
     pub program: Arc<Program>,
-    pub compiler: Arc<Compiler>,
+    pub compiler: Arc<dyn LoopCompiler>,
+    pub counters: Arc<Counters>,
     pub layout: ParameterLayout,
     pub stages: Vec<ExecutableStage>,
     pub outputs: Vec<OutputSource>,
@@ -31,40 +33,41 @@ pub(crate) struct NativeExecutable {
     whole: OnceLock<Result<Arc<dyn Executable>>>,
 }
 
-pub(crate) enum ExecutableStage {
-    Native(Box<NativeLoops>),
+pub enum ExecutableStage {
+    Loop(Box<StageLoops>),
     Fallback { stage: FallbackStage, program: Arc<Program>, executable: Arc<dyn Executable> },
 }
 
-/// A native stage with its loops.
-pub(crate) struct NativeLoops {
-    pub stage: NativeStage,
+/// A loop stage with its loops.
+pub struct StageLoops {
+    pub stage: LoopStage,
     pub reads: Reads,
     pub outputs: Vec<LoopOutput>,
-    variants: [OnceLock<Result<Loop>>; Variant::COUNT],
+    variants: [OnceLock<Result<Arc<dyn CompiledLoop>>>; Variant::COUNT],
 }
 
 /// An output column of a loop.
-pub(crate) struct LoopOutput {
+pub struct LoopOutput {
     pub data_type: DataType,
     /// Whether the loop writes validity bytes: by `Variant::nulls`.
     pub nullable: [bool; 2],
 }
 
-impl NativeExecutable {
+impl LoopExecutable {
     /// # Errors
-    /// Unsupported when native code gains nothing; errors of the fallback for the parts that are its.
-    pub(crate) fn new(
+    /// Unsupported when compiled code gains nothing; errors of the fallback for the parts that are its.
+    pub fn new(
         program: Arc<Program>,
-        compiler: Arc<Compiler>,
+        compiler: Arc<dyn LoopCompiler>,
+        counters: Arc<Counters>,
         fallback: Arc<dyn Backend>,
     ) -> Result<Self> {
-        let facts = Facts::of(&program)?;
+        let facts = Facts::of(&program, compiler.as_ref())?;
         let plan = Plan::of(&facts)?;
         let mut stages = Vec::new();
         for stage in plan.stages {
             stages.push(match stage {
-                Stage::Native(stage) => ExecutableStage::Native(Box::new(NativeLoops::new(&facts, stage)?)),
+                Stage::Loop(stage) => ExecutableStage::Loop(Box::new(StageLoops::new(&facts, stage)?)),
                 Stage::Fallback(stage) => {
                     let program = Arc::new(subprogram(&facts, &stage)?);
                     let executable = fallback.compile(&program)?;
@@ -75,7 +78,8 @@ impl NativeExecutable {
         let layout = ParameterLayout::of(&program);
         let executable = Self {
             program: Arc::clone(&program),
-            compiler,
+            compiler: Arc::clone(&compiler),
+            counters,
             layout,
             stages,
             outputs: plan.outputs,
@@ -94,10 +98,10 @@ impl NativeExecutable {
         let mut selected = false;
         for stage in &self.stages {
             match stage {
-                ExecutableStage::Native(loops) => {
+                ExecutableStage::Loop(loops) => {
                     let variant = Variant { selected, grouped: false, nulls: false };
                     let ready = loops.variants[variant.index()]
-                        .get_or_init(|| self.compiler.compile(self.part(facts, loops, variant)));
+                        .get_or_init(|| self.made(self.part(facts, loops, variant)));
                     if let Err(error) = ready {
                         return Err(error.clone());
                     }
@@ -109,12 +113,7 @@ impl NativeExecutable {
         Ok(())
     }
 
-    fn part<'e, 'p>(
-        &'e self,
-        facts: &'e Facts<'p>,
-        loops: &'e NativeLoops,
-        variant: Variant,
-    ) -> Part<'e, 'p> {
+    fn part<'e, 'p>(&'e self, facts: &'e Facts<'p>, loops: &'e StageLoops, variant: Variant) -> Part<'e, 'p> {
         Part { facts, stage: &loops.stage, reads: &loops.reads, layout: &self.layout, variant }
     }
 
@@ -122,40 +121,44 @@ impl NativeExecutable {
     ///
     /// # Errors
     /// Internal: it cannot be compiled.
-    pub(crate) fn variant<'e>(&'e self, loops: &'e NativeLoops, variant: Variant) -> Result<&'e Loop> {
+    pub fn variant<'e>(&'e self, loops: &'e StageLoops, variant: Variant) -> Result<&'e dyn CompiledLoop> {
         let slot = &loops.variants[variant.index()];
         let ready = slot.get_or_init(|| {
-            let facts = Facts::of(&self.program)?;
-            self.compiler.compile(self.part(&facts, loops, variant))
+            let facts = Facts::of(&self.program, self.compiler.as_ref())?;
+            self.made(self.part(&facts, loops, variant))
         });
-        ready.as_ref().map_err(Clone::clone)
+        ready.as_ref().map(Arc::as_ref).map_err(Clone::clone)
+    }
+
+    fn made(&self, part: Part<'_, '_>) -> Result<Arc<dyn CompiledLoop>> {
+        let started = Instant::now();
+        let made = self.compiler.compile(part)?;
+        self.counters.compiled(started.elapsed(), made.code_bytes);
+        Ok(made.code)
     }
 
     /// The whole program, interpreted.
     ///
     /// # Errors
     /// Those of the fallback's `compile`.
-    pub(crate) fn whole(&self) -> Result<&Arc<dyn Executable>> {
+    pub fn whole(&self) -> Result<&Arc<dyn Executable>> {
         self.whole.get_or_init(|| self.fallback.compile(&self.program)).as_ref().map_err(Clone::clone)
     }
 
-    /// See `NativeBackend::clif`.
+    /// The loops in the compiler's own language, for batches without selection, groups or NULLs, and what the
+    /// interpreter does between them.
     ///
     /// # Errors
     /// Internal: the loop cannot be emitted.
-    pub(crate) fn clif(&self) -> Result<String> {
-        self.describe(|part| self.compiler.clif(part))
-    }
-
-    fn describe(&self, text: impl Fn(Part<'_, '_>) -> Result<String>) -> Result<String> {
-        let facts = Facts::of(&self.program)?;
+    pub fn describe(&self, detail: Detail) -> Result<String> {
+        let facts = Facts::of(&self.program, self.compiler.as_ref())?;
         let (mut lines, mut selected) = (String::new(), false);
         for (number, stage) in self.stages.iter().enumerate() {
             match stage {
-                ExecutableStage::Native(loops) => {
+                ExecutableStage::Loop(loops) => {
                     let variant = Variant { selected, grouped: false, nulls: false };
-                    lines += &format!("; stage {number}: native\n");
-                    lines += &text(self.part(&facts, loops, variant))?;
+                    lines += &format!("; stage {number}: {}\n", self.compiler.name());
+                    lines += &self.compiler.listing(self.part(&facts, loops, variant), detail)?;
                     selected |= loops.stage.filters();
                 }
                 ExecutableStage::Fallback { stage, program, .. } => {
@@ -173,8 +176,8 @@ impl NativeExecutable {
     }
 }
 
-impl NativeLoops {
-    fn new(facts: &Facts<'_>, stage: NativeStage) -> Result<Self> {
+impl StageLoops {
+    fn new(facts: &Facts<'_>, stage: LoopStage) -> Result<Self> {
         let reads = Reads::of(facts, &stage)?;
         let nullable = [false, true]
             .map(|nulls| nullable_values(facts, &stage, Variant { selected: false, grouped: false, nulls }));
@@ -188,16 +191,13 @@ impl NativeLoops {
     }
 }
 
-impl Executable for NativeExecutable {
+impl Executable for LoopExecutable {
     fn run(&self, call: Call<'_>) -> Result<Outcome> {
         Run::new(self, call)?.run()
     }
 
     fn listing(&self) -> String {
-        let text = self.describe(|part| {
-            let (clif, assembly) = (self.compiler.clif(part)?, self.compiler.assembly(part)?);
-            Ok(format!("{clif}\n; machine code\n{assembly}\n"))
-        });
+        let text = self.describe(Detail::MachineCode);
         text.unwrap_or_else(|error| format!("; {error}\n"))
     }
 }

@@ -7,16 +7,17 @@ use nyala_pipeline::{Op, Type, ValueId};
 use nyala_schema::expr::Volatility;
 use nyala_schema::{Error, Result};
 
+use crate::compiler::LoopCompiler;
 use crate::support::{self, OpFacts};
 
 /// Larger programs take the compiler longer than the interpreter takes for the rows (IMPALA-4551).
-pub(crate) const STATEMENTS_MAX: usize = 5_000;
+pub const STATEMENTS_MAX: usize = 5_000;
 /// Nested `If`s; keeps the recursion over blocks within any thread's stack.
 const DEPTH_MAX: usize = 100;
 
 /// One value.
 #[derive(Debug)]
-pub(crate) struct Fact<'a> {
+pub struct Fact<'a> {
     pub op: &'a Op,
     pub ty: &'a Type,
     /// Index of the outermost statement that it is (part of).
@@ -26,20 +27,21 @@ pub(crate) struct Fact<'a> {
     /// Input columns and parameters read, by branches too.
     pub columns: BTreeSet<u32>,
     pub constants: BTreeSet<u32>,
-    /// How native code does with it.
+    /// How compiled code does with it.
     pub own: OpFacts,
 }
 
 /// A filter: the outermost statement's index and the Boolean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Filter {
+pub struct Filter {
     pub position: usize,
     pub value: ValueId,
 }
 
-#[derive(Debug)]
-pub(crate) struct Facts<'a> {
+pub struct Facts<'a> {
     pub program: &'a Program,
+    /// For which the program is looked at.
+    pub compiler: &'a dyn LoopCompiler,
     pub filters: Vec<Filter>,
     values: Vec<Option<Fact<'a>>>,
     /// All values, operands first.
@@ -49,8 +51,9 @@ pub(crate) struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// # Errors
     /// Unsupported for programs that are too large, nested too deeply or volatile; Internal for malformed ones.
-    pub(crate) fn of(program: &'a Program) -> Result<Self> {
-        let mut facts = Self { program, filters: Vec::new(), values: Vec::new(), order: Vec::new() };
+    pub fn of(program: &'a Program, compiler: &'a dyn LoopCompiler) -> Result<Self> {
+        let mut facts =
+            Self { program, compiler, filters: Vec::new(), values: Vec::new(), order: Vec::new() };
         for (position, statement) in program.body.statements.iter().enumerate() {
             match statement {
                 Statement::Let { id, op, ty } => facts.add(*id, op, ty, position, 0)?,
@@ -60,7 +63,7 @@ impl<'a> Facts<'a> {
         Ok(facts)
     }
 
-    pub(crate) fn get(&self, id: ValueId) -> Result<&Fact<'a>> {
+    pub fn get(&self, id: ValueId) -> Result<&Fact<'a>> {
         let fact = self.values.get(id.0 as usize).and_then(Option::as_ref);
         fact.ok_or_else(|| Error::internal(format!("the program has no value {}", id.0)))
     }
@@ -101,12 +104,12 @@ impl<'a> Facts<'a> {
     }
 
     /// All values, those of nested blocks too; operands stand before what reads them.
-    pub(crate) fn order(&self) -> &[ValueId] {
+    pub fn order(&self) -> &[ValueId] {
         &self.order
     }
 
     /// One more than the greatest value number.
-    pub(crate) fn bound(&self) -> usize {
+    pub fn bound(&self) -> usize {
         self.values.len()
     }
 
@@ -143,7 +146,7 @@ impl<'a> Facts<'a> {
 
     /// Everything that has to be computed for `roots`, in the order of definition; stops at the values for which
     /// `known` holds. Values of nested blocks are not listed.
-    pub(crate) fn closure(&self, roots: &[ValueId], known: &dyn Fn(ValueId) -> bool) -> Result<Vec<ValueId>> {
+    pub fn closure(&self, roots: &[ValueId], known: &dyn Fn(ValueId) -> bool) -> Result<Vec<ValueId>> {
         let mut seen = BTreeSet::new();
         let mut open: Vec<ValueId> = roots.to_vec();
         while let Some(id) = open.pop() {
@@ -156,7 +159,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The type of parameter `index` when it is a scalar.
-    pub(crate) fn scalar(&self, index: u32) -> Option<&'a Type> {
+    pub fn scalar(&self, index: u32) -> Option<&'a Type> {
         match self.program.parameters.get(index as usize) {
             Some(ParameterType::Scalar(ty)) => Some(ty),
             Some(ParameterType::Set { .. }) | None => None,
@@ -174,5 +177,5 @@ fn defined(block: &Block) -> BTreeSet<ValueId> {
 }
 
 fn too_large() -> Error {
-    Error::unsupported("the program is too large for native code")
+    Error::unsupported("the program is too large for compiled code")
 }
