@@ -1,25 +1,35 @@
 //! What DataFusion's planner asks while it plans one statement: tables, functions, types, settings.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DFSchema, DataFusionError, TableReference};
 use datafusion_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
 use datafusion_expr::simplify::SimplifyContext;
-use datafusion_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
+use datafusion_expr::{
+    AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
+};
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_sql::planner::SqlToRel;
-use nyala_schema::lookup::{ResolvedTable, TableContent, TableLookup};
+use nyala_schema::function::{FunctionDeclaration, FunctionDefinition, FunctionKind, OperatorDefinition};
+use nyala_schema::guest::GuestFunction;
+use nyala_schema::lookup::{FunctionLookup, ResolvedTable, TableContent, TableLookup, World};
 use nyala_schema::{Error, ErrorCode, Result};
-use sqlparser::ast::{ColumnDef, DataType as SqlType, Ident, Query, Statement as SqlStatement};
+use sqlparser::ast::{
+    ColumnDef, DataType as SqlType, Ident, Query, Statement as SqlStatement, TableFactor, Visit, Visitor,
+};
 
 use crate::diagnose::{Scope, translate};
+use crate::guest_function::{GuestUdaf, GuestUdf};
+use crate::inline::BodyId;
 use crate::parse::parse;
 use crate::registry::{Registry, TABLE_FUNCTIONS};
-use crate::relation::Relations;
+use crate::relation::{Relations, call};
 use crate::series::SeriesHandle;
 use crate::shape::Shape;
 use crate::statement::Statement;
@@ -31,9 +41,11 @@ use crate::view::{VIEW_DEPTH_MAX, VIEW_USES_MAX, ViewSource};
 /// Lives while one statement is planned.
 pub(crate) struct Context<'a> {
     registry: &'static Registry,
-    tables: &'a dyn TableLookup,
+    world: &'a dyn World,
     config: Arc<ConfigOptions>,
+    calls: Arc<Relations>,
     relations: [Arc<dyn RelationPlanner>; 1],
+    user_defined: UserDefined,
     types: Arc<dyn TypePlanner>,
     /// Every table is asked for once, so that all uses of it in a statement agree.
     resolved: RefCell<HashMap<String, Arc<ResolvedTable>>>,
@@ -43,6 +55,34 @@ pub(crate) struct Context<'a> {
     view_uses: Cell<usize>,
     stack: StackSize,
     needs_large_stack: Cell<bool>,
+}
+
+/// What the statement has asked the world about user-defined functions.
+#[derive(Default)]
+struct UserDefined {
+    any: Cell<bool>,
+    overloads: RefCell<HashMap<String, Arc<[Arc<FunctionDefinition>]>>>,
+    uses: RefCell<BTreeSet<String>>,
+    /// Views and bodies around what counts as the statement's own.
+    own_depth: Cell<usize>,
+    /// Bodies of functions in SQL, read once.
+    bodies: RefCell<HashMap<BodyId, Expr>>,
+    /// Those that are being read, outermost first.
+    reading: RefCell<Vec<BodyId>>,
+}
+
+/// Tells of every call in FROM.
+struct Calls<'a>(&'a mut dyn FnMut(&str));
+
+impl Visitor for Calls<'_> {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let Some((name, ..)) = call(factor) {
+            (self.0)(&name);
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// What the thread that plans has.
@@ -56,13 +96,16 @@ pub(crate) enum StackSize {
 const USUAL_STACK_VIEWS: usize = 3;
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(tables: &'a dyn TableLookup, config: Arc<ConfigOptions>, stack: StackSize) -> Self {
+    pub(crate) fn new(world: &'a dyn World, config: Arc<ConfigOptions>, stack: StackSize) -> Self {
         let time_zone = config.execution.time_zone.as_deref().unwrap_or("UTC").into();
+        let calls = Arc::new(Relations::new(Arc::clone(&config)));
         Self {
             registry: Registry::get(),
-            tables,
+            world,
             config,
-            relations: [Arc::new(Relations)],
+            relations: [Arc::clone(&calls) as Arc<dyn RelationPlanner>],
+            calls,
+            user_defined: UserDefined::default(),
             types: Arc::new(Types { time_zone }),
             resolved: RefCell::default(),
             views: RefCell::default(),
@@ -82,27 +125,141 @@ impl<'a> Context<'a> {
     /// # Errors
     /// What is wrong with `query`, with positions in `sql`.
     pub(crate) fn plan(&self, sql: &str, query: &Query) -> Result<LogicalPlan> {
+        self.look_up_calls(query);
         let statement = SqlStatement::Query(Box::new(query.clone()));
         let planned = SqlToRel::new(self).sql_statement_to_plan(statement);
+        let planned = planned.and_then(|plan| self.resolve_plan(plan));
         planned.map_err(|error| translate(error, &self.scope(sql)))
     }
 
+    /// Tells the planner of FROM what the calls there may mean.
+    fn look_up_calls(&self, query: &Query) {
+        let _: ControlFlow<()> = query.visit(&mut Calls(&mut |name| {
+            if TABLE_FUNCTIONS.iter().any(|(known, ..)| *known == name) {
+                return;
+            }
+            let overloads = self.overloads(name);
+            if overloads.iter().any(|overload| overload.kind == FunctionKind::Table) {
+                self.note_use(name);
+                self.calls.add_function(name, overloads);
+            }
+            if let Some(operator) = self.world.operator(name) {
+                self.user_defined.any.set(true);
+                self.note_use(name);
+                self.calls.add_operator(name, operator);
+            }
+        }));
+    }
+
+    /// All overloads of a user-defined function, asked for once.
+    fn overloads(&self, name: &str) -> Arc<[Arc<FunctionDefinition>]> {
+        if let Some(known) = self.user_defined.overloads.borrow().get(name) {
+            return Arc::clone(known);
+        }
+        let found: Arc<[Arc<FunctionDefinition>]> = self.world.functions(name).into();
+        self.user_defined.any.set(self.user_defined.any.get() || !found.is_empty());
+        self.user_defined.overloads.borrow_mut().insert(name.to_owned(), Arc::clone(&found));
+        found
+    }
+
+    fn of_kind(&self, name: &str, kind: FunctionKind) -> Option<Arc<[Arc<FunctionDefinition>]>> {
+        let overloads = self.overloads(name);
+        if !overloads.iter().any(|overload| overload.kind == kind) {
+            return None;
+        }
+        self.note_use(name);
+        Some(overloads)
+    }
+
+    /// What views and functions in SQL use themselves is theirs.
+    fn note_use(&self, name: &str) {
+        let depth = self.views.borrow().len() + self.user_defined.reading.borrow().len();
+        if depth <= self.user_defined.own_depth.get() {
+            self.user_defined.uses.borrow_mut().insert(name.to_owned());
+        }
+    }
+
+    /// The user-defined functions and operators that the statement itself names, sorted.
+    pub(crate) fn uses(&self) -> Vec<String> {
+        self.user_defined.uses.borrow().iter().cloned().collect()
+    }
+
+    pub(crate) fn has_user_defined(&self) -> bool {
+        self.user_defined.any.get()
+    }
+
+    pub(crate) fn config(&self) -> &Arc<ConfigOptions> {
+        &self.config
+    }
+
+    pub(crate) fn world(&self) -> &dyn World {
+        self.world
+    }
+
+    /// Reads the body of a function that is being created.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn check_body(&self, declaration: &FunctionDeclaration, text: &str) -> Result<Vec<String>> {
+        self.user_defined.own_depth.set(1);
+        self.sql_body(&declaration.name, &declaration.arguments, &declaration.returns, text)?;
+        Ok(self.uses())
+    }
+
+    pub(crate) fn known_body(&self, id: &BodyId) -> Option<Expr> {
+        self.user_defined.bodies.borrow().get(id).cloned()
+    }
+
+    /// # Errors
+    /// `TooComplex` for a function that calls itself, or calls that nest deeper than `depth_max`.
+    pub(crate) fn enter_body(&self, id: &BodyId, depth_max: usize) -> Result<()> {
+        let mut reading = self.user_defined.reading.borrow_mut();
+        if reading.contains(id) {
+            let error = Error::new(ErrorCode::TooComplex, "it calls itself");
+            return Err(error.with_hint("a function in SQL is an expression, which has no recursion"));
+        }
+        if reading.len() >= depth_max {
+            return Err(Error::new(ErrorCode::TooComplex, "functions in SQL call each other too deep"));
+        }
+        reading.push(id.clone());
+        Ok(())
+    }
+
+    pub(crate) fn leave_body(&self, id: BodyId, body: Option<&Expr>) {
+        self.user_defined.reading.borrow_mut().pop();
+        if let Some(body) = body {
+            self.user_defined.bodies.borrow_mut().insert(id, body.clone());
+        }
+    }
+
+    /// The type of an expression once its operands have been made to fit.
+    ///
+    /// # Errors
+    /// Those of operands that cannot be.
+    pub(crate) fn checked_type(&self, expr: &Expr, schema: &DFSchema) -> Result<DataType, DataFusionError> {
+        let context = SimplifyContext::builder()
+            .with_schema(Arc::new(schema.clone()))
+            .with_config_options(Arc::clone(&self.config))
+            .build();
+        ExprSimplifier::new(context).coerce(expr.clone(), schema)?.get_type(schema)
+    }
+
     pub(crate) fn scope<'s>(&'s self, sql: &'s str) -> Scope<'s> {
-        Scope { sql, registry: self.registry }
+        Scope { sql, registry: self.registry, functions: self.world }
     }
 
     fn resolve(&self, name: &str) -> Result<Arc<ResolvedTable>> {
         if let Some(table) = self.resolved.borrow().get(name) {
             return Ok(Arc::clone(table));
         }
-        let table = self.tables.table(name)?.ok_or_else(|| self.unknown_table(name))?;
+        let table = self.world.table(name)?.ok_or_else(|| self.unknown_table(name))?;
         self.resolved.borrow_mut().insert(name.to_owned(), Arc::clone(&table));
         Ok(table)
     }
 
     fn unknown_table(&self, name: &str) -> Error {
         let error = Error::new(ErrorCode::UndefinedTable, format!("there is no table {}", quoted(name)));
-        let mut names = self.tables.table_names();
+        let mut names = self.world.table_names();
         names.sort_unstable();
         if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
             return error.with_hint(did_you_mean(near));
@@ -142,6 +299,11 @@ impl<'a> Context<'a> {
         self.views.borrow_mut().pop();
         let plan = planned.map_err(|error| in_view(&view.name, &error))?;
         Ok(Arc::new(ViewSource::new(view, plan)?))
+    }
+
+    fn stands_in_from(&self, name: &str) -> bool {
+        let is_table = |overload: &Arc<FunctionDefinition>| overload.kind == FunctionKind::Table;
+        self.world.operator(name).is_some() || self.overloads(name).iter().any(is_table)
     }
 
     fn series(&self, function: &str, arguments: Vec<Expr>) -> Result<Arc<dyn TableSource>, DataFusionError> {
@@ -210,10 +372,14 @@ impl ContextProvider for Context<'_> {
         }
         let message = format!("there is no table function {}", quoted(&function));
         let error = Error::new(ErrorCode::UndefinedFunction, message);
-        let names = TABLE_FUNCTIONS.iter().map(|(name, _, _)| *name);
+        let theirs = self.world.function_names();
+        let ours = TABLE_FUNCTIONS.iter().map(|(name, _, _)| *name);
+        let names = ours.chain(theirs.iter().map(String::as_str).filter(|name| self.stands_in_from(name)));
         Err(external(match nearest(&function, names.clone()) {
             Some(near) => error.with_hint(did_you_mean(near)),
-            None if self.registry.names().contains(&function.as_str()) => {
+            None if self.registry.names().contains(&function.as_str())
+                || !self.overloads(&function).is_empty() =>
+            {
                 error.with_hint(format!("{function} is a function for SELECT, not for FROM"))
             }
             None => error.with_hint(format!("table functions are {}", names.collect::<Vec<_>>().join(", "))),
@@ -241,7 +407,10 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.registry.scalar.get(name).cloned()
+        self.registry.scalar.get(name).cloned().or_else(|| {
+            let overloads = self.of_kind(name, FunctionKind::Scalar)?;
+            Some(Arc::new(GuestUdf::named(name, overloads)))
+        })
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
@@ -249,7 +418,10 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        self.registry.aggregate.get(name).cloned()
+        self.registry.aggregate.get(name).cloned().or_else(|| {
+            let overloads = self.of_kind(name, FunctionKind::Aggregate)?;
+            Some(Arc::new(GuestUdaf::named(name, overloads)))
+        })
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
@@ -295,6 +467,24 @@ impl TableLookup for NoTables {
 
     fn table_names(&self) -> Vec<String> {
         Vec::new()
+    }
+}
+
+impl FunctionLookup for NoTables {
+    fn functions(&self, _: &str) -> Vec<Arc<FunctionDefinition>> {
+        Vec::new()
+    }
+
+    fn operator(&self, _: &str) -> Option<Arc<OperatorDefinition>> {
+        None
+    }
+
+    fn function_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn evaluate(&self, function: &Arc<GuestFunction>, _: &[ArrayRef], _: usize) -> Result<ArrayRef> {
+        Err(Error::internal(format!("there is no function {function}")))
     }
 }
 

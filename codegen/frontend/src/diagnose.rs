@@ -2,6 +2,8 @@
 
 use datafusion_common::{Column, DataFusionError, Diagnostic, SchemaError, TableReference};
 use nyala_schema::error::Position;
+use nyala_schema::function::FunctionKind;
+use nyala_schema::lookup::FunctionLookup;
 use nyala_schema::{Error, ErrorCode};
 
 use crate::locate::{Usage, find_name, find_text, is_quoted_at};
@@ -9,6 +11,7 @@ use crate::message::{by_message, execution, internal, not_implemented, plain};
 use crate::registry::{Registry, TABLE_FUNCTIONS};
 use crate::suggest::{did_you_mean, nearest, quoted};
 use crate::syntax::syntax_error;
+use crate::table_argument::TABLE_ARGUMENT;
 
 /// Names listed in a hint.
 const LISTED_MAX: usize = 12;
@@ -17,6 +20,7 @@ const LISTED_MAX: usize = 12;
 pub(crate) struct Scope<'a> {
     pub(crate) sql: &'a str,
     pub(crate) registry: &'a Registry,
+    pub(crate) functions: &'a dyn FunctionLookup,
 }
 
 /// Any error of DataFusion's planner or optimiser.
@@ -98,14 +102,16 @@ fn positioned(error: Error, place: &Place) -> Error {
     at(error, place.span)
 }
 
-/// An error of ours that passed through DataFusion; a table's name in it is looked for in the text.
+/// An error of ours that passed through DataFusion; a table's or function's name in it is looked for in the text.
 fn ours_positioned(error: Error, scope: &Scope, place: &Place) -> Error {
     let error = at(error, place.span);
     if error.position().is_some() {
         return error;
     }
-    let found =
-        error.message().split('"').nth(1).and_then(|name| find_name(scope.sql, None, name, Usage::Table));
+    let found = error.message().split('"').nth(1).and_then(|name| {
+        let find = |usage| find_name(scope.sql, None, name, usage);
+        find(Usage::Table).or_else(|| find(Usage::Function))
+    });
     at(error, found)
 }
 
@@ -233,11 +239,22 @@ pub(crate) fn unknown_function(name: &str, scope: &Scope, place: &Place) -> Erro
             .with_hint(format!("write {name}(…) OVER (ORDER BY …)"));
         return at(error, place.find(scope, None, &name, Usage::Function));
     }
+    if name == TABLE_ARGUMENT {
+        let message = "TABLE can only be an argument of an operator in FROM";
+        return Error::new(ErrorCode::Syntax, message).with_hint("SHOW OPERATORS lists the operators");
+    }
     let error = Error::new(ErrorCode::UndefinedFunction, format!("there is no function {}", quoted(&name)));
-    let error = if TABLE_FUNCTIONS.iter().any(|(table, _, _)| *table == name) {
+    let is_table = |kind| kind == FunctionKind::Table;
+    let stands_in_from = scope.functions.functions(&name).iter().any(|function| is_table(function.kind))
+        || scope.functions.operator(&name).is_some();
+    let theirs = scope.functions.function_names();
+    let error = if stands_in_from {
+        error.with_hint(format!("{name} stands in FROM: SELECT * FROM {name}(…)"))
+    } else if TABLE_FUNCTIONS.iter().any(|(table, _, _)| *table == name) {
         error.with_hint(format!("{name} stands in FROM: SELECT * FROM {name}(…)"))
     } else {
-        match nearest(&name, scope.registry.names()) {
+        let ours = scope.registry.names();
+        match nearest(&name, ours.into_iter().chain(theirs.iter().map(String::as_str))) {
             Some(near) => error.with_hint(did_you_mean(near)),
             None => error.with_hint("SHOW FUNCTIONS lists the functions"),
         }

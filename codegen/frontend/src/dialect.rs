@@ -2,7 +2,11 @@
 
 use std::any::TypeId;
 
+use sqlparser::ast::Expr;
 use sqlparser::dialect::{Dialect, GenericDialect};
+use sqlparser::parser::{Parser, ParserError};
+
+use crate::table_argument::parse_table_argument;
 
 /// What is off would be accepted by the parser and then ignored by the planner, or would take words away from names.
 #[derive(Debug)]
@@ -12,6 +16,10 @@ impl Dialect for NyalaDialect {
     /// sqlparser asks some questions by type: they are answered as for its permissive dialect.
     fn dialect(&self) -> TypeId {
         TypeId::of::<GenericDialect>()
+    }
+
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        parse_table_argument(self, parser)
     }
 
     fn is_delimited_identifier_start(&self, ch: char) -> bool {

@@ -12,6 +12,7 @@ use sqlparser::ast::{
 };
 
 use crate::exists;
+use crate::lateral;
 use crate::locate::position_of;
 use crate::multiset;
 use crate::names::{name_columns, sort_by_columns};
@@ -56,6 +57,7 @@ impl VisitorMut for Normalizer {
             name_columns(select);
         }
         exists::count_instead(select);
+        lateral::mark_lateral(select);
         to_flow(refuse_in_select(select))
     }
 
@@ -246,10 +248,12 @@ fn date_part_call(function: &Function) -> Option<Expr> {
 }
 
 fn date_part(name: &Ident) -> Option<DateTimeField> {
-    if name.quote_style.is_some() {
-        return None;
-    }
-    Some(match name.value.to_lowercase().as_str() {
+    if name.quote_style.is_some() { None } else { part_of_date(&name.value.to_lowercase()) }
+}
+
+/// The part of a date that a function is called after.
+pub(crate) fn part_of_date(name: &str) -> Option<DateTimeField> {
+    Some(match name {
         "year" => DateTimeField::Year,
         "quarter" => DateTimeField::Quarter,
         "month" => DateTimeField::Month,

@@ -11,6 +11,8 @@ use datafusion_optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggrega
 use datafusion_optimizer::{Analyzer, Optimizer, OptimizerConfig, OptimizerContext, OptimizerRule};
 use nyala_schema::option::Options;
 
+use crate::push_down::PushDownStableFilter;
+
 /// Rules run until nothing changes, at most so often.
 const PASSES_MAX: usize = 3;
 
@@ -45,13 +47,15 @@ impl Rules {
 /// keys themselves.
 const UNUSED: [&str; 3] = ["extract_leaf_expressions", "push_down_leaf_projections", "filter_null_join_keys"];
 
-/// DataFusion's rules in DataFusion's order, without those that are unused, and one replaced.
+/// DataFusion's rules in DataFusion's order, without those that are unused, and two replaced.
 fn optimizer() -> Optimizer {
     let mut optimizer = Optimizer::new();
     optimizer.rules.retain(|rule| !UNUSED.contains(&rule.name()));
     for rule in &mut optimizer.rules {
         if rule.name() == DistinctToAggregate::NAME {
             *rule = Arc::new(DistinctToAggregate::default());
+        } else if rule.name() == PushDownStableFilter::NAME {
+            *rule = Arc::new(PushDownStableFilter::default());
         }
     }
     optimizer
@@ -128,5 +132,6 @@ mod tests {
         let theirs = Optimizer::new().rules;
         let known = |name: &str| theirs.iter().any(|rule| rule.name() == name);
         assert!(UNUSED.iter().all(|name| known(name)) && known(DistinctToAggregate::NAME));
+        assert!(known(PushDownStableFilter::NAME));
     }
 }

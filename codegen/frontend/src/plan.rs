@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use datafusion_expr::LogicalPlan;
-use nyala_schema::lookup::TableLookup;
+use nyala_schema::function::FunctionDeclaration;
+use nyala_schema::lookup::World;
 use nyala_schema::option::Options;
 use nyala_schema::{Error, Result};
 use sqlparser::ast::Query;
@@ -11,7 +12,7 @@ use sqlparser::ast::Query;
 use crate::balance::balance_plan;
 use crate::context::{Context, StackSize};
 use crate::diagnose::translate;
-use crate::optimize::{Rules, config_for};
+use crate::optimize::{Rules, config_for, default_config};
 use crate::registry::{FunctionInfo, Registry};
 use crate::shape::Shape;
 
@@ -28,21 +29,37 @@ impl Frontend {
     /// stands in, for the positions of errors.
     ///
     /// Scans of tables read a [`TableHandle`](crate::TableHandle), those of series a
-    /// [`SeriesHandle`](crate::SeriesHandle); views are planned in place. There are no subqueries in expressions: all
+    /// [`SeriesHandle`](crate::SeriesHandle); views are planned in place. Calls of user-defined functions are
+    /// [`GuestUdf`](crate::GuestUdf) and [`GuestUdaf`](crate::GuestUdaf) with their function chosen; table functions and
+    /// operators are [`TableFunctionNode`](crate::TableFunctionNode) and [`GuestOperatorNode`](crate::GuestOperatorNode). There are no subqueries in expressions: all
     /// have become joins.
     ///
     /// # Errors
-    /// Whatever is wrong with the query: names, types, grouping, with position and hint; those of `tables`;
+    /// Whatever is wrong with the query: names, types, grouping, with position and hint; those of `world`;
     /// `TooComplex`; `Unsupported`.
     pub fn plan_query(
         &self,
         sql: &str,
         query: &Query,
-        tables: &dyn TableLookup,
+        world: &dyn World,
         options: &Options,
     ) -> Result<LogicalPlan> {
+        self.plan_query_with_uses(sql, query, world, options).map(|planned| planned.plan)
+    }
+
+    /// As [`plan_query`](Self::plan_query), with the functions and operators that the query names, for what a view depends on.
+    ///
+    /// # Errors
+    /// Those of [`plan_query`](Self::plan_query).
+    pub fn plan_query_with_uses(
+        &self,
+        sql: &str,
+        query: &Query,
+        world: &dyn World,
+        options: &Options,
+    ) -> Result<PlannedQuery> {
         let shape = Shape::of(sql);
-        let request = Request { sql, query, tables, options };
+        let request = Request { sql, query, world, options };
         if !shape.is_large()
             && let Some(planned) = shape.run(|| request.plan(StackSize::Usual))?
         {
@@ -52,10 +69,39 @@ impl Frontend {
         planned.ok_or_else(|| Error::internal("no stack is large enough"))
     }
 
+    /// Checks the body of a function that is to be created in SQL: an expression over the arguments, of a type that can be
+    /// cast to the one returned. Gives the user-defined functions in it, sorted.
+    ///
+    /// # Errors
+    /// What is wrong with the body, with the function's name.
+    pub fn check_sql_body(
+        &self,
+        declaration: &FunctionDeclaration,
+        body: &str,
+        world: &dyn World,
+    ) -> Result<Vec<String>> {
+        let shape = Shape::of(body);
+        shape.check()?;
+        shape.run(|| Context::new(world, default_config(), StackSize::Usual).check_body(declaration, body))
+    }
+
+    /// Whether SQL has a function of this name by itself, which a user-defined one cannot take.
+    pub fn is_builtin(&self, name: &str) -> bool {
+        Registry::get().is_builtin(&name.to_lowercase())
+    }
+
     /// Every function by name, aliases too, sorted.
     pub fn function_names(&self) -> Vec<FunctionInfo> {
         Registry::get().describe()
     }
+}
+
+/// A query's plan, and the user-defined functions and operators that the query itself names: not those of views and of
+/// functions in it. Sorted.
+#[derive(Debug, Clone)]
+pub struct PlannedQuery {
+    pub plan: LogicalPlan,
+    pub uses: Vec<String>,
 }
 
 /// What is to be planned.
@@ -63,25 +109,26 @@ impl Frontend {
 struct Request<'a> {
     sql: &'a str,
     query: &'a Query,
-    tables: &'a dyn TableLookup,
+    world: &'a dyn World,
     options: &'a Options,
 }
 
 impl Request<'_> {
     /// `None` when a view turned up that wants a large stack.
-    fn plan(&self, stack: StackSize) -> Result<Option<LogicalPlan>> {
+    fn plan(&self, stack: StackSize) -> Result<Option<PlannedQuery>> {
         let config = config_for(self.options);
-        let context = Context::new(self.tables, Arc::clone(&config), stack);
+        let context = Context::new(self.world, Arc::clone(&config), stack);
         let plan = match context.plan(self.sql, self.query) {
             Err(_) if context.needs_large_stack() => return Ok(None),
             planned => planned?,
         };
         let optimized = Rules::get().run(plan, &config);
         let optimized = optimized.map_err(|error| translate(error, &context.scope(self.sql)))?;
-        match stack {
-            StackSize::Usual => Ok(Some(optimized)),
-            StackSize::Large => balance_plan(optimized).map(Some),
-        }
+        let plan = match stack {
+            StackSize::Usual => optimized,
+            StackSize::Large => balance_plan(optimized)?,
+        };
+        Ok(Some(PlannedQuery { plan, uses: context.uses() }))
     }
 }
 

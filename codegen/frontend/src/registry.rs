@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock};
 use datafusion_expr::planner::ExprPlanner;
 use datafusion_expr::{AggregateUDF, Documentation, HigherOrderUDF, ScalarUDF, WindowUDF};
 
+use crate::normalize::part_of_date;
+
 /// Built on first use, once in a process.
 pub(crate) struct Registry {
     pub(crate) scalar: HashMap<String, Arc<ScalarUDF>>,
@@ -69,6 +71,32 @@ pub(crate) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
     ("unnest", "unnest(array)", "One row for each element."),
 ];
 
+/// What is written like a call and read by the parser.
+const SYNTAX: &[&str] = &[
+    "all",
+    "any",
+    "array",
+    "case",
+    "cast",
+    "cube",
+    "exists",
+    "extract",
+    "grouping",
+    "interval",
+    "map",
+    "not",
+    "parquet_scan",
+    "read_csv_auto",
+    "read_ndjson",
+    "rollup",
+    "row",
+    "some",
+    "struct",
+    "table",
+    "try_cast",
+    "values",
+];
+
 macro_rules! by_name {
     ($functions:expr, $aliases:expr) => {{
         let functions = $functions;
@@ -130,6 +158,14 @@ impl Registry {
         names.extend(sorted(&self.window));
         names.extend(sorted(&self.higher_order));
         names
+    }
+
+    /// Whether a lower-case name is taken: by a function, or by syntax that looks like one.
+    pub(crate) fn is_builtin(&self, name: &str) -> bool {
+        self.names().contains(&name)
+            || TABLE_FUNCTIONS.iter().any(|(known, ..)| *known == name)
+            || SYNTAX.contains(&name)
+            || part_of_date(name).is_some()
     }
 
     /// Every name, aliases too, sorted.

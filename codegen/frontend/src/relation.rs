@@ -1,28 +1,88 @@
 //! What may stand in FROM beside tables and subqueries: files in quotes, functions that read files, series.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use datafusion_common::DataFusionError;
+use datafusion_common::config::ConfigOptions;
 use datafusion_expr::planner::{RelationPlanner, RelationPlannerContext, RelationPlanning};
+use nyala_schema::function::{FunctionDefinition, OperatorDefinition};
 use nyala_schema::{Error, ErrorCode};
 use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Spanned, TableAlias,
     TableAliasColumnDef, TableFactor, TableFunctionArgs, Value,
 };
 
+use crate::call::Call;
 use crate::context::external;
 use crate::locate::position_of;
+use crate::normalize::ident_of;
 
-/// Rewrites table factors into those that the planner knows.
+/// Rewrites table factors into those that the planner knows, and plans calls of what users defined.
 #[derive(Debug)]
-pub(crate) struct Relations;
+pub(crate) struct Relations {
+    config: Arc<ConfigOptions>,
+    known: Mutex<Known>,
+}
+
+/// What calls in FROM may mean, by name.
+#[derive(Debug, Default)]
+struct Known {
+    functions: HashMap<String, Arc<[Arc<FunctionDefinition>]>>,
+    operators: HashMap<String, Arc<OperatorDefinition>>,
+}
+
+impl Relations {
+    pub(crate) fn new(config: Arc<ConfigOptions>) -> Self {
+        Self { config, known: Mutex::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add_function(&self, name: &str, overloads: Arc<[Arc<FunctionDefinition>]>) {
+        self.known().functions.insert(name.to_owned(), overloads);
+    }
+
+    pub(crate) fn add_operator(&self, name: &str, operator: Arc<OperatorDefinition>) {
+        self.known().operators.insert(name.to_owned(), operator);
+    }
+}
 
 impl RelationPlanner for Relations {
     fn plan_relation(
         &self,
         relation: TableFactor,
-        _: &mut dyn RelationPlannerContext,
+        context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning, DataFusionError> {
+        if let Some((name, args, alias)) = call(&relation) {
+            let (function, operator) = {
+                let known = self.known();
+                (known.functions.get(&name).cloned(), known.operators.get(&name).cloned())
+            };
+            let call = Call { name, args: args.to_vec(), alias: alias.clone(), config: &self.config };
+            match (operator, function) {
+                (Some(operator), _) => return call.operator(&operator.operator, context),
+                (None, Some(overloads)) => return call.table_function(&overloads, context),
+                (None, None) => {}
+            }
+        }
         let rewritten = rewrite(relation).map_err(external)?;
         Ok(RelationPlanning::Original(Box::new(rewritten)))
+    }
+}
+
+/// The name, arguments and alias of a call.
+pub(crate) fn call(relation: &TableFactor) -> Option<(String, &[FunctionArg], &Option<TableAlias>)> {
+    match relation {
+        TableFactor::Table { name, args: Some(args), alias, .. } => {
+            Some((single_ident(name).map(ident_of)?, &args.args, alias))
+        }
+        TableFactor::Function { name, args, alias, .. } => {
+            Some((single_ident(name).map(ident_of)?, args, alias))
+        }
+        _ => None,
     }
 }
 

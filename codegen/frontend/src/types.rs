@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion_common::Result;
 use datafusion_expr::planner::TypePlanner;
+use nyala_schema::scan::physical_type;
 use sqlparser::ast::{DataType as SqlType, ExactNumberInfo, TimezoneInfo};
 
 use crate::suggest::quoted;
@@ -97,6 +98,27 @@ fn custom(name: &str) -> Option<DataType> {
         "timestamp_ns" => DataType::Timestamp(TimeUnit::Nanosecond, None),
         _ => return None,
     })
+}
+
+/// As plans hold values of a type: text and binary as views, times in microseconds.
+pub(crate) fn held_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Time32(_) | DataType::Time64(_) => DataType::Time64(TimeUnit::Microsecond),
+        DataType::List(item) => {
+            let item_type = held_type(item.data_type());
+            DataType::List(Arc::new(item.as_ref().clone().with_data_type(item_type)))
+        }
+        DataType::Struct(fields) => {
+            let held = |field: &Arc<Field>| {
+                Arc::new(field.as_ref().clone().with_data_type(held_type(field.data_type())))
+            };
+            DataType::Struct(fields.iter().map(held).collect())
+        }
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => {
+            physical_type(data_type)
+        }
+        other => other.clone(),
+    }
 }
 
 /// A type as SQL writes it; what has no SQL name keeps Arrow's.

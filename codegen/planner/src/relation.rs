@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use nyala_schema::guest::{GuestFunction, GuestOperator, OperatorOutput};
 use nyala_schema::lookup::ResolvedTable;
 use nyala_schema::operator::{AggregateCall, SortKey, WindowCall};
 use nyala_schema::{Expr, Value};
@@ -60,6 +61,8 @@ pub enum RelationKind {
     AtMostOneRow {
         input: Box<Relation>,
     },
+    TableFunction(Box<TableFunction>),
+    Guest(Box<Guest>),
     /// All rows of all inputs; `branches[i].1[j]` is the input's column for `columns[j]`.
     Union {
         columns: Vec<ColumnId>,
@@ -167,6 +170,45 @@ pub struct UnnestList {
     pub depth: u32,
 }
 
+/// Every input row once for each row that the function gives for it: the input's columns and `columns`.
+#[derive(Debug, Clone)]
+pub struct TableFunction {
+    pub input: Relation,
+    pub function: Arc<GuestFunction>,
+    pub arguments: Vec<Expr>,
+    pub columns: Vec<ColumnId>,
+}
+
+/// A user's operator.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    pub operator: Arc<GuestOperator>,
+    pub parameters: Vec<Value>,
+    pub inputs: Vec<GuestTable>,
+    /// Columns that are made here: for each of the first input's where rows are like the input's, then the operator's own.
+    /// Where it extends its input, those of the first input keep their numbers and are handed on beside these.
+    pub columns: Vec<ColumnId>,
+}
+
+#[derive(Debug, Clone)]
+pub struct GuestTable {
+    pub relation: Relation,
+    /// In the order in which the operator knows them.
+    pub columns: Vec<ColumnId>,
+    pub partition_by: Vec<Expr>,
+    pub order_by: Vec<SortKey>,
+}
+
+impl Guest {
+    /// Whether the first input's columns are handed on unchanged.
+    pub fn extends_input(&self) -> bool {
+        match &self.operator.output {
+            OperatorOutput::Extends(_) => true,
+            OperatorOutput::Columns(_) | OperatorOutput::LikeInput(_) => false,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Recursion {
     pub id: u32,
@@ -212,6 +254,8 @@ impl Relation {
             RelationKind::Expand(expand) => vec![&expand.input],
             RelationKind::Window(window) => vec![&window.input],
             RelationKind::Unnest(unnest) => vec![&unnest.input],
+            RelationKind::TableFunction(call) => vec![&call.input],
+            RelationKind::Guest(guest) => guest.inputs.iter().map(|table| &table.relation).collect(),
             RelationKind::Union { branches, .. } => branches.iter().map(|(input, _)| input).collect(),
             RelationKind::Recursion(recursion) => vec![&recursion.seed.0, &recursion.step.0],
         }
@@ -261,6 +305,16 @@ impl Relation {
                     set.remove(list.list);
                     set.insert(list.element);
                 }
+            }
+            RelationKind::TableFunction(call) => {
+                call.input.collect_columns(set);
+                set.extend(call.columns.iter().copied());
+            }
+            RelationKind::Guest(guest) => {
+                if guest.extends_input() {
+                    guest.inputs[0].relation.collect_columns(set);
+                }
+                set.extend(guest.columns.iter().copied());
             }
             RelationKind::Recursion(recursion) => set.extend(recursion.columns.iter().copied()),
         }

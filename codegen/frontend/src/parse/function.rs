@@ -6,7 +6,6 @@ use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use nyala_schema::expr::Volatility;
 use nyala_schema::function::{Argument, FunctionDeclaration, FunctionKind};
 use nyala_schema::guest::Limits;
-use nyala_schema::scan::physical_type;
 use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -16,7 +15,7 @@ use crate::definition::Language;
 use crate::normalize::ident_of;
 use crate::statement::Statement;
 use crate::suggest::quoted;
-use crate::types::sql_name;
+use crate::types::{held_type, sql_name};
 
 impl StatementParser<'_> {
     /// The kind, if `[AGGREGATE | TABLE] FUNCTION` comes next. A table may be called `function`.
@@ -185,27 +184,6 @@ impl StatementParser<'_> {
 
     pub(super) fn refuse(&self, at: &TokenWithSpan, message: &str, hint: &str) -> Error {
         at_token(Error::new(ErrorCode::Syntax, message).with_hint(hint), at)
-    }
-}
-
-/// As plans hold values of a type: text and binary as views, times in microseconds.
-fn held_type(data_type: &DataType) -> DataType {
-    match data_type {
-        DataType::Time32(_) | DataType::Time64(_) => DataType::Time64(TimeUnit::Microsecond),
-        DataType::List(item) => {
-            let item_type = held_type(item.data_type());
-            DataType::List(Arc::new(item.as_ref().clone().with_data_type(item_type)))
-        }
-        DataType::Struct(fields) => {
-            let held = |field: &Arc<Field>| {
-                Arc::new(field.as_ref().clone().with_data_type(held_type(field.data_type())))
-            };
-            DataType::Struct(fields.iter().map(held).collect())
-        }
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => {
-            physical_type(data_type)
-        }
-        other => other.clone(),
     }
 }
 

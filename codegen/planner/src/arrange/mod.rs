@@ -27,6 +27,11 @@ pub const RELATIONS_MAX: usize = 120;
 const RECURSION_ROUNDS: f64 = 10.0;
 const RECURSION_INPUT_ROWS: f64 = 100.0;
 const ELEMENTS_PER_LIST: f64 = 4.0;
+/// Rows out of a user's function or operator per row in are counted in these.
+const HUNDREDTHS: f64 = 100.0;
+/// Stands where a relation has been taken out.
+const NOTHING: Relation =
+    Relation { kind: RelationKind::Union { columns: vec![], branches: vec![] }, rows: 0.0 };
 
 /// # Errors
 /// `TooComplex` for a join of more than [`RELATIONS_MAX`] relations.
@@ -95,6 +100,21 @@ impl Arranger<'_> {
                 unnest.input = self.arrange(unnest.input)?;
                 let rows = unnest.input.rows * ELEMENTS_PER_LIST;
                 (RelationKind::Unnest(unnest), rows)
+            }
+            RelationKind::TableFunction(mut call) => {
+                call.input = self.arrange(call.input)?;
+                let rows = call.input.rows * f64::from(call.function.rows_per_row) / HUNDREDTHS;
+                (RelationKind::TableFunction(call), rows.max(1.0))
+            }
+            RelationKind::Guest(mut guest) => {
+                let mut rows_in = 0.0;
+                for table in &mut guest.inputs {
+                    let relation = std::mem::replace(&mut table.relation, NOTHING);
+                    table.relation = self.arrange(relation)?;
+                    rows_in += table.relation.rows;
+                }
+                let rows = rows_in * f64::from(guest.operator.rows_per_row) / HUNDREDTHS;
+                (RelationKind::Guest(guest), rows.max(1.0))
             }
             RelationKind::AtMostOneRow { input } => {
                 (RelationKind::AtMostOneRow { input: Box::new(self.arrange(*input)?) }, 1.0)

@@ -1,6 +1,6 @@
 //! Where predicates and limits are evaluated: in the scan when they can be.
 
-use nyala_schema::Expr;
+use nyala_schema::{Callee, Expr};
 
 use crate::column::{ColumnSet, Columns};
 use crate::estimate::{distinct, selectivity};
@@ -39,6 +39,7 @@ fn place(input: Relation, predicates: Vec<Expr>) -> Relation {
         }
         RelationKind::Filter { input, predicates: mut known } => {
             known.extend(predicates);
+            order_by_effort(&mut known);
             Relation { kind: RelationKind::Filter { input, predicates: known }, rows }
         }
         RelationKind::Extend { input, definitions } => {
@@ -49,7 +50,11 @@ fn place(input: Relation, predicates: Vec<Expr>) -> Relation {
             let relation = Relation { rows, ..input.extend(definitions) };
             Relation { rows, ..relation.filter(late) }
         }
-        kind => Relation { rows, ..Relation { kind, rows }.filter(predicates) },
+        kind => {
+            let mut predicates = predicates;
+            order_by_effort(&mut predicates);
+            Relation { rows, ..Relation { kind, rows }.filter(predicates) }
+        }
     }
 }
 
@@ -61,9 +66,17 @@ pub fn reads(expr: &Expr, ids: &ColumnSet) -> bool {
 }
 
 /// Cheap predicates first; those that may fail stay behind those written before them.
-fn order_by_effort(predicates: &mut [Expr]) {
+fn order_by_effort(predicates: &mut Vec<Expr>) {
     if !predicates.iter().any(may_fail) {
         predicates.sort_by_key(effort);
+        return;
+    }
+    let mut left = std::mem::take(predicates);
+    while !left.is_empty() {
+        // The first of those left may come next, and any that cannot fail.
+        let free = (0..left.len()).filter(|&index| index == 0 || !may_fail(&left[index]));
+        let cheapest = free.min_by_key(|&index| effort(&left[index])).unwrap_or(0);
+        predicates.push(left.remove(cheapest));
     }
 }
 
@@ -72,12 +85,18 @@ fn may_fail(expr: &Expr) -> bool {
         || expr.children().into_iter().any(may_fail)
 }
 
+/// Costs of users' functions are in hundredths of an addition, which is about as much as a comparison.
+const COST_PER_COMPARISON: usize = 100;
+
 /// In units of comparing two numbers.
 fn effort(expr: &Expr) -> usize {
     let own = match expr {
         Expr::Column { .. } | Expr::Literal(_) => 0,
         Expr::Like { .. } => 20,
-        Expr::Call { .. } => 50,
+        Expr::Call { function: Callee::Library(_), .. } => 50,
+        Expr::Call { function: Callee::Guest(function), .. } => {
+            (function.cost as usize).div_ceil(COST_PER_COMPARISON).max(1)
+        }
         Expr::InList { values, .. } => 2 + values.len().ilog2() as usize,
         Expr::Compare { left, .. } if !left.data_type().is_primitive() => 4,
         _ => 1,

@@ -1,5 +1,6 @@
 //! Arranged relations as operators, each with only the columns that are needed.
 
+mod guest;
 mod join;
 mod layout;
 mod leaf;
@@ -106,6 +107,8 @@ impl Emitter<'_> {
             }
             RelationKind::Window(window) => self.window(window, needed, next(), rows),
             RelationKind::Unnest(unnest) => self.unnest(unnest, needed, next(), rows),
+            RelationKind::TableFunction(call) => self.table_function(call, needed, next(), rows),
+            RelationKind::Guest(guest) => self.guest(guest, needed, &below, rows),
             RelationKind::AtMostOneRow { input } => {
                 let input = self.relation(input, needed, next())?;
                 let input = self.pruned(input, needed)?;

@@ -3,6 +3,7 @@
 //! A filter on a column may be applied wherever rows that it drops could only lead to rows that the join drops.
 
 use nyala_schema::Expr;
+use nyala_schema::expr::Volatility;
 use nyala_schema::id::RuntimeFilterId;
 use nyala_schema::operator::JoinKind;
 
@@ -128,6 +129,19 @@ fn routes(relation: &Relation, column: ColumnId) -> Vec<(usize, ColumnId)> {
         RelationKind::Unnest(unnest) => {
             let is_made = unnest.columns.iter().any(|list| list.element == column);
             if is_made { vec![] } else { vec![(0, column)] }
+        }
+        RelationKind::TableFunction(call) => {
+            let is_made = call.columns.contains(&column);
+            let counts = call.function.volatility == Volatility::Volatile;
+            if is_made || counts { vec![] } else { vec![(0, column)] }
+        }
+        // As with windows, and only where there is one input whose rows are handed on.
+        RelationKind::Guest(guest) => {
+            let [table] = guest.inputs.as_slice() else { return vec![] };
+            let is_partition =
+                |expr: &Expr| matches!(expr, Expr::Column { index, .. } if *index == column);
+            let whole = guest.extends_input() && table.partition_by.iter().any(is_partition);
+            if whole { vec![(0, column)] } else { vec![] }
         }
         RelationKind::Union { columns, branches } => {
             let position = columns.iter().position(|id| *id == column);

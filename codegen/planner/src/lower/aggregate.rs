@@ -1,11 +1,12 @@
 //! GROUP BY and the aggregates.
 
-use datafusion_expr::Expr as Logical;
 use datafusion_expr::expr::{AggregateFunction, NullTreatment};
 use datafusion_expr::logical_plan::{Aggregate as LogicalNode, DistinctOn};
 use datafusion_expr::utils::grouping_set_to_exprlist;
+use datafusion_expr::{AggregateUDF, Expr as Logical};
+use nyala_frontend::GuestUdaf;
 use nyala_schema::operator::{AggregateCall, SortKey};
-use nyala_schema::{Error, Expr, Result};
+use nyala_schema::{Callee, Error, Expr, Result};
 
 use super::{Lowered, Lowering, Scope, from_datafusion};
 use crate::column::{ColumnId, plan_type};
@@ -63,7 +64,7 @@ impl Lowering<'_> {
         }
         let filter = params.filter.as_ref().map(|filter| self.expression(filter, scope)).transpose()?;
         Ok(AggregateCall {
-            function: func.name().into(),
+            function: aggregate_callee(func)?,
             arguments,
             distinct: params.distinct,
             filter,
@@ -136,6 +137,15 @@ fn grouped(input: Relation, keys: Vec<(ColumnId, Expr)>, calls: Vec<(ColumnId, A
     }
     let aggregate = Aggregate { input, keys: distinct, calls };
     Lowered { relation: Relation::new(RelationKind::Aggregate(Box::new(aggregate))), columns }
+}
+
+/// The library's function or the user's.
+pub(super) fn aggregate_callee(func: &AggregateUDF) -> Result<Callee> {
+    let Some(udaf) = func.inner().downcast_ref::<GuestUdaf>() else { return Ok(func.name().into()) };
+    let called = udaf.function();
+    let called =
+        called.ok_or_else(|| Error::internal(format!("no aggregate was chosen for {}", func.name())));
+    Ok(Callee::Guest(called?.clone()))
 }
 
 /// `count(1)` and `count(*)`.

@@ -6,8 +6,9 @@
 use arrow::datatypes::DataType;
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::{Expr as Logical, ExprSchemable, Operator, Volatility as LogicalVolatility};
+use nyala_frontend::GuestUdf;
 use nyala_schema::expr::Volatility;
-use nyala_schema::{Error, Expr, Result};
+use nyala_schema::{Callee, Error, Expr, Result};
 
 use super::literal::not;
 use super::{Lowering, Scope, from_datafusion, literal};
@@ -49,6 +50,9 @@ impl Lowering<'_> {
         for argument in &function.args {
             arguments.push(self.expression(argument, scope)?);
         }
+        if let Some(udf) = function.func.inner().downcast_ref::<GuestUdf>() {
+            return guest_call(expr, udf, arguments, scope);
+        }
         let (_, field) = expr.to_field(scope).map_err(from_datafusion)?;
         let data_type = plan_type(field.data_type());
         if function.func.name() == "coalesce" {
@@ -66,6 +70,21 @@ impl Lowering<'_> {
             },
         })
     }
+}
+
+fn guest_call(expr: &Logical, udf: &GuestUdf, arguments: Vec<Expr>, scope: &Scope<'_>) -> Result<Expr> {
+    let called = udf.function();
+    let called = called.ok_or_else(|| Error::internal(format!("no function was chosen for {expr}")))?;
+    let (_, field) = expr.to_field(scope).map_err(from_datafusion)?;
+    let typed = arguments.into_iter().zip(&called.arguments);
+    let arguments = typed.map(|(argument, data_type)| literal::cast(argument, data_type.clone(), false));
+    Ok(Expr::Call {
+        function: Callee::Guest(called.clone()),
+        arguments: arguments.collect(),
+        data_type: called.returns.clone(),
+        nullable: field.is_nullable(),
+        volatility: called.volatility,
+    })
 }
 
 /// As CASE, so that a later argument is evaluated only where the earlier are NULL.

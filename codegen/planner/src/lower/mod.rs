@@ -5,6 +5,7 @@ mod constant;
 mod expression;
 mod function;
 mod grouping;
+mod guest;
 mod join;
 mod literal;
 mod pattern;

@@ -43,12 +43,12 @@ impl Lowering<'_> {
             LogicalPlan::Subquery(subquery) => self.query(&subquery.subquery),
             LogicalPlan::Window(window) => self.window(window),
             LogicalPlan::Unnest(unnest) => self.unnest(unnest),
+            LogicalPlan::Extension(extension) => self.extension(extension),
             LogicalPlan::RecursiveQuery(query) => self.recursive_query(query),
             LogicalPlan::Repartition(repartition) => self.query(&repartition.input),
             LogicalPlan::Statement(_)
             | LogicalPlan::Explain(_)
             | LogicalPlan::Analyze(_)
-            | LogicalPlan::Extension(_)
             | LogicalPlan::Dml(_)
             | LogicalPlan::Ddl(_)
             | LogicalPlan::Copy(_)

@@ -10,6 +10,7 @@ use datafusion_expr::{
 use nyala_schema::operator::{FrameBound, FrameUnits, SortKey, WindowCall, WindowFrame};
 use nyala_schema::{Error, Expr, Result};
 
+use super::aggregate::aggregate_callee;
 use super::{Lowered, Lowering, Scope, literal};
 use crate::column::{ColumnId, plan_type};
 use crate::relation::{Relation, RelationKind, Window};
@@ -52,14 +53,14 @@ impl Lowering<'_> {
     }
 
     /// The result's type and nullability are for the caller to set.
-    fn window_call(&mut self, function: &WindowFunction, scope: &Scope<'_>) -> Result<WindowCall> {
-        let params = &function.params;
-        let (name, is_aggregate) = match &function.fun {
-            WindowFunctionDefinition::AggregateUDF(function) => (function.name(), true),
-            WindowFunctionDefinition::WindowUDF(function) => (function.name(), false),
+    fn window_call(&mut self, call: &WindowFunction, scope: &Scope<'_>) -> Result<WindowCall> {
+        let params = &call.params;
+        let (function, is_aggregate) = match &call.fun {
+            WindowFunctionDefinition::AggregateUDF(function) => (aggregate_callee(function)?, true),
+            WindowFunctionDefinition::WindowUDF(function) => (function.name().into(), false),
         };
         Ok(WindowCall {
-            function: name.into(),
+            function,
             is_aggregate,
             arguments: self.expressions(&params.args, scope)?,
             frame: frame(&params.window_frame)?,
