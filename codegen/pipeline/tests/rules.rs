@@ -24,7 +24,7 @@ fn programs(plan: &PipelinePlan) -> Vec<Arc<Program>> {
                 Step::Probe(probe) => computes.extend(&probe.residual),
                 Step::NestedLoop(nested) => computes.extend(&nested.condition),
                 Step::Expand { variants, .. } => computes.extend(variants),
-                Step::Limit { .. } | Step::Unnest { .. } => {}
+                Step::Limit { .. } | Step::Unnest { .. } | Step::TableFunction(_) => {}
             }
         }
         if let Sink::Aggregate { update, .. } = &pipeline.sink {

@@ -91,26 +91,11 @@ impl<'a> Node<'a> {
                 }
                 Ok(columns)
             }
-            OperatorKind::TableFunction { .. } => {
-                let mut columns = self.exact_columns();
-                let input = &self.input(0)?.columns;
-                if columns.len() < input.len() {
-                    return Err(Error::internal("a table function leaves out columns of its input"));
-                }
-                columns[..input.len()].clone_from_slice(input);
-                Ok(columns)
-            }
-            OperatorKind::Guest(call) => {
-                let mut columns = self.exact_columns();
-                if let OperatorOutput::Extends(_) = call.operator.output {
-                    let input = &self.input(0)?.columns;
-                    if columns.len() < input.len() {
-                        return Err(Error::internal(format!("{call} leaves out columns of its input")));
-                    }
-                    columns[..input.len()].clone_from_slice(input);
-                }
-                Ok(columns)
-            }
+            OperatorKind::TableFunction { .. } => self.extended_columns(),
+            OperatorKind::Guest(call) => match call.operator.output {
+                OperatorOutput::Extends(_) => self.extended_columns(),
+                OperatorOutput::Columns(_) | OperatorOutput::LikeInput(_) => Ok(self.exact_columns()),
+            },
             OperatorKind::HashJoin(join) => self.join_columns(join.kind),
             OperatorKind::NestedLoopJoin { kind, .. } => self.join_columns(*kind),
             OperatorKind::Union => {
@@ -120,6 +105,17 @@ impl<'a> Node<'a> {
                 Ok(self.physical_columns())
             }
         }
+    }
+
+    /// The input's columns as they are, then those of uploaded code.
+    fn extended_columns(&self) -> Result<Vec<Column>> {
+        let mut columns = self.exact_columns();
+        let input = &self.input(0)?.columns;
+        let behind = columns.get_mut(..input.len());
+        let behind =
+            behind.ok_or_else(|| Error::internal("uploaded code leaves out columns of its input"))?;
+        behind.clone_from_slice(input);
+        Ok(columns)
     }
 
     fn infer_all(&self, expressions: &[Expr]) -> Result<Vec<Column>> {

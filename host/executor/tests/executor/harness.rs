@@ -9,7 +9,7 @@ use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use nyala_executor::{Execution, Executor, ExecutorConfig, Profile};
 use nyala_interpreter::{FunctionLibrary, Interpreter};
-use nyala_pipeline::Backend;
+use nyala_pipeline::{Backend, Guests};
 use nyala_schema::expr::{ArithmeticOp, CompareOp};
 use nyala_schema::fragment::FragmentOutput;
 use nyala_schema::id::{FragmentId, OperatorId};
@@ -39,6 +39,23 @@ impl Harness {
     }
 
     pub fn with_native(native: Option<Arc<dyn Backend>>) -> Self {
+        Self::with(Interpreter::new(), FunctionLibrary::new(), |config| config.native = native)
+    }
+
+    /// With uploaded code, run by `guests`.
+    pub fn with_guests(guests: Arc<dyn Guests>, change: impl FnOnce(&mut ExecutorConfig)) -> Self {
+        let library = FunctionLibrary::with_guests(guests.clone());
+        Self::with(Interpreter::with_guests(guests.clone()), library, |config| {
+            config.guests = Some(guests);
+            change(config);
+        })
+    }
+
+    fn with(
+        interpreter: Interpreter,
+        library: FunctionLibrary,
+        change: impl FnOnce(&mut ExecutorConfig),
+    ) -> Self {
         let tables: Tables = Arc::default();
         let columns_read = Arc::new(AtomicU64::new(0));
         let (known, counter) = (tables.clone(), columns_read.clone());
@@ -47,15 +64,17 @@ impl Harness {
             let batches = tables.get(&scan.table).ok_or_else(|| Error::internal("no such table"))?;
             Ok(Box::new(MemoryScanner::new(batches, &scan.projection, counter.clone())))
         };
-        let executor = Executor::new(ExecutorConfig {
+        let mut config = ExecutorConfig {
             threads: 2,
-            interpreter: Arc::new(Interpreter::new()),
-            native,
+            interpreter: Arc::new(interpreter),
+            native: None,
             wasm: None,
-            library: Arc::new(FunctionLibrary::new()),
+            library: Arc::new(library),
             guests: None,
             scans: Arc::new(scans),
-        });
+        };
+        change(&mut config);
+        let executor = Executor::new(config);
         let options = Options { threads: 2, batch_rows: 64, ..Options::default() };
         Self { executor, tables, columns_read, options }
     }

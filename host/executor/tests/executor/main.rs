@@ -1,6 +1,9 @@
 //! Fragments run by an executor with the interpreter, checked against loops that are too simple to be wrong.
 
 mod aggregate;
+mod difference;
+mod guest;
+mod guests;
 mod harness;
 mod join;
 mod lifecycle;
