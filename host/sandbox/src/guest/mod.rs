@@ -58,14 +58,14 @@ impl Source {
         result
     }
 
-    /// Whether arguments are better passed in pieces: their copy should leave most of the memory to the guest.
-    fn is_too_much(&self, columns: &[ArrayRef], rows: usize) -> Result<bool> {
+    /// Bytes that arguments take in the guest's memory, when they are to be passed at once; `None` when they are better
+    /// passed in pieces, so that most of the memory is left to the guest.
+    fn room(&self, columns: &[ArrayRef], rows: usize) -> Result<Option<usize>> {
         const PART_FOR_ARGUMENTS: u64 = 4;
-        if rows <= 1 {
-            return Ok(false);
-        }
+        let size = marshal::size_bytes(columns)?;
         let allowed = self.blueprint.code.limits.memory_bytes / PART_FOR_ARGUMENTS;
-        Ok(rows > ROWS_MAX || marshal::size_bytes(columns)? as u64 > allowed)
+        let fits = rows <= 1 || (rows <= ROWS_MAX && size as u64 <= allowed);
+        Ok(fits.then_some(size))
     }
 }
 

@@ -38,14 +38,16 @@ impl<'a> Reader<'a> {
     }
 
     fn bytes(&mut self, what: &str, pointer: u32, length: usize) -> Result<&'a [u8], Nonsense> {
-        self.charge(length as u64)?;
         let start = pointer as usize;
-        start.checked_add(length).and_then(|end| self.memory.get(start..end)).ok_or_else(|| {
-            format!(
-                "{what}: {length} bytes at {pointer} are not within the memory of {} bytes",
-                self.memory.len()
-            )
-        })
+        let bytes =
+            start.checked_add(length).and_then(|end| self.memory.get(start..end)).ok_or_else(|| {
+                format!(
+                    "{what}: {length} bytes at {pointer} are not within the memory of {} bytes",
+                    self.memory.len()
+                )
+            })?;
+        self.charge(length as u64)?;
+        Ok(bytes)
     }
 
     fn charge(&mut self, bytes: u64) -> Result<(), Nonsense> {

@@ -24,7 +24,7 @@ pub(super) fn bytes(array: &ArrayRef) -> usize {
     }
 }
 
-/// Writes all values and the offsets between them; bytes written. `values` has room for [`bytes`] and [`OVERRUN`].
+/// Writes all values and the offsets between them; bytes written. `values` has room for at least [`bytes`] and [`OVERRUN`].
 pub(super) fn gather(array: &ArrayRef, offsets: &mut [u8], values: &mut [u8]) -> usize {
     match array.data_type() {
         DataType::Utf8View => gather_views::<StringViewType>(array.as_string_view(), offsets, values),
