@@ -60,7 +60,7 @@ impl Scalar {
             0 => new_empty_array(&self.returns),
             length => self.piece(&kept.columns, length, origin, room)?,
         };
-        values.push(with_nulls(&dense, &kept.rows, rows)?);
+        values.push(with_nulls(&dense, &kept.nulls)?);
         Ok(())
     }
 

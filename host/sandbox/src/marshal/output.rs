@@ -253,9 +253,10 @@ impl<'a> Reader<'a> {
         if is_text && !text::is_text(&offsets, values) {
             return Err("the result is not UTF-8".to_owned());
         }
+        let beyond = &self.memory[column.values as usize..];
         Ok(match data_type {
-            DataType::Utf8View => Arc::new(text::views::<StringViewType>(&offsets, values, nulls)),
-            DataType::BinaryView => Arc::new(text::views::<BinaryViewType>(&offsets, values, nulls)),
+            DataType::Utf8View => Arc::new(text::views::<StringViewType>(&offsets, beyond, nulls)),
+            DataType::BinaryView => Arc::new(text::views::<BinaryViewType>(&offsets, beyond, nulls)),
             DataType::Utf8 => Arc::new(plain::<Utf8Type>(offsets, values, nulls)?),
             _ => Arc::new(plain::<BinaryType>(offsets, values, nulls)?),
         })
