@@ -15,7 +15,7 @@ use nyala_schema::{Error, Result};
 use crate::config::{Modules, SandboxConfig, UploadLimits};
 use crate::guest::{Aggregate, Operator, Scalar, Source, Table};
 use crate::health::{FunctionHealth, Health, Record};
-use crate::instance::{Blueprint, Grants};
+use crate::instance::{Blueprint, Grants, Instance};
 use crate::loaded::{Loaded, Loader};
 use crate::module::{self, ModuleInfo};
 use crate::statement::StatementClock;
@@ -103,17 +103,38 @@ impl Sandbox {
         &self.loader
     }
 
-    /// Whether the module has what the function says of it; compiles it.
+    /// Whether the module has what the function says of it; compiles it and starts an instance. The kind of function is
+    /// what the module's exports say.
     ///
     /// # Errors
-    /// `InvalidModule`, Unsupported; they name export, what was wanted and what was found.
+    /// As [`check_as`](Self::check_as).
     pub fn check(&self, function: &GuestFunction) -> Result<FunctionReport> {
         let info = self.loader.info(&function.code)?;
-        let kind = module::check_function(&info, function)?;
+        let kind = module::kind_of(&info, function);
+        self.check_info(function, kind, &info)
+    }
+
+    /// As [`check`](Self::check), where the kind of function is known.
+    ///
+    /// # Errors
+    /// `InvalidModule`, Unsupported; they name export, what was wanted and what was found. `GuestLimit` when the module
+    /// wants more memory to begin with than the function's limits allow.
+    pub fn check_as(&self, function: &GuestFunction, kind: FunctionKind) -> Result<FunctionReport> {
+        let info = self.loader.info(&function.code)?;
+        self.check_info(function, kind, &info)
+    }
+
+    fn check_info(
+        &self,
+        function: &GuestFunction,
+        kind: FunctionKind,
+        info: &ModuleInfo,
+    ) -> Result<FunctionReport> {
+        module::check_function(info, function, kind)?;
         if function.tier == Tier::Row && kind == FunctionKind::Scalar {
-            return self.row_tier()?.check(function, &info);
+            return self.row_tier()?.check(function, info);
         }
-        self.report(&function.code, &info)
+        self.report(&function.code, info)
     }
 
     /// As [`check`](Self::check), for an operator.
@@ -128,6 +149,8 @@ impl Sandbox {
 
     fn report(&self, code: &GuestCode, info: &ModuleInfo) -> Result<FunctionReport> {
         let loaded = self.loader.load(code)?;
+        let blueprint = self.blueprint(code, &loaded, grants(Volatility::Immutable));
+        Instance::new(&blueprint, None, 0)?;
         Ok(FunctionReport {
             tier: Tier::Batch,
             imports: info.imports.iter().map(ToString::to_string).collect(),
@@ -149,14 +172,18 @@ impl Sandbox {
         let record = self.health.record(code);
         record.admit()?;
         let loaded: Arc<Loaded> = self.loader.load(code)?;
-        let blueprint = Blueprint {
+        let blueprint = Arc::new(self.blueprint(code, &loaded, grants));
+        Ok(Source { blueprint, record, clock: self.clock.clone() })
+    }
+
+    fn blueprint(&self, code: &GuestCode, loaded: &Loaded, grants: Grants) -> Blueprint {
+        Blueprint {
             code: code.clone(),
             module: loaded.module.clone(),
             grants,
             table_elements_max: self.config.upload.table_elements_max,
             output_bytes_max: self.config.output_bytes_max,
-        };
-        Ok(Source { blueprint: Arc::new(blueprint), record, clock: self.clock.clone() })
+        }
     }
 }
 

@@ -82,7 +82,7 @@ impl Aggregate {
         if rows == 0 {
             return Ok(());
         }
-        if self.single.source.is_too_much(columns, rows)? {
+        let Some(room) = self.single.source.room(columns, rows)? else {
             let half = rows / 2;
             for (start, length) in [(0, half), (half, rows - half)] {
                 let piece: Vec<ArrayRef> = columns.iter().map(|column| column.slice(start, length)).collect();
@@ -93,13 +93,13 @@ impl Aggregate {
                 self.add(&piece, &groups[start..start + length], &origin, is_merge)?;
             }
             return Ok(());
-        }
+        };
         let group_count = self.group_count as u32;
         let origin = origin.clone();
         self.call(rows, |instance, functions, names| {
             instance.begin(origin);
             instance.reset()?;
-            let placed = instance.place(columns, rows, groups)?;
+            let placed = instance.place(columns, rows, groups, room)?;
             let (name, function) =
                 if is_merge { (&names.merge, &functions.merge) } else { (&names.update, &functions.update) };
             instance.call_status(name, function, (placed.batch, placed.words, group_count))

@@ -58,14 +58,14 @@ impl Source {
         result
     }
 
-    /// Whether arguments are better passed in pieces: their copy should leave most of the memory to the guest.
-    fn is_too_much(&self, columns: &[ArrayRef], rows: usize) -> Result<bool> {
+    /// Bytes that arguments take in the guest's memory, when they are to be passed at once; `None` when they are better
+    /// passed in pieces, so that most of the memory is left to the guest.
+    fn room(&self, columns: &[ArrayRef], rows: usize) -> Result<Option<usize>> {
         const PART_FOR_ARGUMENTS: u64 = 4;
-        if rows <= 1 {
-            return Ok(false);
-        }
+        let size = marshal::size_bytes(columns)?;
         let allowed = self.blueprint.code.limits.memory_bytes / PART_FOR_ARGUMENTS;
-        Ok(rows > ROWS_MAX || marshal::size_bytes(columns)? as u64 > allowed)
+        let fits = rows <= 1 || (rows <= ROWS_MAX && size as u64 <= allowed);
+        Ok(fits.then_some(size))
     }
 }
 
@@ -163,6 +163,8 @@ fn is_passed_as(found: &DataType, wanted: &DataType) -> bool {
 struct Kept {
     rows: UInt32Array,
     columns: Vec<ArrayRef>,
+    /// Of all rows.
+    nulls: NullBuffer,
 }
 
 /// `None` when no row has a NULL.
@@ -171,21 +173,26 @@ fn without_nulls(columns: &[ArrayRef]) -> Result<Option<Kept>> {
         .iter()
         .fold(None, |all, column| NullBuffer::union(all.as_ref(), column.logical_nulls().as_ref()));
     let Some(nulls) = nulls.filter(|nulls| nulls.null_count() > 0) else { return Ok(None) };
-    let rows = UInt32Array::from_iter_values(nulls.valid_indices().map(|row| row as u32));
-    let keep = arrow::array::BooleanArray::new(nulls.into_inner(), None);
-    let filter = |column: &ArrayRef| arrow::compute::filter(column, &keep);
-    let columns = columns.iter().map(filter).collect::<Result<_, _>>()?;
-    Ok(Some(Kept { rows, columns }))
+    let mut rows = Vec::with_capacity(nulls.len() - nulls.null_count());
+    rows.extend(nulls.valid_indices().map(|row| row as u32));
+    let rows = UInt32Array::from(rows);
+    let keep = |column: &ArrayRef| arrow::compute::take(column, &rows, None);
+    let columns = columns.iter().map(keep).collect::<Result<_, _>>()?;
+    Ok(Some(Kept { rows, columns, nulls }))
 }
 
-/// The opposite: values at the rows that were kept, NULL at the others.
-fn with_nulls(values: &ArrayRef, kept: &UInt32Array, rows: usize) -> Result<ArrayRef> {
-    if kept.is_empty() {
-        return Ok(new_null_array(values.data_type(), rows));
+/// The opposite: values at the rows that are not NULL, which are as many as there are values.
+fn with_nulls(values: &ArrayRef, nulls: &NullBuffer) -> Result<ArrayRef> {
+    if values.is_empty() {
+        return Ok(new_null_array(values.data_type(), nulls.len()));
     }
-    let mut indices: Vec<Option<u32>> = vec![None; rows];
-    for (index, row) in kept.values().iter().enumerate() {
-        indices[*row as usize] = Some(index as u32);
-    }
-    Ok(arrow::compute::take(values, &UInt32Array::from(indices), None)?)
+    let last = values.len() as u32 - 1;
+    let mut next = 0;
+    let place = |valid: bool| {
+        let place = next.min(last);
+        next += u32::from(valid);
+        place
+    };
+    let places: Vec<u32> = nulls.iter().map(place).collect();
+    Ok(arrow::compute::take(values, &UInt32Array::new(places.into(), Some(nulls.clone())), None)?)
 }

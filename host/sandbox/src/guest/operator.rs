@@ -177,9 +177,10 @@ impl OperatorGuest for Operator {
             return Err(Error::internal("rows were pushed into an input that an operator does not have"));
         };
         let columns = exact(columns, &types)?;
+        let room = marshal::size_bytes(&columns)?;
         self.call(rows, |instance, functions, names| {
             instance.reset()?;
-            let placed = instance.place(&columns, rows, &[])?;
+            let placed = instance.place(&columns, rows, &[], room)?;
             instance.call_status(&names.push, &functions.push, (input as u32, placed.batch))
         })?;
         if input == 0 {

@@ -41,32 +41,32 @@ impl Scalar {
         first: usize,
         values: &mut Vec<ArrayRef>,
     ) -> Result<()> {
-        if self.source.is_too_much(columns, rows)? {
+        let Some(room) = self.source.room(columns, rows)? else {
             let half = rows / 2;
             for (start, length) in [(0, half), (half, rows - half)] {
                 let piece: Vec<ArrayRef> = columns.iter().map(|column| column.slice(start, length)).collect();
                 self.rows(&piece, length, first + start, values)?;
             }
             return Ok(());
-        }
+        };
         let kept = if self.function.strict { without_nulls(columns)? } else { None };
         let Some(kept) = kept else {
             let origin = RowOrigin { kept: None, first: first as u64 };
-            values.push(self.piece(columns, rows, origin)?);
+            values.push(self.piece(columns, rows, origin, room)?);
             return Ok(());
         };
         let origin = RowOrigin { kept: Some(kept.rows.clone()), first: first as u64 };
         let dense = match kept.rows.len() {
             0 => new_empty_array(&self.returns),
-            length => self.piece(&kept.columns, length, origin)?,
+            length => self.piece(&kept.columns, length, origin, room)?,
         };
-        values.push(with_nulls(&dense, &kept.rows, rows)?);
+        values.push(with_nulls(&dense, &kept.nulls)?);
         Ok(())
     }
 
     /// One call; on failure NULLs, where the function is declared so.
-    fn piece(&self, columns: &[ArrayRef], rows: usize, origin: RowOrigin) -> Result<ArrayRef> {
-        let failed = match self.call_guest(columns, rows, origin) {
+    fn piece(&self, columns: &[ArrayRef], rows: usize, origin: RowOrigin, room: usize) -> Result<ArrayRef> {
+        let failed = match self.call_guest(columns, rows, origin, room) {
             Ok(values) => return Ok(values),
             Err(error) => error,
         };
@@ -78,7 +78,13 @@ impl Scalar {
         }
     }
 
-    fn call_guest(&self, columns: &[ArrayRef], rows: usize, origin: RowOrigin) -> Result<ArrayRef> {
+    fn call_guest(
+        &self,
+        columns: &[ArrayRef],
+        rows: usize,
+        origin: RowOrigin,
+        room: usize,
+    ) -> Result<ArrayRef> {
         let supervisor = Supervised::current();
         let idle = self.take_idle(|instance| instance.is_of(supervisor.as_ref()));
         self.source.noted(supervisor.as_ref(), rows, || {
@@ -86,7 +92,7 @@ impl Scalar {
                 Ok(live) => live,
                 Err(error) => return (Err(error), 0),
             };
-            let result = self.eval(&mut instance, &eval, columns, rows, origin);
+            let result = self.eval((&mut instance, &eval), columns, rows, origin, room);
             let memory_bytes = instance.memory_bytes();
             if result.is_ok() && supervisor.is_some() {
                 self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((instance, eval));
@@ -116,15 +122,15 @@ impl Scalar {
 
     fn eval(
         &self,
-        instance: &mut Instance,
-        eval: &Eval,
+        (instance, eval): (&mut Instance, &Eval),
         columns: &[ArrayRef],
         rows: usize,
         origin: RowOrigin,
+        room: usize,
     ) -> Result<ArrayRef> {
         instance.begin(origin);
         instance.reset()?;
-        let placed = instance.place(columns, rows, &[])?;
+        let placed = instance.place(columns, rows, &[], room)?;
         let pointer = instance.call_pointer(&self.export, eval, placed.batch)?;
         instance.read_column(&self.export, pointer, &self.returns, rows)
     }

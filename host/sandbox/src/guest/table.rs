@@ -11,7 +11,7 @@ use nyala_schema::guest::GuestFunction;
 use nyala_schema::{Error, Result};
 use wasmtime::TypedFunc;
 
-use super::{ROWS_MAX, Single, Source, exact, without_nulls};
+use super::{Single, Source, exact, without_nulls};
 use crate::instance::{Instance, RowOrigin};
 
 #[derive(Clone)]
@@ -30,6 +30,8 @@ struct Piece {
     columns: Vec<ArrayRef>,
     rows: usize,
     origin: RowOrigin,
+    /// Bytes for them in the guest's memory.
+    room: usize,
 }
 
 pub(crate) struct Table {
@@ -75,12 +77,12 @@ impl Table {
     }
 
     fn hand_over(&mut self, piece: Piece) -> Result<()> {
-        let Piece { columns, rows, origin } = piece;
+        let Piece { columns, rows, origin, room } = piece;
         let begun = origin.clone();
         self.call(rows, |instance, functions, names| {
             instance.begin(begun);
             instance.reset()?;
-            let placed = instance.place(&columns, rows, &[])?;
+            let placed = instance.place(&columns, rows, &[], room)?;
             instance.call_status(&names.push, &functions.push, placed.batch)
         })?;
         self.current = Some((origin, rows));
@@ -123,21 +125,26 @@ impl Table {
     }
 
     fn wait(&mut self, columns: Vec<ArrayRef>, rows: usize, first: usize) -> Result<()> {
-        if rows > ROWS_MAX || self.single.source.is_too_much(&columns, rows)? {
+        let Some(room) = self.single.source.room(&columns, rows)? else {
             let half = rows / 2;
             for (start, length) in [(0, half), (half, rows - half)] {
                 let piece = columns.iter().map(|column| column.slice(start, length)).collect();
                 self.wait(piece, length, first + start)?;
             }
             return Ok(());
-        }
+        };
         let first = first as u64;
         let kept = if self.function.strict { without_nulls(&columns)? } else { None };
         let piece = match kept {
-            None => Piece { columns, rows, origin: RowOrigin { kept: None, first } },
+            None => Piece { columns, rows, origin: RowOrigin { kept: None, first }, room },
             Some(kept) => {
                 let rows = kept.rows.len();
-                Piece { columns: kept.columns, rows, origin: RowOrigin { kept: Some(kept.rows), first } }
+                Piece {
+                    columns: kept.columns,
+                    rows,
+                    origin: RowOrigin { kept: Some(kept.rows), first },
+                    room,
+                }
             }
         };
         if piece.rows > 0 {

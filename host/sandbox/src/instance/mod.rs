@@ -10,7 +10,7 @@ use nyala_schema::guest::GuestCode;
 use nyala_schema::{Error, ErrorCode, Result};
 use wasmtime::{InstancePre, Memory, Store, TypedFunc, WasmParams, WasmResults};
 
-use crate::marshal::{self, Nonsense, Reader, Writer};
+use crate::marshal::{Nonsense, Reader, Writer};
 
 mod failure;
 mod host;
@@ -196,10 +196,16 @@ impl Instance {
         self.call(abi::EXPORT_RESET, &reset, ())
     }
 
-    /// Puts a batch and some numbers into the guest's memory, with one allocation.
-    pub(crate) fn place(&mut self, columns: &[ArrayRef], rows: usize, words: &[u32]) -> Result<Placed> {
-        let size = marshal::size_bytes(columns)? + WORDS_SLACK + words.len() * 4;
-        self.fill(size, |writer| {
+    /// Puts a batch and some numbers into the guest's memory, with one allocation. `size` is what
+    /// [`size_bytes`](crate::marshal::size_bytes) says of the columns, or more.
+    pub(crate) fn place(
+        &mut self,
+        columns: &[ArrayRef],
+        rows: usize,
+        words: &[u32],
+        size: usize,
+    ) -> Result<Placed> {
+        self.fill(size + WORDS_SLACK + words.len() * 4, |writer| {
             let batch = writer.batch(columns, rows)?;
             let words = writer.words(words.iter().copied())?;
             Ok(Placed { batch, words })

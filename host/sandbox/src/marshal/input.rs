@@ -194,14 +194,11 @@ impl<'a> Writer<'a> {
     fn text(&mut self, array: &ArrayRef, column: &mut Column) -> Result<()> {
         let offsets_bytes = (array.len() + 1) * 4;
         let offsets = self.take(offsets_bytes)?;
-        let room = text::bytes(array);
-        let values = self.take(room + text::OVERRUN)?;
+        // How long the values are together is known only when they are written.
+        let values = self.take(0)?;
         let (before, after) = self.memory.split_at_mut(values);
-        let written = text::gather(
-            array,
-            &mut before[offsets..offsets + offsets_bytes],
-            &mut after[..room + text::OVERRUN],
-        );
+        let written = text::gather(array, &mut before[offsets..offsets + offsets_bytes], after);
+        self.take(written + text::OVERRUN)?;
         column.offsets = self.address(offsets);
         column.values = self.address(values);
         column.values_len = written as u32;

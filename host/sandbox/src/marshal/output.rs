@@ -38,14 +38,16 @@ impl<'a> Reader<'a> {
     }
 
     fn bytes(&mut self, what: &str, pointer: u32, length: usize) -> Result<&'a [u8], Nonsense> {
-        self.charge(length as u64)?;
         let start = pointer as usize;
-        start.checked_add(length).and_then(|end| self.memory.get(start..end)).ok_or_else(|| {
-            format!(
-                "{what}: {length} bytes at {pointer} are not within the memory of {} bytes",
-                self.memory.len()
-            )
-        })
+        let bytes =
+            start.checked_add(length).and_then(|end| self.memory.get(start..end)).ok_or_else(|| {
+                format!(
+                    "{what}: {length} bytes at {pointer} are not within the memory of {} bytes",
+                    self.memory.len()
+                )
+            })?;
+        self.charge(length as u64)?;
+        Ok(bytes)
     }
 
     fn charge(&mut self, bytes: u64) -> Result<(), Nonsense> {
@@ -251,9 +253,10 @@ impl<'a> Reader<'a> {
         if is_text && !text::is_text(&offsets, values) {
             return Err("the result is not UTF-8".to_owned());
         }
+        let beyond = &self.memory[column.values as usize..];
         Ok(match data_type {
-            DataType::Utf8View => Arc::new(text::views::<StringViewType>(&offsets, values, nulls)),
-            DataType::BinaryView => Arc::new(text::views::<BinaryViewType>(&offsets, values, nulls)),
+            DataType::Utf8View => Arc::new(text::views::<StringViewType>(&offsets, beyond, nulls)),
+            DataType::BinaryView => Arc::new(text::views::<BinaryViewType>(&offsets, beyond, nulls)),
             DataType::Utf8 => Arc::new(plain::<Utf8Type>(offsets, values, nulls)?),
             _ => Arc::new(plain::<BinaryType>(offsets, values, nulls)?),
         })

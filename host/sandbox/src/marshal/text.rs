@@ -9,7 +9,7 @@ use arrow::datatypes::{
 /// Values of so many bytes are in their view.
 const INLINE_BYTES: usize = 12;
 /// How far a copy of a short value may write beyond the last value.
-pub(super) const OVERRUN: usize = INLINE_BYTES;
+pub(super) const OVERRUN: usize = VIEW_BYTES;
 const VIEW_BYTES: usize = 16;
 
 /// Length of all values together, NULLs perhaps included.
@@ -24,7 +24,7 @@ pub(super) fn bytes(array: &ArrayRef) -> usize {
     }
 }
 
-/// Writes all values and the offsets between them; bytes written. `values` has room for [`bytes`] and [`OVERRUN`].
+/// Writes all values and the offsets between them; bytes written. `values` has room for at least [`bytes`] and [`OVERRUN`].
 pub(super) fn gather(array: &ArrayRef, offsets: &mut [u8], values: &mut [u8]) -> usize {
     match array.data_type() {
         DataType::Utf8View => gather_views::<StringViewType>(array.as_string_view(), offsets, values),
@@ -40,34 +40,40 @@ fn gather_views<T: ByteViewType + ?Sized>(
     values: &mut [u8],
 ) -> usize {
     let buffers: &[Buffer] = array.data_buffers();
-    let mut written = 0;
-    let mut copy = |view: u128, slot: &mut [u8]| {
-        slot.copy_from_slice(&(written as u32).to_le_bytes());
-        let length = view as u32 as usize;
-        if length <= INLINE_BYTES {
-            values[written..written + INLINE_BYTES]
-                .copy_from_slice(&view.to_le_bytes()[VIEW_BYTES - INLINE_BYTES..]);
-        } else {
-            let view = ByteView::from(view);
-            let start = view.offset as usize;
-            let value = &buffers[view.buffer_index as usize][start..start + length];
-            values[written..written + length].copy_from_slice(value);
-        }
-        written += length;
-    };
     let (slots, last) = offsets.split_at_mut(array.len() * 4);
     let slots = slots.chunks_exact_mut(4);
+    let mut written = 0;
     match array.nulls().filter(|nulls| nulls.null_count() > 0) {
-        None => array.views().iter().zip(slots).for_each(|(view, slot)| copy(*view, slot)),
-        Some(nulls) => array
-            .views()
-            .iter()
-            .zip(nulls)
-            .zip(slots)
-            .for_each(|((view, valid), slot)| copy(if valid { *view } else { 0 }, slot)),
+        None => {
+            for (view, slot) in array.views().iter().zip(slots) {
+                slot.copy_from_slice(&(written as u32).to_le_bytes());
+                written += copy_value(*view, buffers, &mut values[written..]);
+            }
+        }
+        Some(nulls) => {
+            for ((view, valid), slot) in array.views().iter().zip(nulls).zip(slots) {
+                slot.copy_from_slice(&(written as u32).to_le_bytes());
+                written += copy_value(if valid { *view } else { 0 }, buffers, &mut values[written..]);
+            }
+        }
     }
     last.copy_from_slice(&(written as u32).to_le_bytes());
     written
+}
+
+/// Writes a value, and perhaps as much as [`OVERRUN`] behind it; its length.
+#[inline(always)]
+fn copy_value(view: u128, buffers: &[Buffer], values: &mut [u8]) -> usize {
+    let length = view as u32 as usize;
+    if length <= INLINE_BYTES {
+        // Always the same number of bytes, so that it is two stores and no call.
+        values[..VIEW_BYTES].copy_from_slice(&(view >> 32).to_le_bytes());
+    } else {
+        let view = ByteView::from(view);
+        let start = view.offset as usize;
+        values[..length].copy_from_slice(&buffers[view.buffer_index as usize][start..start + length]);
+    }
+    length
 }
 
 fn gather_bytes<T: ByteArrayType<Offset = i32>>(
@@ -85,45 +91,57 @@ fn gather_bytes<T: ByteArrayType<Offset = i32>>(
     length
 }
 
-/// Views of values that lie behind one another in `values`, which is copied once. `offsets` has been checked: it ascends
-/// from 0 to at most the length of `values`, and is not empty.
+/// Views of values that lie behind one another in `values`, which is copied where they are not all in their views.
+/// `offsets` has been checked: it ascends from 0 to at most the length of `values`, and is not empty. `beyond` is the memory
+/// from the first value on, as far as it reaches.
 pub(super) fn views<T: ByteViewType + ?Sized>(
     offsets: &ScalarBuffer<i32>,
-    values: &[u8],
+    beyond: &[u8],
     nulls: Option<NullBuffer>,
 ) -> GenericByteViewArray<T> {
     let length = offsets[offsets.len() - 1] as usize;
-    let mut copy = Vec::with_capacity(length + VIEW_BYTES);
-    copy.extend_from_slice(&values[..length]);
-    copy.extend_from_slice(&[0; VIEW_BYTES]);
-    let mut has_long = false;
-    let views: Vec<u128> = offsets
-        .windows(2)
-        .map(|pair| {
-            let (start, length) = (pair[0] as usize, (pair[1] - pair[0]) as usize);
-            let mut bytes = [0; VIEW_BYTES];
-            bytes.copy_from_slice(&copy[start..start + VIEW_BYTES]);
-            let bytes = u128::from_le_bytes(bytes);
-            if length <= INLINE_BYTES {
-                length as u128 | (bytes & ((1 << (8 * length)) - 1)) << 32
-            } else {
-                has_long = true;
-                let prefix = u128::from(bytes as u32);
-                length as u128 | prefix << 32 | (start as u128) << 96
-            }
-        })
-        .collect();
-    let buffers = if has_long {
-        copy.truncate(length);
-        vec![Buffer::from_vec(copy)]
-    } else {
-        Vec::new()
+    let has_long = offsets.windows(2).fold(false, |long, pair| long | (pair[1] - pair[0] > INLINE_BYTES as i32));
+    let buffers = if has_long { vec![Buffer::from(&beyond[..length])] } else { Vec::new() };
+    let views = match beyond.get(..length + VIEW_BYTES) {
+        Some(padded) => views_of(offsets, padded),
+        None => {
+            let mut padded = beyond[..length].to_vec();
+            padded.extend_from_slice(&[0; VIEW_BYTES]);
+            views_of(offsets, &padded)
+        }
     };
-    // SAFETY: every view's length and place come from `offsets`, which ascend within `copy`; short values are inline with
-    // zeros behind them, long ones have their own first four bytes as prefix and lie in buffer 0. For text the caller
-    // has checked that the values are UTF-8 and that each offset is at a character's boundary.
+    // SAFETY: every view's length and place come from `offsets`, which ascend to `length`; short values are inline with
+    // zeros behind them, long ones have their own first four bytes as prefix and lie in buffer 0, which is there when
+    // there are any. For text the caller has checked that the values are UTF-8 and that each offset is at a character's
+    // boundary.
     unsafe { GenericByteViewArray::new_unchecked(ScalarBuffer::from(views), buffers, nulls) }
 }
+
+/// `padded` has [`VIEW_BYTES`] behind the last value.
+fn views_of(offsets: &[i32], padded: &[u8]) -> Vec<u128> {
+    let view = |pair: &[i32]| {
+        let (start, length) = (pair[0] as usize, (pair[1] - pair[0]) as usize);
+        let mut bytes = [0; VIEW_BYTES];
+        bytes.copy_from_slice(&padded[start..start + VIEW_BYTES]);
+        let bytes = u128::from_le_bytes(bytes);
+        match MASKS.get(length) {
+            Some(mask) => length as u128 | (bytes & mask) << 32,
+            None => length as u128 | u128::from(bytes as u32) << 32 | (start as u128) << 96,
+        }
+    };
+    offsets.windows(2).map(view).collect()
+}
+
+/// The first so many bytes of a value that is in its view.
+const MASKS: [u128; INLINE_BYTES + 1] = {
+    let mut masks = [0; INLINE_BYTES + 1];
+    let mut length = 0;
+    while length <= INLINE_BYTES {
+        masks[length] = (1 << (8 * length)) - 1;
+        length += 1;
+    }
+    masks
+};
 
 /// Whether all of `values` is UTF-8, cut at no other place than between characters.
 pub(super) fn is_text(offsets: &[i32], values: &[u8]) -> bool {

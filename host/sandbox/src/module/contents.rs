@@ -1,11 +1,13 @@
 //! Sections of a module other than code, held against the limits.
 
 use nyala_guest_abi as abi;
-use nyala_schema::Result;
+use nyala_schema::{Error, Result};
 use wasmparser::{Encoding, ExternalKind, FuncType, Imports, Parser, Payload, TableType, TypeRef, ValType};
 
 use super::{CoreType, Export, Import, Item, Signature, features, invalid, not_valid};
 use crate::config::UploadLimits;
+
+const PAGE_BYTES: u64 = 64 << 10;
 
 #[derive(Default)]
 pub(super) struct Contents {
@@ -16,9 +18,7 @@ pub(super) struct Contents {
     types: Vec<FuncType>,
     /// Type of each function, imports first.
     functions: Vec<u32>,
-    imported: usize,
     tables: u32,
-    globals: u32,
     manifest_bytes: Vec<u8>,
 }
 
@@ -40,101 +40,55 @@ pub(super) fn read(bytes: &[u8], limits: &UploadLimits) -> Result<Contents> {
 
 impl Contents {
     fn payload(&mut self, payload: Payload<'_>, limits: &UploadLimits) -> Result<()> {
-        self.section(payload, limits).unwrap_or_else(|error| Err(not_valid(&error)))
-    }
-
-    /// The outer error is the parser's, the inner one ours.
-    fn section(&mut self, payload: Payload<'_>, limits: &UploadLimits) -> wasmparser::Result<Result<()>> {
         match payload {
-            Payload::Version { encoding: Encoding::Component, .. } => {
-                return Ok(Err(invalid("the module is a component; guests are core modules").with_hint(
-                    "build for the target wasm32-unknown-unknown instead of wasip2, and leave out `wasm-tools component new`",
-                )));
-            }
-            Payload::TypeSection(reader) => {
-                for function_type in reader.into_iter_err_on_gc_types() {
-                    self.types.push(function_type?);
+            Payload::Version { encoding: Encoding::Component, .. } => Err(component()),
+            Payload::TypeSection(reader) => each(reader.into_iter_err_on_gc_types(), |function_type| {
+                self.types.push(function_type);
+                Ok(())
+            }),
+            Payload::ImportSection(reader) => each(reader, |group| match group {
+                Imports::Single(_, import) => self.import(&import),
+                Imports::Compact1 { .. } | Imports::Compact2 { .. } => {
+                    Err(invalid("the module's imports are in a form that is not supported"))
                 }
-            }
-            Payload::ImportSection(reader) => {
-                for group in reader {
-                    let Imports::Single(_, import) = group? else {
-                        return Ok(Err(invalid("the module's imports are in a form that is not supported")));
-                    };
-                    if let Err(error) = self.import(&import) {
-                        return Ok(Err(error));
-                    }
-                }
-            }
+            }),
             Payload::FunctionSection(reader) => {
-                let count = reader.count();
-                if count > limits.functions_max {
-                    return Ok(Err(too_many("functions", count, limits.functions_max)));
-                }
-                for function in reader {
-                    self.functions.push(function?);
-                }
+                at_most("functions", reader.count(), limits.functions_max)?;
+                each(reader, |function| {
+                    self.functions.push(function);
+                    Ok(())
+                })
             }
-            Payload::TableSection(reader) => {
-                for table in reader {
-                    if let Err(error) = self.table(&table?.ty, limits) {
-                        return Ok(Err(error));
-                    }
-                }
-            }
-            Payload::MemorySection(reader) => {
-                for memory in reader {
-                    self.memories += 1;
-                    let bytes = memory?.initial.saturating_mul(u64::from(wasm_page_bytes()));
-                    if bytes > limits.memory_bytes_max {
-                        return Ok(Err(too_many("bytes of initial memory", bytes, limits.memory_bytes_max)));
-                    }
-                }
-                if self.memories > 1 {
-                    return Ok(Err(too_many("memories", self.memories, 1_u32)));
-                }
-            }
-            Payload::GlobalSection(reader) => {
-                self.globals = reader.count();
-                if self.globals > limits.globals_max {
-                    return Ok(Err(too_many("globals", self.globals, limits.globals_max)));
-                }
-            }
-            Payload::ExportSection(reader) => {
-                for export in reader {
-                    let export = export?;
-                    let export = self.export(export.name, export.kind, export.index);
-                    self.exports.push(match export {
-                        Ok(export) => export,
-                        Err(error) => return Ok(Err(error)),
-                    });
-                }
-            }
-            Payload::StartSection { .. } => return Ok(Err(start_function())),
+            Payload::TableSection(reader) => each(reader, |table| self.table(&table.ty, limits)),
+            Payload::MemorySection(reader) => each(reader, |memory| {
+                self.memories += 1;
+                at_most("memories", self.memories, 1_u32)?;
+                let bytes = memory.initial.saturating_mul(PAGE_BYTES);
+                at_most("bytes of initial memory", bytes, limits.memory_bytes_max)
+            }),
+            Payload::GlobalSection(reader) => at_most("globals", reader.count(), limits.globals_max),
+            Payload::ExportSection(reader) => each(reader, |export| {
+                let export = self.export(export.name, export.kind, export.index)?;
+                self.exports.push(export);
+                Ok(())
+            }),
+            Payload::StartSection { .. } => Err(start_function()),
             Payload::CodeSectionEntry(body) => {
-                let size = body.range().len() as u64;
-                if size > u64::from(limits.function_bytes_max) {
-                    return Ok(Err(too_many("bytes in a function", size, limits.function_bytes_max)));
-                }
+                at_most("bytes in a function", body.range().len() as u64, limits.function_bytes_max)
             }
             Payload::CustomSection(section) if section.name() == abi::MANIFEST_SECTION => {
                 self.manifest_bytes.extend_from_slice(section.data());
-                let size = self.manifest_bytes.len() as u64;
-                if size > u64::from(limits.manifest_bytes_max) {
-                    return Ok(Err(too_many("bytes of manifest", size, limits.manifest_bytes_max)));
-                }
+                at_most("bytes of manifest", self.manifest_bytes.len() as u64, limits.manifest_bytes_max)
             }
             // What else there is has no limit of its own beside the module's size; the validator knows what is allowed.
-            _ => {}
+            _ => Ok(()),
         }
-        Ok(Ok(()))
     }
 
     fn import(&mut self, import: &wasmparser::Import<'_>) -> Result<()> {
         let item = match import.ty {
             TypeRef::Func(index) | TypeRef::FuncExact(index) => {
                 self.functions.push(index);
-                self.imported += 1;
                 Item::Function(self.signature(index)?)
             }
             TypeRef::Table(_) => Item::Table,
@@ -148,13 +102,8 @@ impl Contents {
 
     fn table(&mut self, table: &TableType, limits: &UploadLimits) -> Result<()> {
         self.tables += 1;
-        if self.tables > limits.tables_max {
-            return Err(too_many("tables", self.tables, limits.tables_max));
-        }
-        if table.initial > u64::from(limits.table_elements_max) {
-            return Err(too_many("elements in a table", table.initial, limits.table_elements_max));
-        }
-        Ok(())
+        at_most("tables", self.tables, limits.tables_max)?;
+        at_most("elements in a table", table.initial, limits.table_elements_max)
     }
 
     fn export(&self, name: &str, kind: ExternalKind, index: u32) -> Result<Export> {
@@ -183,8 +132,11 @@ impl Contents {
     }
 }
 
-fn wasm_page_bytes() -> u32 {
-    64 << 10
+fn each<T>(
+    items: impl IntoIterator<Item = wasmparser::Result<T>>,
+    mut act: impl FnMut(T) -> Result<()>,
+) -> Result<()> {
+    items.into_iter().try_for_each(|item| act(item.map_err(|error| not_valid(&error))?))
 }
 
 fn core_type(value: ValType) -> CoreType {
@@ -198,12 +150,22 @@ fn core_type(value: ValType) -> CoreType {
     }
 }
 
-fn too_many(what: &str, found: impl Into<u64>, allowed: impl Into<u64>) -> nyala_schema::Error {
-    invalid(format!("the module has {} {what}; {} are allowed", found.into(), allowed.into()))
-        .with_hint("make it smaller: leave out what is not used, or divide it into several modules")
+fn at_most(what: &str, found: impl Into<u64>, allowed: impl Into<u64>) -> Result<()> {
+    let (found, allowed) = (found.into(), allowed.into());
+    if found <= allowed {
+        return Ok(());
+    }
+    Err(invalid(format!("the module has {found} {what}; {allowed} are allowed"))
+        .with_hint("make it smaller: leave out what is not used, or divide it into several modules"))
 }
 
-fn start_function() -> nyala_schema::Error {
+fn component() -> Error {
+    invalid("the module is a component; guests are core modules").with_hint(
+        "build for the target wasm32-unknown-unknown instead of wasip2, and leave out `wasm-tools component new`",
+    )
+}
+
+fn start_function() -> Error {
     invalid("the module has a start function, which would run before any limit of a call holds")
         .with_hint("set up what is needed in the first call; with clang, link with `--no-entry`")
 }

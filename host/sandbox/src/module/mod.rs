@@ -17,7 +17,7 @@ mod tier;
 
 pub use source::to_wasm;
 pub use tier::tier_of;
-pub(crate) use tier::{check_function, check_operator};
+pub(crate) use tier::{check_function, check_operator, kind_of};
 
 pub use body::Body;
 

@@ -40,11 +40,11 @@ pub fn tier_of(info: &ModuleInfo, declaration: &FunctionDeclaration) -> Result<T
     wanted.check(info, &declaration.name)
 }
 
-/// What kind of function it is by the module's exports, and whether they are right.
-pub(crate) fn check_function(info: &ModuleInfo, function: &GuestFunction) -> Result<FunctionKind> {
+/// What kind of function it is by the module's exports.
+pub(crate) fn kind_of(info: &ModuleInfo, function: &GuestFunction) -> FunctionKind {
     let export = &function.code.export;
     let has = |name: String| info.export(&name).is_some();
-    let kind = if has(format!("{}{export}", abi::SCALAR_PREFIX)) || has(export.clone()) {
+    if has(format!("{}{export}", abi::SCALAR_PREFIX)) || has(export.clone()) {
         FunctionKind::Scalar
     } else if has(format!("{}{export}_update", abi::AGGREGATE_PREFIX)) {
         FunctionKind::Aggregate
@@ -52,10 +52,14 @@ pub(crate) fn check_function(info: &ModuleInfo, function: &GuestFunction) -> Res
         FunctionKind::Table
     } else {
         FunctionKind::Scalar
-    };
+    }
+}
+
+/// Whether a planned function is what its module has.
+pub(crate) fn check_function(info: &ModuleInfo, function: &GuestFunction, kind: FunctionKind) -> Result<()> {
     let wanted = Wanted {
         kind,
-        export,
+        export: &function.code.export,
         arguments: function.arguments.iter().collect(),
         returns: &function.returns,
         volatility: function.volatility,
@@ -67,7 +71,7 @@ pub(crate) fn check_function(info: &ModuleInfo, function: &GuestFunction) -> Res
             "function {function} is planned for another tier than its module has"
         )));
     }
-    Ok(kind)
+    Ok(())
 }
 
 /// # Errors
