@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod demo;
+mod guests;
 mod peers;
 mod regenerate;
 mod test;
@@ -43,6 +44,11 @@ const COMMANDS: &[Command] = &[
         name: "bless",
         usage: "rewrite the expected texts of golden tests; read the difference",
         run: test::bless,
+    },
+    Command {
+        name: "guests",
+        usage: "build the modules of guest-ops, which tests use, and print where they are",
+        run: guests::run,
     },
     Command {
         name: "regenerate",

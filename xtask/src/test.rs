@@ -7,7 +7,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 
 use crate::build::{cargo, nyala, succeed};
-use crate::peers;
+use crate::{guests, peers};
 
 pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
     if arguments.is_empty() {
@@ -38,8 +38,13 @@ struct Counts {
 fn run_tests(root: &Path, filters: &[String], bless: bool) -> Result<Counts> {
     let program = nyala(root)?;
     let python = peers::python(&peers::ORACLE)?;
+    let guests = guests::build(root, &program)?;
     let mut command = cargo(root, &["test", "--workspace", "--no-fail-fast"]);
     command.args(filters).env("NYALA_PROGRAM", program).env("NYALA_ORACLE_PYTHON", python);
+    command.env("NYALA_EXAMPLES", guests.examples);
+    if let Some(operators) = guests.operators {
+        command.env("NYALA_OPERATORS", operators);
+    }
     if bless {
         command.env("UPDATE_EXPECT", "1").env("NYALA_BLESS", "1");
     }

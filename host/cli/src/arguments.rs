@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::output::Format;
+use crate::plugin::arguments::PluginCommand;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,6 +17,7 @@ Examples:
   nyala --data ./warehouse -c '\\d'               definitions kept in ./warehouse
   nyala generate tpch --scale 1 --out ./tpch
   nyala bench --setup setup.sql --queries 'queries/*.sql' --runs 5
+  nyala plugin new initials --kind scalar         a function of your own
 
 SQL is taken from -c and -f in the order given; without either from standard input, and when that is a
 terminal the shell starts. In the shell, \\? lists its commands. Results go to standard output, all else to
@@ -29,8 +31,8 @@ Environment:
 
 Exit status:
   0    everything ran, or whoever read the output had enough
-  1    the command line is wrong, or a file it names cannot be read
-  2    the data directory cannot be opened
+  1    the command line is wrong, a file it names cannot be read, or a plugin does not build or pass its checks
+  2    the data directory or server cannot be opened
   3    a statement failed, or its result could not be written
   130  interrupted (Ctrl-C)";
 
@@ -62,6 +64,12 @@ pub enum Command {
     /// Time SQL files in one warm process
     #[command(after_help = BENCH_EXAMPLE)]
     Bench(BenchArguments),
+    /// Make, build, test and install functions and operators of your own
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// What the engine runs to compile a module within limits: not for people
+    #[command(hide = true)]
+    CompileModule,
 }
 
 const BENCH_EXAMPLE: &str = "\

@@ -18,12 +18,14 @@ pub const INTERRUPTED: u8 = 130;
 pub enum Failure {
     /// The command line asks for what cannot be done: a missing file, a bad option.
     Usage(Error),
-    /// The data directory cannot be opened.
+    /// The data directory or server cannot be opened.
     Connection(Error),
     /// A statement failed, or its result could not be written.
     Sql(Error),
     /// As `Sql`, and the user has been told already.
     Reported,
+    /// A plugin does not build or does not pass its checks; the author has been told.
+    PluginFailed,
     Interrupted,
     /// Whoever read our output has gone, as `head` does: not a failure.
     PipeClosed,
@@ -37,7 +39,7 @@ impl Failure {
     pub fn status(&self) -> u8 {
         match self {
             Self::PipeClosed => FINE,
-            Self::Usage(_) => USAGE,
+            Self::Usage(_) | Self::PluginFailed => USAGE,
             Self::Connection(_) => CONNECTION,
             Self::Sql(_) | Self::Reported => SQL,
             Self::Interrupted => INTERRUPTED,
@@ -48,7 +50,7 @@ impl Failure {
     fn untold(&self) -> Option<&Error> {
         match self {
             Self::Usage(error) | Self::Connection(error) | Self::Sql(error) => Some(error),
-            Self::Reported | Self::Interrupted | Self::PipeClosed => None,
+            Self::Reported | Self::PluginFailed | Self::Interrupted | Self::PipeClosed => None,
         }
     }
 }
@@ -100,6 +102,7 @@ mod tests {
         assert_eq!(Failure::Connection(error()).status(), 2);
         assert_eq!(Failure::Sql(error()).status(), 3);
         assert_eq!(Failure::Reported.status(), 3);
+        assert_eq!(Failure::PluginFailed.status(), 1);
         assert_eq!(Failure::from(Error::cancelled()).status(), 130);
         assert_eq!(Failure::PipeClosed.status(), 0);
     }

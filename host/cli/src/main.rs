@@ -1,8 +1,8 @@
-//! The `nyala` command: an interactive shell, a runner of scripts, a benchmark, a generator of test data.
+//! The `nyala` command: an interactive shell, a runner of scripts, a benchmark, a generator of test data, tools for authors.
 //!
 //! Reading order: [`arguments`] is what can be asked for and [`exit`] how it ends; [`sql`] is the main command and
 //! runs [`script`]s statement by statement through a [`client`] into an [`output`]; [`shell`] is the same with a
-//! person at the keyboard; [`bench`] and [`generate`] are commands of their own.
+//! person at the keyboard; [`bench`], [`generate`] and [`plugin`] are commands of their own.
 
 mod arguments;
 mod bench;
@@ -11,6 +11,7 @@ mod exit;
 mod generate;
 mod interrupt;
 mod output;
+mod plugin;
 mod progress;
 mod script;
 mod serve;
@@ -38,5 +39,12 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Sql(arguments) => sql::run(arguments, &invocation.sources),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Plugin(command) => plugin::run(&command),
+        Command::CompileModule => compile_module(),
     }
+}
+
+/// What the engine starts as a process of its own, with limits, for each module that a user uploads.
+fn compile_module() -> Result<(), Failure> {
+    Err(Failure::Sql(nyala_node::Error::unsupported("this program compiles no modules")))
 }

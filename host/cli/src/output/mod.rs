@@ -17,6 +17,7 @@ use arrow::datatypes::SchemaRef;
 use clap::ValueEnum;
 use nyala_node::Result;
 
+pub use cells::Cells;
 pub use pager::Pager;
 pub use target::Output;
 

@@ -71,7 +71,7 @@ fn run_line(runner: &mut Runner, editor: &mut Reedline, text: String) -> Result<
                 terminal::tell("cancelled");
                 return Ok(Flow::Continue);
             }
-            Err(Failure::Reported) => return Ok(Flow::Continue),
+            Err(Failure::Reported | Failure::PluginFailed) => return Ok(Flow::Continue),
             Err(Failure::Sql(error) | Failure::Usage(error)) => {
                 terminal::print_error(&error, &script.text, None);
                 return Ok(Flow::Continue);
