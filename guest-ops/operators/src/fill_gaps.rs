@@ -80,7 +80,8 @@ impl Operator for FillGaps {
 
     fn open(parameters: Parameters<'_>, inputs: &[Input]) -> Result<Self, Failure> {
         let input = inputs.first().ok_or("there is no input")?;
-        let key = input.key_column.ok_or("ORDER BY must begin with a column of the table, not an expression")?;
+        let key =
+            input.key_column.ok_or("ORDER BY must begin with a column of the table, not an expression")?;
         let step: Interval = parameters.get(0)?;
         match input.kind(key) {
             Some(Kind::Int64) => {}

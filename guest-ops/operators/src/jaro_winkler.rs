@@ -1,10 +1,10 @@
-//! `jaro_winkler(left TEXT, right TEXT) -> DOUBLE`: how alike two names are, from 0 to 1.
+//! `jaro_winkler(one TEXT, other TEXT) -> DOUBLE`: how alike two names are, from 0 to 1.
 
 nyala_sdk::scalar! {
     /// The similarity of Jaro and Winkler, from 0 to 1: made for names, where the first letters count most.
     (COST 500)
-    pub fn jaro_winkler(left: &str, right: &str) -> f64 {
-        strsim::jaro_winkler(left, right)
+    pub fn jaro_winkler(one: &str, other: &str) -> f64 {
+        strsim::jaro_winkler(one, other)
     }
 }
 

@@ -123,7 +123,10 @@ fn name(text: &str) -> Result<(Step, &str), String> {
 
 /// `['name']`, `["name"]`, `[n]` or `[*]`, and what is behind it.
 fn bracket(text: &str) -> Result<(Step, &str), String> {
-    let inner = text.strip_prefix('[').ok_or_else(|| format!("neither a dot nor a bracket at {:?}", text))?.trim_start();
+    let inner = text
+        .strip_prefix('[')
+        .ok_or_else(|| format!("neither a dot nor a bracket at {:?}", text))?
+        .trim_start();
     if let Some(quote) = inner.chars().next().filter(|first| matches!(first, '\'' | '"')) {
         let (quoted, behind) = quoted(&inner[1..], quote)?;
         let behind = behind.trim_start().strip_prefix(']').ok_or("no ] behind a name")?;
@@ -132,7 +135,9 @@ fn bracket(text: &str) -> Result<(Step, &str), String> {
     let (inner, behind) = inner.split_once(']').ok_or("no ] behind a [")?;
     let step = match inner.trim() {
         "*" => Step::All,
-        number => Step::Index(number.parse().map_err(|_| format!("{:?} is neither a number, * nor a quoted name", number))?),
+        number => Step::Index(
+            number.parse().map_err(|_| format!("{:?} is neither a number, * nor a quoted name", number))?,
+        ),
     };
     Ok((step, behind))
 }

@@ -1,10 +1,10 @@
-//! `levenshtein(left TEXT, right TEXT) -> BIGINT`: how many characters must be added, dropped or changed.
+//! `levenshtein(one TEXT, other TEXT) -> BIGINT`: how many characters must be added, dropped or changed.
 
 nyala_sdk::scalar! {
     /// The least number of characters to add, drop or change to make one text of the other.
     (COST 500)
-    pub fn levenshtein(left: &str, right: &str) -> i64 {
-        strsim::levenshtein(left, right) as i64
+    pub fn levenshtein(one: &str, other: &str) -> i64 {
+        strsim::levenshtein(one, other) as i64
     }
 }
 

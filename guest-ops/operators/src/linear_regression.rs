@@ -42,7 +42,8 @@ impl Aggregate for Moments {
         }
         let size = self.means.len();
         let count = self.count + other.count;
-        let apart: Vec<f64> = other.means.iter().zip(&self.means).map(|(theirs, ours)| theirs - ours).collect();
+        let apart: Vec<f64> =
+            other.means.iter().zip(&self.means).map(|(theirs, ours)| theirs - ours).collect();
         let weight = self.count * other.count / count;
         for row in 0..size {
             for column in 0..size {

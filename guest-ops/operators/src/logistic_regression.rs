@@ -118,8 +118,11 @@ impl Aggregate for Rows {
         });
         let spreads: Vec<(f64, f64)> = (0..features).map(|feature| spread(&rows, feature)).collect();
         let even = |row: &&[f64]| {
-            let mut even: Vec<f64> =
-                spreads.iter().zip(*row).map(|((mean, deviation), value)| (value - mean) / deviation).collect();
+            let mut even: Vec<f64> = spreads
+                .iter()
+                .zip(*row)
+                .map(|((mean, deviation), value)| (value - mean) / deviation)
+                .collect();
             even.push(row[features]);
             even
         };

@@ -102,7 +102,14 @@ mod tests {
 
     #[test]
     fn what_is_no_polygon() {
-        for text in ["", "POINT (1 2)", "POLYGON", "POLYGON ()", "POLYGON ((0 0, 1 1, 2 x, 0 0))", "POLYGON ((0 0, 1 1, 2 2))"] {
+        for text in [
+            "",
+            "POINT (1 2)",
+            "POLYGON",
+            "POLYGON ()",
+            "POLYGON ((0 0, 1 1, 2 x, 0 0))",
+            "POLYGON ((0 0, 1 1, 2 2))",
+        ] {
             assert!(point_in_polygon(text, 0.0, 0.0).is_err(), "{}", text);
         }
     }

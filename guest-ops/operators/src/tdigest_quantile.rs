@@ -146,7 +146,9 @@ mod tests {
 
     #[test]
     fn shares_are_nearly_right_most_so_at_the_ends() {
-        for (q, tolerance) in [(0.0, 0.0), (0.001, 0.0005), (0.25, 0.005), (0.5, 0.006), (0.99, 0.001), (1.0, 0.0)] {
+        for (q, tolerance) in
+            [(0.0, 0.0), (0.001, 0.0005), (0.25, 0.005), (0.5, 0.006), (0.99, 0.001), (1.0, 0.0)]
+        {
             let found = of(shuffled(), q).finish().unwrap() / 99_999.0;
             assert!((found - q).abs() <= tolerance, "{} for {}", found, q);
         }
