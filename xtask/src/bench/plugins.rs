@@ -1,5 +1,6 @@
 //! `cargo xtask bench plugins`: uploaded code against built-ins and against peers, with the wanted figures beside.
 
+mod answer;
 mod arrow_udf;
 mod cancel;
 mod contest;

@@ -6,13 +6,13 @@ use anyhow::{Context, Result, bail};
 
 use super::expression::{THREE, TWENTY};
 use super::figure::{Figure, Unit, Wanted};
-use super::{Bench, arrow_udf, data};
+use super::{Bench, answer, arrow_udf, data};
 use crate::bench::engine::Engine;
 use crate::bench::median;
 use crate::peers;
 
 /// A peer in a process that reads `NAME FORM` per line.
-pub struct Peer {
+struct Peer {
     engine: Engine,
     /// Peers are slow: as many rows as they manage in seconds.
     rows: u64,
@@ -69,11 +69,13 @@ pub fn clickhouse(bench: &Bench) -> Result<Vec<Figure>> {
 fn run(bench: &Bench, mut peer: Peer) -> Result<Vec<Figure>> {
     let setup = data::numbers(peer.rows)? + &data::words();
     // The peer alone is worth knowing, too, where Nyala cannot be measured.
-    let mut nyala = bench.nyala(&setup).and_then(|command| Engine::start("nyala", command));
+    let mut nyala = answer::check(bench)
+        .and_then(|()| bench.nyala(&setup))
+        .and_then(|command| Engine::start("nyala", command));
     let mut figures = Vec::new();
     for (name, forms) in std::mem::take(&mut peer.functions) {
         let query = bench.folder.join(format!("contest-{name}.sql"));
-        std::fs::write(&query, query_of(name))?;
+        std::fs::write(&query, answer::query(name))?;
         let mut times = Times { theirs: vec![vec![]; forms.len()], ours: vec![] };
         for round in 0..=bench.settings.runs.min(3) {
             peer.round(name, &forms, round == 0, &mut times.theirs);
@@ -84,9 +86,8 @@ fn run(bench: &Bench, mut peer: Peer) -> Result<Vec<Figure>> {
         }
         figures.push(times.figure(name, &peer)?);
     }
-    match nyala {
-        Ok(_) => check_nyala(bench, &setup, peer.rows)?,
-        Err(error) => eprintln!("nyala: {error:#}"),
+    if let Err(error) = nyala {
+        eprintln!("nyala: {error:#}");
     }
     Ok(figures)
 }
@@ -122,7 +123,7 @@ impl Times {
 impl Peer {
     /// Adds a time for each form. In the warming round none is kept, and what fails is told.
     fn round(&mut self, name: &str, forms: &[&str], warming: bool, times: &mut [Vec<f64>]) {
-        let expected = expected(name, self.rows);
+        let expected = answer::expected(name, self.rows);
         for (form, times) in forms.iter().zip(times) {
             match self.time(&format!("{name} {form}"), expected) {
                 Ok(ms) => times.extend((!warming).then_some(ms)),
@@ -142,36 +143,4 @@ impl Peer {
         }
         answer["ms"].as_f64().context("a peer tells its time")
     }
-}
-
-fn query_of(name: &str) -> String {
-    match name {
-        data::CAPITALS => format!("SELECT sum(length({name}(s))) AS total FROM words"),
-        _ => format!("SELECT sum({name}(a, b)) AS total FROM numbers"),
-    }
-}
-
-fn expected(name: &str, rows: u64) -> i64 {
-    match [THREE, TWENTY].iter().find(|body| body.name == name) {
-        Some(body) => data::sum(body, rows),
-        None => data::length(rows),
-    }
-}
-
-/// The warm engine tells times only: another process tells that the answers are right.
-fn check_nyala(bench: &Bench, setup: &str, rows: u64) -> Result<()> {
-    let path = bench.folder.join("check.sql");
-    std::fs::write(&path, setup)?;
-    for name in [THREE.name, TWENTY.name, data::CAPITALS] {
-        let mut command = Command::new(&bench.program);
-        command.args(["--quiet", "--format", "csv", "-f"]).arg(&path).args(["-c", &query_of(name)]);
-        let output = command.output()?;
-        let answer = String::from_utf8_lossy(&output.stdout);
-        let expected = expected(name, rows).to_string();
-        if answer.lines().last() != Some(expected.as_str()) {
-            let errors = String::from_utf8_lossy(&output.stderr);
-            bail!("nyala gives {answer:?} for {name}, where {expected} is right {errors}");
-        }
-    }
-    Ok(())
 }

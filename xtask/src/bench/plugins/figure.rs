@@ -87,6 +87,7 @@ fn yes_or_no(yes: bool) -> &'static str {
 impl Unit {
     fn show(self, value: f64) -> String {
         match self {
+            _ if value.is_nan() => "–".to_owned(),
             Self::Ratio => format!("{value:.2} ×"),
             Self::Milliseconds => format!("{value:.2} ms"),
             Self::Microseconds => format!("{value:.1} µs"),

@@ -2,13 +2,14 @@
 
 use anyhow::Result;
 
-use super::Bench;
 use super::expression::{THREE, TWENTY};
 use super::figure::{Figure, Wanted};
 use super::pair::{self, Pair};
+use super::{Bench, answer, data};
 use crate::bench::engine::Engine;
 
 pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
+    answer::check(bench)?;
     let mut pairs = Vec::new();
     for (body, operations, sum_limit) in [(&THREE, 3, 1.10), (&TWENTY, 20, 1.05)] {
         let (name, text, threshold) = (body.name, body.text, body.threshold);
@@ -25,6 +26,6 @@ pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
             wanted: Wanted::AtMost(1.10),
         });
     }
-    let mut engine = Engine::start("nyala", bench.nyala(&super::data::numbers(bench.settings.rows)?)?)?;
+    let mut engine = Engine::start("nyala", bench.nyala(&data::numbers(bench.settings.rows)?)?)?;
     pair::measure(&mut engine, &bench.folder, &pairs, bench.settings.runs)
 }

@@ -4,13 +4,14 @@ use anyhow::Result;
 
 use super::figure::{Figure, Wanted};
 use super::pair::{self, Pair};
-use super::{Bench, data};
+use super::{Bench, answer, data};
 use crate::bench::engine::Engine;
 
 /// Text takes more memory than numbers.
 const ROWS_SHARE: u64 = 10;
 
 pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
+    answer::check(bench)?;
     let mut setup = data::numbers(bench.settings.rows / ROWS_SHARE)? + &data::words();
     let mut pairs = vec![Pair {
         what: "batch tier: capitals(s), to upper(s)".into(),
