@@ -1,195 +1,27 @@
-//! `cargo xtask bench tpch`: Nyala and peers over the same files, interleaved, warm, as ratios.
+//! `cargo xtask bench`: engines in turns over the same data, warm, as ratios of one run.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+mod engine;
+mod plugins;
+mod tpch;
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use std::path::Path;
 
-use crate::build::{nyala, tpch_data, tpch_setup};
-use crate::peers;
-
-struct Settings {
-    scale: String,
-    against: Vec<String>,
-    runs: usize,
-    threads: usize,
-    queries: Vec<PathBuf>,
-    options: Vec<String>,
-}
+use anyhow::{Result, bail};
 
 pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
-    if arguments.first().map(String::as_str) != Some("tpch") {
-        bail!("which benchmark? `cargo xtask bench tpch`");
-    }
-    let settings = parse(root, &arguments[1..])?;
-    let program = nyala(root)?;
-    let data = tpch_data(&program, &settings.scale)?;
-    let mut engines = vec![start_nyala("nyala", &program, &data, &settings, &settings.options)?];
-    for peer in &settings.against {
-        engines.push(match peer.as_str() {
-            "interpreter" | "native" => {
-                start_nyala(peer, &program, &data, &settings, &[format!("backend={peer}")])?
-            }
-            _ => start_peer(root, peer, &data, settings.threads)?,
-        });
-    }
-    let mut times: BTreeMap<(usize, usize), Vec<f64>> = BTreeMap::new();
-    for round in 0..=settings.runs {
-        for (query, path) in settings.queries.iter().enumerate() {
-            for (index, engine) in engines.iter_mut().enumerate() {
-                let answer = engine.ask(path)?;
-                if let Some(error) = answer["error"].as_str() {
-                    eprintln!("{} fails on {}: {error}", engine.name, path.display());
-                    continue;
-                }
-                // The first round warms caches.
-                if round > 0 {
-                    times.entry((query, index)).or_default().push(answer["ms"].as_f64().unwrap_or(f64::NAN));
-                }
-            }
-        }
-        eprint!("\rround {round} of {}", settings.runs);
-    }
-    eprintln!();
-    report(&settings, &engines, &times);
-    Ok(())
-}
-
-fn parse(root: &Path, arguments: &[String]) -> Result<Settings> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut settings = Settings {
-        scale: "1".into(),
-        against: Vec::new(),
-        runs: 5,
-        threads,
-        queries: Vec::new(),
-        options: Vec::new(),
-    };
-    let mut numbers: Vec<u32> = (1..=22).collect();
-    let mut rest = arguments.iter();
-    while let Some(flag) = rest.next() {
-        let value = rest.next().with_context(|| format!("{flag} takes a value"))?;
-        match flag.as_str() {
-            "--scale" => settings.scale = value.clone(),
-            "--against" => settings.against = value.split(',').map(str::to_owned).collect(),
-            "--runs" => settings.runs = value.parse()?,
-            "--threads" => settings.threads = value.parse()?,
-            "--queries" => numbers = value.split(',').map(str::parse).collect::<Result<_, _>>()?,
-            "--set" => settings.options.push(value.clone()),
-            other => bail!("unknown option {other}"),
-        }
-    }
-    settings.queries = numbers.iter().map(|n| root.join(format!("tests/tpch/queries/q{n:02}.sql"))).collect();
-    Ok(settings)
-}
-
-/// An engine that answers a line of JSON for each query file it is told.
-struct Engine {
-    name: String,
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    peak_memory_bytes: u64,
-}
-
-fn start_nyala(
-    name: &str,
-    program: &Path,
-    data: &Path,
-    settings: &Settings,
-    options: &[String],
-) -> Result<Engine> {
-    let setup = data.join("setup.sql");
-    std::fs::write(&setup, tpch_setup(data))?;
-    let mut command = Command::new(program);
-    command.args(["bench", "--serve", "--threads", &settings.threads.to_string(), "--setup"]).arg(setup);
-    for option in options {
-        command.args(["--set", option]);
-    }
-    Engine::start(name, command)
-}
-
-fn start_peer(root: &Path, name: &str, data: &Path, threads: usize) -> Result<Engine> {
-    if !matches!(name, "duckdb" | "datafusion") {
-        bail!(
-            "there is no peer '{name}'; duckdb and datafusion are known, and Nyala's own interpreter and native"
-        );
-    }
-    let mut command = Command::new(peers::python(&peers::PEERS)?);
-    command.arg(root.join("xtask/peers/peer.py")).arg(name).arg(data).arg(threads.to_string());
-    Engine::start(name, command)
-}
-
-impl Engine {
-    fn start(name: &str, mut command: Command) -> Result<Self> {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("starting {name}"))?;
-        let input = child.stdin.take().context("a child has an input")?;
-        let output = BufReader::new(child.stdout.take().context("a child has an output")?);
-        let mut engine = Self { name: name.to_owned(), child, input, output, peak_memory_bytes: 0 };
-        let hello = engine.read()?;
-        engine.name = format!("{name} {}", hello["version"].as_str().unwrap_or_default());
-        Ok(engine)
-    }
-
-    fn ask(&mut self, query: &Path) -> Result<Value> {
-        writeln!(self.input, "{}", query.display())?;
-        self.input.flush()?;
-        let answer = self.read()?;
-        let memory = answer["peak_memory_bytes"].as_u64().unwrap_or(0);
-        self.peak_memory_bytes = self.peak_memory_bytes.max(memory);
-        Ok(answer)
-    }
-
-    fn read(&mut self) -> Result<Value> {
-        let mut line = String::new();
-        if self.output.read_line(&mut line)? == 0 {
-            bail!("{} ended early: {}", self.name, self.child.wait()?);
-        }
-        serde_json::from_str(&line).with_context(|| format!("{} answered {line:?}", self.name))
+    match arguments.first().map(String::as_str) {
+        Some("tpch") => tpch::run(root, &arguments[1..]),
+        Some("plugins") => plugins::run(root, &arguments[1..]),
+        _ => bail!("which benchmark? `cargo xtask bench tpch` or `cargo xtask bench plugins`"),
     }
 }
 
-fn report(settings: &Settings, engines: &[Engine], times: &BTreeMap<(usize, usize), Vec<f64>>) {
-    let median = |query: usize, engine: usize| times.get(&(query, engine)).map(|times| median(times));
-    print!("| query |");
-    engines.iter().for_each(|engine| print!(" {} ms |", engine.name));
-    engines.iter().skip(1).for_each(|engine| print!(" ÷ {} |", engine.name));
-    println!("\n|---|{}", "---|".repeat(engines.len() * 2 - 1));
-    let mut logs = vec![Vec::new(); engines.len()];
-    let mut ratios = vec![Vec::new(); engines.len()];
-    for (query, path) in settings.queries.iter().enumerate() {
-        print!("| {} |", path.file_stem().unwrap_or_default().to_string_lossy());
-        for (engine, logs) in logs.iter_mut().enumerate() {
-            let ms = median(query, engine).unwrap_or(f64::NAN);
-            logs.push(ms.ln());
-            print!(" {ms:.1} |");
-        }
-        let ours = median(query, 0).unwrap_or(f64::NAN);
-        for (engine, ratios) in ratios.iter_mut().enumerate().skip(1) {
-            let ratio = ours / median(query, engine).unwrap_or(f64::NAN);
-            ratios.push(ratio.ln());
-            print!(" {ratio:.2} |");
-        }
-        println!();
-    }
-    let geometric = |logs: &[f64]| (logs.iter().sum::<f64>() / logs.len() as f64).exp();
-    print!("| geometric mean |");
-    logs.iter().for_each(|logs| print!(" {:.1} |", geometric(logs)));
-    ratios.iter().skip(1).for_each(|logs| print!(" {:.2} |", geometric(logs)));
-    print!("\n| peak memory MiB |");
-    engines.iter().for_each(|engine| print!(" {} |", engine.peak_memory_bytes >> 20));
-    println!("{}", " |".repeat(engines.len() - 1));
-}
-
-fn median(times: &[f64]) -> f64 {
-    let mut sorted = times.to_vec();
+/// The value in the middle; of an even number the greater of the two.
+///
+/// # Panics
+/// Without values.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[sorted.len() / 2]
 }

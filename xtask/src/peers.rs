@@ -20,6 +20,13 @@ pub const ORACLE: Environment = Environment { name: "oracle", packages: &["duckd
 pub const PEERS: Environment =
     Environment { name: "peers", packages: &["duckdb>=2.0,<3", "datafusion>=55,<56", "pyarrow"] };
 
+/// DuckDB with what its Python functions in their Arrow form need.
+pub const DUCKDB_FUNCTIONS: Environment =
+    Environment { name: "duckdb-functions", packages: &["duckdb>=2.0,<3", "pyarrow", "numpy"] };
+
+/// ClickHouse as a library, of which some builds have WASM functions.
+pub const CLICKHOUSE: Environment = Environment { name: "clickhouse", packages: &["chdb>=4,<5"] };
+
 /// The environment's Python, installed when missing.
 pub fn python(environment: &Environment) -> Result<PathBuf> {
     let folder = cache_folder()?.join(environment.name);
