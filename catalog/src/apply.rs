@@ -1,7 +1,7 @@
 //! The state machine: what a command does to a snapshot. Pure and deterministic.
 
 mod dependency;
-mod function;
+pub(crate) mod function;
 mod module;
 mod near_miss;
 mod operator;

@@ -26,7 +26,7 @@ impl Client {
     pub fn open(arguments: &EngineArguments) -> Result<Self, Failure> {
         let mut options = nyala_node::default_options();
         set_options(arguments, &mut options)?;
-        let config = Config { data: arguments.data.clone(), options, ..Config::default() };
+        let config = Config { data: arguments.data.clone(), options, ..Config::of_program() };
         let engine = Engine::open(config).map_err(Failure::Connection)?;
         let session = engine.session();
         interrupt::watch(session.cancel_handle());

@@ -28,6 +28,8 @@ use exit::Failure;
 
 fn main() -> ExitCode {
     let outcome = match arguments::parse(std::env::args_os()) {
+        // What the engine starts as a process of its own, with limits, for each module that a user uploads.
+        Ok(Invocation { command: Command::CompileModule, .. }) => return nyala_node::compile_child(),
         Ok(invocation) => run(invocation),
         Err(error) => return exit::of_clap(&error),
     };
@@ -40,11 +42,6 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Plugin(command) => plugin::run(&command),
-        Command::CompileModule => compile_module(),
+        Command::CompileModule => Ok(()),
     }
-}
-
-/// What the engine starts as a process of its own, with limits, for each module that a user uploads.
-fn compile_module() -> Result<(), Failure> {
-    Err(Failure::Sql(nyala_node::Error::unsupported("this program compiles no modules")))
 }

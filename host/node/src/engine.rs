@@ -36,6 +36,13 @@ pub struct Config {
     pub check_wire: bool,
 }
 
+impl Config {
+    /// For the `nyala` program, which is also its own compiler of modules.
+    pub fn of_program() -> Self {
+        Self { compiler: std::env::current_exe().ok(), ..Self::default() }
+    }
+}
+
 /// The options of a session on this machine when nothing is said.
 pub fn default_options() -> Options {
     let mut options = Options::default();

@@ -15,7 +15,7 @@ pub fn run(arguments: &PushArguments) -> Result<(), Failure> {
     let source = Source::find(&arguments.source)?;
     let name = arguments.name.as_deref().map_or(source.name, project::identifier);
     let options = nyala_node::default_options();
-    let config = Config { data: Some(data.clone()), options, ..Config::default() };
+    let config = Config { data: Some(data.clone()), options, ..Config::of_program() };
     let engine = Engine::open(config).map_err(Failure::Connection)?;
     let mut database = Database::new(engine.session());
     let path = source.module.display().to_string();

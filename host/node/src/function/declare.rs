@@ -76,20 +76,18 @@ pub fn sql_function(
         return Err(Error::unsupported("LANGUAGE sql for aggregates and table functions")
             .with_hint("write a view, or the function as WASM"));
     }
-    let mut version = FunctionVersion {
+    let text = text.trim();
+    let uses = session.engine.frontend().check_sql_body(&declaration, text, &session.tables())?;
+    let version = FunctionVersion {
         number: FIRST_VERSION,
-        body: FunctionBody::Sql { text: text.trim().to_owned(), uses: Vec::new() },
+        body: FunctionBody::Sql { text: text.to_owned(), uses },
         volatility: declaration.volatility,
         strict: declaration.strict.unwrap_or(false),
         cost: declaration.cost.unwrap_or(ROW_COST),
         rows_per_row: 0,
         limits: declaration.limits,
     };
-    let mut made = definition(declaration, version.clone(), None);
-    let used = session.engine.frontend().check_sql_body(&made, &session.tables(), &session.options)?;
-    version.body = FunctionBody::Sql { text: text.trim().to_owned(), uses: used };
-    made.versions = vec![version];
-    Ok(made)
+    Ok(definition(declaration, version, None))
 }
 
 fn definition(

@@ -37,6 +37,8 @@ struct Names {
 struct Input {
     layout: abi::OperatorInput,
     types: Vec<DataType>,
+    /// The place of each partition key among the input's columns, or -1.
+    partition_columns: Vec<i32>,
 }
 
 pub(crate) struct Operator {
@@ -121,17 +123,20 @@ fn open(
     instance.reset()?;
     let slack = 32;
     let described: usize =
-        inputs.iter().map(|input| abi::OPERATOR_INPUT_BYTES as usize + input.types.len() * 4 + slack).sum();
+        inputs.iter().map(|input| abi::OPERATOR_INPUT_BYTES as usize + input.types.len() * 8 + slack).sum();
     let size = marshal::size_bytes(parameters)? + described + slack;
     let (batch, table) = instance.fill(size, |writer| {
         let batch = writer.batch(parameters, 1)?;
-        let mut words = Vec::with_capacity(inputs.len() * 5);
+        let mut words = Vec::with_capacity(inputs.len() * 6);
         for input in inputs {
             let kinds = input.types.iter().map(marshal::kind).collect::<Result<Vec<_>>>()?;
             let kinds = writer.words(kinds.into_iter().map(|kind| kind as u32))?;
+            let places = input.partition_columns.iter().map(|place| place.cast_unsigned());
+            let partition_columns = writer.words(places.collect::<Vec<_>>().into_iter())?;
             let layout = &input.layout;
             let key_column = layout.key_column.cast_unsigned();
-            words.extend([layout.order_keys, layout.partition_keys, layout.columns, kinds, key_column]);
+            words.extend([layout.order_keys, layout.partition_keys, layout.columns, kinds]);
+            words.extend([key_column, partition_columns]);
         }
         Ok((batch, writer.words(words.into_iter())?))
     })?;
@@ -150,22 +155,25 @@ fn input(call: &GuestCall, schemas: &[SchemaRef], index: usize) -> Result<Input>
     if reads_all {
         types.extend(schema.fields().iter().map(|field| exact_type(field.data_type())));
     }
-    let key_column = match given.order_by.first().map(|key| &key.expr) {
-        Some(Expr::Column { index, .. }) if reads_all => i32::try_from(*index).unwrap_or(-1),
+    let place = |key: &Expr| match key {
+        Expr::Column { index, .. } if reads_all => i32::try_from(*index).unwrap_or(-1),
         _ => -1,
     };
+    let key_column = given.order_by.first().map_or(-1, |key| place(&key.expr));
+    let partition_columns = given.partition_by.iter().map(place).collect();
     let layout = abi::OperatorInput {
         order_keys: given.order_by.len() as u32,
         partition_keys: given.partition_by.len() as u32,
         columns: columns as u32,
         kinds: 0,
         key_column,
+        partition_columns: 0,
     };
     for data_type in &types {
         marshal::kind(data_type)
             .map_err(|error| error.context(format!("operator {}", call.operator.code.name)))?;
     }
-    Ok(Input { layout, types })
+    Ok(Input { layout, types, partition_columns })
 }
 
 impl OperatorGuest for Operator {

@@ -61,7 +61,7 @@ pub fn run(source: &Source) -> Result<(), Failure> {
 
 /// An engine in memory that has the module.
 fn open(create: &str) -> Result<Database, Failure> {
-    let config = Config { options: nyala_node::default_options(), ..Config::default() };
+    let config = Config { options: nyala_node::default_options(), ..Config::of_program() };
     let session: Session = Engine::open(config)?.session();
     interrupt::watch(session.cancel_handle());
     let mut database = Database::new(session);
