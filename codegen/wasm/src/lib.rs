@@ -9,9 +9,7 @@ mod driver;
 mod emit;
 mod intrinsic;
 mod signature;
-mod support;
 
 pub use driver::Driver;
 pub use intrinsic::Intrinsic;
 pub use signature::{Number, Signature};
-pub use support::does;

@@ -119,6 +119,10 @@ impl Emitter<'_, '_> {
         let Some(id) = update.value else { return self.counted(before, mask) };
         let cell = self.cell(id)?;
         let applies = self.both(mask, cell.valid);
+        // Of a text only the NULLs are counted.
+        if update.op == StateOp::Count {
+            return self.counted(before, applies);
+        }
         let lane = self.lane(id)?;
         match &update.op {
             StateOp::Count => self.counted(before, applies),

@@ -3,7 +3,7 @@
 use nyala_loops::Lane;
 use nyala_schema::Result;
 use nyala_schema::expr::{ArithmeticOp, CompareOp};
-use wasm_encoder::{Instruction as I, ValType};
+use wasm_encoder::{BlockType, Instruction as I, ValType};
 
 use super::local::{Local, Register};
 use super::{Emitter, not_done};
@@ -29,7 +29,9 @@ impl Emitter<'_, '_> {
             ArithmeticOp::Add => self.add_wide(l, r),
             ArithmeticOp::Subtract => self.subtract_wide(l, r),
             ArithmeticOp::Multiply if checked.is_some() && !narrow => {
-                return Err(not_done("a checked product of 128 bits"));
+                let (value, overflow) = self.checked_product(l, r);
+                self.fail_if(overflow, checked.flatten());
+                return Ok(Register::Two(value));
             }
             ArithmeticOp::Multiply => self.low_product(l, r),
             ArithmeticOp::Divide | ArithmeticOp::Remainder => return Err(not_done("division in 128 bits")),
@@ -92,6 +94,65 @@ impl Emitter<'_, '_> {
         self.ops([I::LocalGet(left[0]), I::LocalGet(right[1]), I::I64Mul]);
         self.ops([I::LocalGet(left[1]), I::LocalGet(right[0]), I::I64Mul, I::I64Add]);
         [low, self.word([I::LocalGet(high), I::I64Add])]
+    }
+
+    /// The product and 1 where it does not fit; short where both factors fit 64 bits, which is nearly always.
+    fn checked_product(&mut self, left: Halves, right: Halves) -> (Halves, Local) {
+        let value = [self.locals.take(ValType::I64), self.locals.take(ValType::I64)];
+        let overflow = self.locals.take(ValType::I32);
+        for [low, high] in [left, right] {
+            self.ops([I::LocalGet(low), I::I64Const(63), I::I64ShrS, I::LocalGet(high), I::I64Xor]);
+        }
+        self.ops([I::I64Or, I::I64Eqz]);
+        self.open(I::If(BlockType::Empty));
+        let short = self.product(left[0], right[0]);
+        self.ops([
+            I::LocalGet(short[0]),
+            I::LocalSet(value[0]),
+            I::LocalGet(short[1]),
+            I::LocalSet(value[1]),
+        ]);
+        self.ops([I::I32Const(0), I::LocalSet(overflow)]);
+        self.op(I::Else);
+        self.long_product(left, right, value, overflow);
+        self.close();
+        (value, overflow)
+    }
+
+    /// By the magnitudes: two high halves that are not 0 never fit, so that at most one of the mixed products counts.
+    fn long_product(&mut self, left: Halves, right: Halves, value: Halves, overflow: Local) {
+        let (left_sign, left) = self.magnitude(left);
+        let (right_sign, right) = self.magnitude(right);
+        self.ops([I::LocalGet(left[0]), I::LocalGet(right[0]), I::I64MulWideU]);
+        let [low, high] = self.keep_wide();
+        self.ops([I::LocalGet(left[1]), I::LocalGet(right[0]), I::I64MulWideU]);
+        let one = self.keep_wide();
+        self.ops([I::LocalGet(left[0]), I::LocalGet(right[1]), I::I64MulWideU]);
+        let other = self.keep_wide();
+        let mixed = self.word([I::LocalGet(one[0]), I::LocalGet(other[0]), I::I64Or]);
+        let high = self.word([I::LocalGet(high), I::LocalGet(mixed), I::I64Add]);
+        self.ops([I::LocalGet(left[1]), I::I64Eqz, I::LocalGet(right[1]), I::I64Eqz, I::I32Or, I::I32Eqz]);
+        self.ops([I::LocalGet(one[1]), I::LocalGet(other[1]), I::I64Or, I::I64Const(0), I::I64Ne, I::I32Or]);
+        self.ops([I::LocalGet(high), I::LocalGet(mixed), I::I64LtU, I::I32Or]);
+        // The least value of all is taken to overflow, too: no decimal has as many digits.
+        self.ops([I::LocalGet(high), I::I64Const(0), I::I64LtS, I::I32Or, I::LocalSet(overflow)]);
+        let sign = self.word([I::LocalGet(left_sign), I::LocalGet(right_sign), I::I64Xor]);
+        let [low, high] = self.turned([low, high], sign);
+        self.ops([I::LocalGet(low), I::LocalSet(value[0]), I::LocalGet(high), I::LocalSet(value[1])]);
+    }
+
+    /// The sign as a word, 0 or −1, and the value without it.
+    fn magnitude(&mut self, value: Halves) -> (Local, Halves) {
+        let sign = self.word([I::LocalGet(value[1]), I::I64Const(63), I::I64ShrS]);
+        (sign, self.turned(value, sign))
+    }
+
+    /// The value where `sign` is 0, its negative where that is −1.
+    fn turned(&mut self, value: Halves, sign: Local) -> Halves {
+        self.ops([I::LocalGet(value[0]), I::LocalGet(sign), I::I64Xor]);
+        self.ops([I::LocalGet(value[1]), I::LocalGet(sign), I::I64Xor]);
+        self.ops([I::LocalGet(sign), I::LocalGet(sign), I::I64Sub128]);
+        self.keep_wide()
     }
 
     pub(super) fn wide_constant(&mut self, value: i128) -> Halves {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use nyala_loops::{CallFacts, Compiled, Detail, Facts, LoopCompiler, Part};
-use nyala_pipeline::{Op, Type};
+use nyala_loops::{CallFacts, Compiled, Detail, LoopCompiler, Part};
 use nyala_schema::Result;
 use nyala_schema::guest::{GuestFunction, OnError, Tier};
 use nyala_wasm::Driver;
@@ -23,10 +22,6 @@ impl LoopCompiler for KernelCompiler {
         "wasm"
     }
 
-    fn does(&self, facts: &Facts<'_>, op: &Op, ty: &Type) -> bool {
-        nyala_wasm::does(facts, op, ty)
-    }
-
     fn call(&self, function: &GuestFunction) -> Option<CallFacts> {
         if function.tier != Tier::Row || !function.strict {
             return None;
@@ -34,7 +29,7 @@ impl LoopCompiler for KernelCompiler {
         let analysis = self.kernels.analysis(function).ok()?;
         let checked = matches!(function.returns, arrow::datatypes::DataType::Decimal64(..));
         let fallible = analysis.may_trap || analysis.unbounded || checked;
-        // Which rows become NULL only a call on its own can tell.
+        // Which rows become NULL, only a call on its own can tell.
         let alone = fallible && function.code.limits.on_error == OnError::Null;
         // What is left behind must not depend on which other rows the loop calls it for.
         (self.bare || !alone).then_some(CallFacts { fallible: fallible || analysis.stateful })

@@ -161,7 +161,7 @@ fn results_have_the_width_of_their_type() {
     assert_eq!(halves.as_primitive::<Float64Type>(), &Float64Array::from(vec![Some(1.5), None]));
 
     let money = DataType::Decimal64(6, 2);
-    let raise = function(MIXED, "raise", &[money.clone()], money.clone());
+    let raise = function(MIXED, "raise", std::slice::from_ref(&money), money.clone());
     let amounts = |values: Vec<Option<i64>>| -> ArrayRef {
         Arc::new(Decimal64Array::from(values).with_precision_and_scale(6, 2).unwrap())
     };
