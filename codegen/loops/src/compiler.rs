@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use nyala_pipeline::{Op, Type};
 use nyala_schema::Result;
 use nyala_schema::guest::GuestFunction;
 
@@ -17,9 +16,6 @@ use crate::reads::Reads;
 pub trait LoopCompiler: Send + Sync {
     /// `native`, `wasm`: as people see it.
     fn name(&self) -> &'static str;
-
-    /// Whether it can do an operation that a loop could. The operands of `op` are known to `facts`.
-    fn does(&self, facts: &Facts<'_>, op: &Op, ty: &Type) -> bool;
 
     /// What calling this function in a loop means; `None` leaves it to the interpreter.
     fn call(&self, function: &GuestFunction) -> Option<CallFacts>;

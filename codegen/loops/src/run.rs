@@ -107,7 +107,8 @@ impl<'a> Run<'a> {
     /// The interpreter's word on a batch in which a user's function failed with `error`.
     fn repeat_call(self, error: Error) -> Result<Outcome> {
         let updates = !self.executable.program.updates.is_empty();
-        let outcome = self.executable.whole()?.run(self.call)?;
+        let Ok(whole) = self.executable.whole() else { return Err(error) };
+        let outcome = whole.run(self.call)?;
         if updates { Err(error) } else { Ok(outcome) }
     }
 

@@ -3,6 +3,7 @@
 use nyala_pipeline::program::{Block, ParameterType, Statement};
 use nyala_pipeline::{Op, Type, ValueId};
 use nyala_schema::expr::ArithmeticOp;
+use nyala_schema::guest::GuestFunction;
 use nyala_schema::{Callee, Result};
 
 use crate::compiler::CallFacts;
@@ -28,15 +29,6 @@ const DIVISION_COST: u32 = 20;
 /// # Errors
 /// Internal: the program reads a value before it is defined.
 pub(crate) fn examine(facts: &Facts<'_>, op: &Op, ty: &Type) -> Result<OpFacts> {
-    let own = general(facts, op, ty)?;
-    Ok(if own.compiled && !facts.compiler.does(facts, op, ty) {
-        OpFacts { compiled: false, ..own }
-    } else {
-        own
-    })
-}
-
-fn general(facts: &Facts<'_>, op: &Op, ty: &Type) -> Result<OpFacts> {
     let type_of = |id: &ValueId| facts.get(*id).map(|fact| fact.ty);
     let lane = Lane::of(&ty.data_type);
     let plain =
@@ -96,23 +88,30 @@ fn general(facts: &Facts<'_>, op: &Op, ty: &Type) -> Result<OpFacts> {
             OpFacts { cost: 8, ..plain(fits && Lane::of(&input.data_type).is_some()) }
         }
         Op::Call { function: Callee::Guest(function), arguments, .. } => {
-            let mut fits = function.strict && function.returns == ty.data_type;
-            fits &= arguments.len() == function.arguments.len();
-            for (argument, wanted) in arguments.iter().zip(&function.arguments) {
-                fits &= type_of(argument)?.data_type == *wanted;
-            }
-            match facts.compiler.call(function).filter(|_| fits && lane.is_some()) {
-                Some(CallFacts { fallible }) => {
-                    OpFacts { compiled: true, fallible, cost: (function.cost / 100).max(4) }
-                }
-                None => LEFT_OUT,
-            }
+            call(facts, function, arguments, ty)?
         }
         Op::Like { .. } | Op::Call { function: Callee::Library(_), .. } => LEFT_OUT,
     })
 }
 
 const LEFT_OUT: OpFacts = OpFacts { compiled: false, fallible: true, cost: 100 };
+
+fn call(facts: &Facts<'_>, function: &GuestFunction, arguments: &[ValueId], ty: &Type) -> Result<OpFacts> {
+    let mut fits = function.strict && function.returns == ty.data_type;
+    fits &= arguments.len() == function.arguments.len() && Lane::of(&ty.data_type).is_some();
+    for (argument, wanted) in arguments.iter().zip(&function.arguments) {
+        fits &= facts.get(*argument)?.ty.data_type == *wanted;
+    }
+    Ok(match facts.compiler.call(function).filter(|_| fits) {
+        Some(CallFacts { fallible }) => {
+            OpFacts { compiled: true, fallible, cost: (function.cost / 100).max(CALL_COST_MIN) }
+        }
+        None => LEFT_OUT,
+    })
+}
+
+/// Of a function that says it costs nothing.
+const CALL_COST_MIN: u32 = 4;
 
 fn add_block(facts: &Facts<'_>, block: &Block, whole: &mut OpFacts) -> Result<()> {
     for statement in &block.statements {

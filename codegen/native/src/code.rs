@@ -9,8 +9,7 @@ use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, ModuleError, default_libcall_names};
-use nyala_loops::{CallFacts, Compiled, CompiledLoop, Detail, Facts, Frame, LoopCompiler, Part};
-use nyala_pipeline::{Op, Type};
+use nyala_loops::{CallFacts, Compiled, CompiledLoop, Detail, Frame, LoopCompiler, Part};
 use nyala_schema::guest::GuestFunction;
 use nyala_schema::{Error, Result};
 
@@ -90,10 +89,6 @@ impl Compiler {
 impl LoopCompiler for Compiler {
     fn name(&self) -> &'static str {
         "native"
-    }
-
-    fn does(&self, _: &Facts<'_>, _: &Op, _: &Type) -> bool {
-        true
     }
 
     /// Users' functions are WASM.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use nyala_interpreter::Interpreter;
-use nyala_native::NativeBackend;
 use nyala_pipeline::backend::States;
 use nyala_pipeline::program::{Branch, ParameterType, StateOp, StateUpdate};
 use nyala_pipeline::{Backend, Block, Call, Op, Outcome, Parameter, Program, Statement, Type, ValueId};
@@ -117,11 +116,6 @@ impl Builder {
 
 pub fn view(text: &str) -> Value {
     Value::utf8(text).cast(&DataType::Utf8View).unwrap()
-}
-
-/// With Cranelift's verifier on.
-pub fn native() -> NativeBackend {
-    NativeBackend::try_new(Arc::new(interpreter()), 64, true).unwrap()
 }
 
 pub fn interpreter() -> Interpreter {

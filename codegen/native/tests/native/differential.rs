@@ -1,4 +1,4 @@
-//! Random programs on native code and on the interpreter, which is right by definition.
+//! Random programs on the backend that is tested and on the interpreter, which is right by definition.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
@@ -9,21 +9,22 @@ use nyala_schema::{ErrorCode, Result};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-use crate::builder::{Batch, Builder, interpreter, native, run};
+use crate::builder::{Batch, Builder, interpreter, run};
 use crate::generator::{Generator, has_filter};
+use crate::subject::{CASES, subject};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(600), max_shrink_iters: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(CASES), max_shrink_iters: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn native_code_agrees_with_the_interpreter(numbers in prop::collection::vec(any::<u32>(), 0..1500)) {
+    fn compiled_code_agrees_with_the_interpreter(numbers in prop::collection::vec(any::<u32>(), 0..1500)) {
         let (builder, batch, initial) = Generator::new(numbers).generate();
         check(&builder, &batch, &initial)?;
     }
 }
 
 fn check(builder: &Builder, batch: &Batch, initial: &[u8]) -> TestCaseResult {
-    let backend = native();
+    let backend = subject();
     let expected = run(&interpreter(), builder, batch, initial);
     let given = run(&backend, builder, batch, initial);
     let told = || format!("{}\n{batch:?}\n{:?}", text(builder), builder.constants);
@@ -65,7 +66,7 @@ fn text(builder: &Builder) -> String {
 
 type Ran = (Outcome, Vec<u8>);
 
-/// Both outcomes; `None` when both failed, or when native code was right to evaluate less: behind filters, and over
+/// Both outcomes; `None` when both failed, or when compiled code was right to evaluate less: behind filters, and over
 /// no rows, where the interpreter still folds constants.
 fn agreed(
     builder: &Builder,
@@ -80,8 +81,8 @@ fn agreed(
             if internal { Err(format!("internal: {given:?} for {expected:?}")) } else { Ok(None) }
         }
         (Err(_), Ok(_)) if has_filter(builder) || empty => Ok(None),
-        (Err(expected), Ok(_)) => Err(format!("native code misses {expected:?}")),
-        (Ok(_), Err(given)) => Err(format!("only native code fails: {given:?}")),
+        (Err(expected), Ok(_)) => Err(format!("compiled code misses {expected:?}")),
+        (Ok(_), Err(given)) => Err(format!("only compiled code fails: {given:?}")),
     }
 }
 

@@ -11,7 +11,8 @@ use nyala_pipeline::{Backend, Op, Type};
 use nyala_schema::expr::{ArithmeticOp, CompareOp};
 use nyala_schema::{ErrorCode, Value};
 
-use crate::builder::{Batch, Builder, native, run};
+use crate::builder::{Batch, Builder, run};
+use crate::subject::subject;
 
 fn integers(values: &[Option<i64>]) -> ArrayRef {
     Arc::new(Int64Array::from(values.to_vec()))
@@ -39,7 +40,7 @@ fn sums_of_null_are_null() {
         integers(&[Some(1), None, Some(i64::MAX), Some(-5)]),
         integers(&[Some(2), Some(i64::MAX), None, Some(5)]),
     ]);
-    let (outcome, _) = run(&native(), &b, &batch, &[]).unwrap();
+    let (outcome, _) = run(&subject(), &b, &batch, &[]).unwrap();
     assert_eq!(outcome.columns[0].as_ref(), integers(&[Some(3), None, None, Some(0)]).as_ref());
     assert!(outcome.selection.is_none());
 }
@@ -51,7 +52,7 @@ fn overflow_is_the_interpreters_error() {
     let sum = b.arithmetic(ArithmeticOp::Add, x, y, DataType::Int64);
     b.outputs = vec![sum];
     let batch = Batch::of(vec![integers(&[Some(1), Some(i64::MAX)]), integers(&[Some(1), Some(1)])]);
-    let backend = native();
+    let backend = subject();
     let error = run(&backend, &b, &batch, &[]).err().unwrap();
     assert_eq!(error.code(), ErrorCode::NumericOverflow, "{error:?}");
     assert_eq!(backend.compile_stats().disagreements, 0);
@@ -67,7 +68,7 @@ fn division_by_zero_in_a_dropped_row_is_none() {
     let quotient = b.arithmetic(ArithmeticOp::Divide, x, y, DataType::Int64);
     b.outputs = vec![quotient];
     let inputs = vec![integers(&[Some(7), Some(7), Some(-7)]), integers(&[Some(2), Some(0), Some(2)])];
-    let (outcome, _) = run(&native(), &b, &Batch::of(inputs.clone()), &[]).unwrap();
+    let (outcome, _) = run(&subject(), &b, &Batch::of(inputs.clone()), &[]).unwrap();
     assert_eq!(outcome.selection, Some(vec![0, 2]));
     assert_eq!(outcome.columns[0].as_primitive::<Int64Type>().values(), &[3, -3]);
 
@@ -75,7 +76,7 @@ fn division_by_zero_in_a_dropped_row_is_none() {
     let (x, y) = (unguarded.input(DataType::Int64, false), unguarded.input(DataType::Int64, false));
     let quotient = unguarded.arithmetic(ArithmeticOp::Divide, x, y, DataType::Int64);
     unguarded.outputs = vec![quotient];
-    let error = run(&native(), &unguarded, &Batch::of(inputs), &[]).err().unwrap();
+    let error = run(&subject(), &unguarded, &Batch::of(inputs), &[]).err().unwrap();
     assert_eq!(error.code(), ErrorCode::DivisionByZero);
 }
 
@@ -86,7 +87,7 @@ fn decimals_are_rounded_half_away_from_zero() {
     let rounded = b.cast(x, DataType::Decimal128(20, 1), false);
     b.outputs = vec![rounded];
     let (outcome, _) =
-        run(&native(), &b, &Batch::of(vec![decimals(&[105, -105, 104, -104, 99])]), &[]).unwrap();
+        run(&subject(), &b, &Batch::of(vec![decimals(&[105, -105, 104, -104, 99])]), &[]).unwrap();
     assert_eq!(outcome.columns[0].as_primitive::<Decimal128Type>().values(), &[11, -11, 10, -10, 10]);
 }
 
@@ -102,13 +103,13 @@ fn products_of_wide_decimals_are_checked() {
     };
     let big = 10i128.pow(20);
     let batch = Batch::of(vec![wide(&[3, -big, big]), wide(&[-4, 7, 10i128.pow(17)])]);
-    let (outcome, _) = run(&native(), &b, &batch, &[]).unwrap();
+    let (outcome, _) = run(&subject(), &b, &batch, &[]).unwrap();
     assert_eq!(
         outcome.columns[0].as_primitive::<Decimal128Type>().values(),
         &[-12, -7 * big, 10i128.pow(37)]
     );
     for (l, r) in [(10i128.pow(19), 10i128.pow(19)), (10i128.pow(37), 10i128.pow(37))] {
-        let error = run(&native(), &b, &Batch::of(vec![wide(&[l]), wide(&[r])]), &[]).err().unwrap();
+        let error = run(&subject(), &b, &Batch::of(vec![wide(&[l]), wide(&[r])]), &[]).err().unwrap();
         assert_eq!(error.code(), ErrorCode::NumericOverflow);
     }
 }
@@ -124,7 +125,7 @@ fn floats_compare_in_sql_order() {
         Arc::new(Float64Array::from(vec![0.0, nan, nan, inf, 1.0])),
         Arc::new(Float64Array::from(vec![-0.0, nan, inf, nan, 2.0])),
     ]);
-    let (outcome, _) = run(&native(), &b, &batch, &[]).unwrap();
+    let (outcome, _) = run(&subject(), &b, &batch, &[]).unwrap();
     let expected = [
         [true, true, false, false, false],
         [false, false, false, true, true],
@@ -147,7 +148,7 @@ fn boolean_columns_are_read_from_any_offset() {
     let left: BooleanArray = (0..20).map(|i| kinds[i % 3]).collect();
     let right: BooleanArray = (0..20).map(|i| kinds[(i / 3) % 3]).collect();
     let batch = Batch::of(vec![Arc::new(left.slice(5, 13)), Arc::new(right.slice(5, 13))]);
-    let (outcome, _) = run(&native(), &b, &batch, &[]).unwrap();
+    let (outcome, _) = run(&subject(), &b, &batch, &[]).unwrap();
     for row in 0..13 {
         let (l, r) = (kinds[(row + 5) % 3], kinds[((row + 5) / 3) % 3]);
         let and = match (l, r) {
@@ -185,7 +186,7 @@ fn states_of_groups_are_updated_in_place() {
     batch.selection = Some(vec![0, 1, 2, 4]);
     batch.groups = Some(vec![1, 0, 1, 0]);
     batch.group_count = 2;
-    let (_, records) = run(&native(), &b, &batch, &initial).unwrap();
+    let (_, records) = run(&subject(), &b, &batch, &initial).unwrap();
     let group = |g: usize| {
         let at = g * 64;
         let counts = (i64_at(&records, at), i64_at(&records, at + 16));
@@ -195,7 +196,7 @@ fn states_of_groups_are_updated_in_place() {
     assert_eq!(group(1), ((2, 2), -200, 4));
 
     batch.groups = Some(vec![1, 0, 2, 0]);
-    let error = run(&native(), &b, &batch, &initial).err().unwrap();
+    let error = run(&subject(), &b, &batch, &initial).err().unwrap();
     assert_eq!(error.code(), ErrorCode::Internal, "a group number out of range is noticed");
 }
 
@@ -213,7 +214,7 @@ fn filtered_sums_stay_in_registers() {
     let batch = Batch::of(vec![decimals(&[100, 200, 300]), decimals(&[5, 4, 7])]);
     let mut initial = vec![0u8; 32];
     initial[0..16].copy_from_slice(&1_000i128.to_ne_bytes());
-    let (outcome, records) = run(&native(), &b, &batch, &initial).unwrap();
+    let (outcome, records) = run(&subject(), &b, &batch, &initial).unwrap();
     assert_eq!(outcome.selection, Some(vec![0, 2]));
     assert_eq!((i128_at(&records, 0), i64_at(&records, 16)), (1_000 + 500 + 2_100, 2));
 }
@@ -227,7 +228,7 @@ fn row_numbers_out_of_range_are_noticed() {
     b.outputs = vec![sum];
     let mut batch = Batch::of(vec![integers(&[Some(1), Some(2)])]);
     batch.selection = Some(vec![1, 2]);
-    let error = run(&native(), &b, &batch, &[]).err().unwrap();
+    let error = run(&subject(), &b, &batch, &[]).err().unwrap();
     assert_eq!(error.code(), ErrorCode::Internal);
 }
 
@@ -243,13 +244,13 @@ fn branches_guard_what_may_fail() {
     let result = b.if_(nonzero, then, otherwise);
     b.outputs = vec![result];
     let batch = Batch::of(vec![integers(&[Some(9), Some(9), Some(9)]), integers(&[Some(0), Some(3), None])]);
-    let (outcome, _) = run(&native(), &b, &batch, &[]).unwrap();
+    let (outcome, _) = run(&subject(), &b, &batch, &[]).unwrap();
     assert_eq!(outcome.columns[0].as_ref(), integers(&[None, Some(3), None]).as_ref());
 }
 
 #[test]
 fn programs_are_cached_by_form_and_not_by_constants() {
-    let backend = native();
+    let backend = subject();
     for limit in [1, 2, 3] {
         let mut b = Builder::default();
         let x = b.input(DataType::Int64, false);

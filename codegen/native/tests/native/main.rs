@@ -5,3 +5,4 @@ mod differential;
 mod generator;
 mod loops;
 mod stages;
+mod subject;

@@ -9,7 +9,8 @@ use nyala_pipeline::{Backend, Op, Type};
 use nyala_schema::expr::{ArithmeticOp, CompareOp, Volatility};
 use nyala_schema::{ErrorCode, Value};
 
-use crate::builder::{Batch, Builder, native, run};
+use crate::builder::{Batch, Builder, run};
+use crate::subject::subject;
 
 fn texts(values: &[&str]) -> ArrayRef {
     Arc::new(StringViewArray::from(values.to_vec()))
@@ -34,7 +35,7 @@ fn cheap_filters_run_before_text() {
     b.filter(big);
     let sum = b.arithmetic(ArithmeticOp::Add, x, limit, DataType::Int64);
     b.outputs = vec![t, sum];
-    let backend = native();
+    let backend = subject();
     let clif = backend.clif(&b.program()).unwrap();
     assert_eq!(
         stages(&clif),
@@ -64,7 +65,7 @@ fn filters_that_may_fail_do_not_overtake() {
     let small = b.let_(Op::Not(big), Type::new(DataType::Boolean, false));
     b.filter(small);
     let batch = Batch::of(vec![texts(&["a", "b"]), integers(&[5, 0])]);
-    let (outcome, _) = run(&native(), &b, &batch, &[]).unwrap();
+    let (outcome, _) = run(&subject(), &b, &batch, &[]).unwrap();
     assert_eq!(outcome.selection, Some(vec![0]), "row 1 divides by zero but was dropped before");
 }
 
@@ -83,7 +84,7 @@ fn text_results_are_carried_into_loops() {
         Arc::new(Int64Array::from(vec![Some(1), Some(2), Some(3), None])),
     ]);
     batch.selection = Some(vec![0, 2, 3]);
-    let (_, records) = run(&native(), &b, &batch, &[0; 32]).unwrap();
+    let (_, records) = run(&subject(), &b, &batch, &[0; 32]).unwrap();
     assert_eq!(i128::from_ne_bytes(records[..16].try_into().unwrap()), 4);
     assert_eq!(i64::from_ne_bytes(records[16..24].try_into().unwrap()), 2);
 }
@@ -108,7 +109,7 @@ fn values_made_for_a_filter_follow_the_rows() {
     let sum = b.arithmetic(ArithmeticOp::Add, wide, x, DataType::Int64);
     b.outputs = vec![sum, length];
     let batch = Batch::of(vec![texts(&["a", "bb", "aaa", "ba"]), integers(&[1, 9, 9, 5])]);
-    let (outcome, _) = run(&native(), &b, &batch, &[]).unwrap();
+    let (outcome, _) = run(&subject(), &b, &batch, &[]).unwrap();
     assert_eq!(outcome.selection, Some(vec![2, 3]));
     assert_eq!(outcome.columns[0].as_primitive::<Int64Type>().values(), &[12, 7]);
     assert_eq!(outcome.columns[1].len(), 2);
@@ -121,7 +122,7 @@ fn text_alone_is_left_to_the_interpreter() {
     let matches = b.like(t, "a%");
     b.filter(matches);
     b.outputs = vec![t];
-    let error = native().compile(&b.program()).err().unwrap();
+    let error = subject().compile(&b.program()).err().unwrap();
     assert_eq!(error.code(), ErrorCode::Unsupported);
 }
 
@@ -133,7 +134,7 @@ fn huge_programs_are_left_to_the_interpreter() {
         sum = b.arithmetic(ArithmeticOp::Add, sum, sum, DataType::Float64);
     }
     b.outputs = vec![sum];
-    let error = native().compile(&b.program()).err().unwrap();
+    let error = subject().compile(&b.program()).err().unwrap();
     assert_eq!(error.code(), ErrorCode::Unsupported);
 }
 
@@ -143,7 +144,7 @@ fn listings_show_machine_code() {
     let x = b.input(DataType::Int64, false);
     let sum = b.arithmetic(ArithmeticOp::Add, x, x, DataType::Int64);
     b.outputs = vec![sum];
-    let listing = native().compile(&b.program()).unwrap().listing();
+    let listing = subject().compile(&b.program()).unwrap().listing();
     assert!(listing.contains("function u0:0") && listing.contains("; machine code"), "{listing}");
     assert!(listing.contains("ret"), "{listing}");
 }
