@@ -73,6 +73,10 @@ impl RelationPlanner for Relations {
     }
 }
 
+/// Functions that read files; the files are tables without them.
+pub(crate) const FILE_FUNCTIONS: [&str; 6] =
+    ["read_parquet", "parquet_scan", "read_csv", "read_csv_auto", "read_json", "read_ndjson"];
+
 /// The name, arguments and alias of a call.
 pub(crate) fn call(relation: &TableFactor) -> Option<(String, &[FunctionArg], &Option<TableAlias>)> {
     match relation {
@@ -91,9 +95,7 @@ fn rewrite(mut relation: TableFactor) -> Result<TableFactor, Error> {
     let TableFactor::Table { name, args, alias, .. } = &mut relation else { return Ok(relation) };
     if let Some(arguments) = args {
         match single_ident(name).map(|ident| ident.value.to_lowercase()).as_deref() {
-            Some(
-                "read_parquet" | "parquet_scan" | "read_csv" | "read_csv_auto" | "read_json" | "read_ndjson",
-            ) => {
+            Some(function) if FILE_FUNCTIONS.contains(&function) => {
                 let path = path_argument(name, arguments).map_err(|error| match position {
                     Some(position) => error.at(position),
                     None => error,

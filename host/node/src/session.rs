@@ -67,6 +67,14 @@ impl Session {
             | Statement::CreateView { .. }
             | Statement::Insert { .. }
             | Statement::Drop { .. } => definition::run(self, sql, statement),
+            Statement::CreateFunction { .. }
+            | Statement::CreateOperator { .. }
+            | Statement::CreateModule { .. }
+            | Statement::DropFunction { .. }
+            | Statement::DropModule { .. }
+            | Statement::DropOperator { .. }
+            | Statement::AlterFunction { .. }
+            | Statement::ExplainFunction { .. } => Err(unsupported_object()),
             Statement::Copy { source, path, format, options } => {
                 copy::run(self, sql, source, &path, format, &options)
             }
@@ -141,4 +149,8 @@ impl CancelHandle {
             running.cancel();
         }
     }
+}
+
+pub fn unsupported_object() -> nyala_schema::Error {
+    nyala_schema::Error::unsupported("functions, operators and modules of users are not supported")
 }

@@ -23,6 +23,9 @@ pub fn run(session: &Session, target: &ShowTarget) -> Result<Answer> {
         }
         ShowTarget::Columns { table } => describe_table(session, table),
         ShowTarget::Functions { like } => functions(session, like.as_deref()),
+        ShowTarget::FunctionHealth { .. } | ShowTarget::Modules { .. } | ShowTarget::Operators { .. } => {
+            Err(crate::session::unsupported_object())
+        }
         ShowTarget::Options => {
             let rows = OPTIONS.iter().map(|option| {
                 Ok(vec![
@@ -40,6 +43,7 @@ pub fn run(session: &Session, target: &ShowTarget) -> Result<Answer> {
 pub fn describe(session: &Session, sql: &str, target: &DescribeTarget) -> Result<Answer> {
     match target {
         DescribeTarget::Table(name) => describe_table(session, name),
+        DescribeTarget::Function(_) => Err(crate::session::unsupported_object()),
         DescribeTarget::Query(query) => schema_rows(&query::plan(session, sql, query)?.fragment.root.schema),
     }
 }
