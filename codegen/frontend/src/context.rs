@@ -143,10 +143,13 @@ impl<'a> Context<'a> {
                 self.note_use(name);
                 self.calls.add_function(name, overloads);
             }
-            if let Some(operator) = self.world.operator(name) {
-                self.user_defined.any.set(true);
-                self.note_use(name);
-                self.calls.add_operator(name, operator);
+            match self.world.operator(name) {
+                Some(operator) => {
+                    self.user_defined.any.set(true);
+                    self.note_use(name);
+                    self.calls.add_operator(name, operator);
+                }
+                None => self.calls.set_names(self.world.function_names()),
             }
         }));
     }

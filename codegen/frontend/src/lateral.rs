@@ -13,6 +13,7 @@ use crate::context::external;
 use crate::guest_node::TableFunctionNode;
 use crate::normalize::name_of;
 use crate::registry::TABLE_FUNCTIONS;
+use crate::relation::FILE_FUNCTIONS;
 use crate::table_argument::is_table_argument;
 
 /// Every function in FROM that is not the first may read the tables before it.
@@ -28,8 +29,9 @@ pub(crate) fn mark_lateral(select: &mut Select) {
 fn mark(factor: &mut TableFactor) {
     let TableFactor::Table { name, args: Some(args), alias, .. } = factor else { return };
     let Some(called) = name_of(name) else { return };
-    let is_ours = TABLE_FUNCTIONS.iter().any(|(known, ..)| *known == called);
-    if is_ours || called.contains("parquet") || args.args.iter().any(is_table_argument) {
+    let is_ours =
+        TABLE_FUNCTIONS.iter().map(|(known, ..)| *known).chain(FILE_FUNCTIONS).any(|known| known == called);
+    if is_ours || args.args.iter().any(is_table_argument) {
         return;
     }
     *factor = TableFactor::Function {

@@ -17,6 +17,8 @@ use crate::call::Call;
 use crate::context::external;
 use crate::locate::position_of;
 use crate::normalize::ident_of;
+use crate::suggest::{did_you_mean, nearest, quoted};
+use crate::table_argument::is_table_argument;
 
 /// Rewrites table factors into those that the planner knows, and plans calls of what users defined.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct Relations {
 struct Known {
     functions: HashMap<String, Arc<[Arc<FunctionDefinition>]>>,
     operators: HashMap<String, Arc<OperatorDefinition>>,
+    /// Of all functions and operators, where a call means none of them.
+    names: Vec<String>,
 }
 
 impl Relations {
@@ -43,6 +47,19 @@ impl Relations {
 
     pub(crate) fn add_function(&self, name: &str, overloads: Arc<[Arc<FunctionDefinition>]>) {
         self.known().functions.insert(name.to_owned(), overloads);
+    }
+
+    pub(crate) fn set_names(&self, names: Vec<String>) {
+        self.known().names = names;
+    }
+
+    fn unknown_operator(&self, name: &str) -> Error {
+        let error =
+            Error::new(ErrorCode::UndefinedFunction, format!("there is no operator {}", quoted(name)));
+        match nearest(name, self.known().names.iter().map(String::as_str)) {
+            Some(near) => error.with_hint(did_you_mean(near)),
+            None => error.with_hint("SHOW OPERATORS lists the operators"),
+        }
     }
 
     pub(crate) fn add_operator(&self, name: &str, operator: Arc<OperatorDefinition>) {
@@ -65,6 +82,9 @@ impl RelationPlanner for Relations {
             match (operator, function) {
                 (Some(operator), _) => return call.operator(&operator.operator, context),
                 (None, Some(overloads)) => return call.table_function(&overloads, context),
+                (None, None) if call.args.iter().any(is_table_argument) => {
+                    return Err(external(self.unknown_operator(&call.name)));
+                }
                 (None, None) => {}
             }
         }
@@ -72,6 +92,10 @@ impl RelationPlanner for Relations {
         Ok(RelationPlanning::Original(Box::new(rewritten)))
     }
 }
+
+/// Functions that read files; the files are tables without them.
+pub(crate) const FILE_FUNCTIONS: [&str; 6] =
+    ["read_parquet", "parquet_scan", "read_csv", "read_csv_auto", "read_json", "read_ndjson"];
 
 /// The name, arguments and alias of a call.
 pub(crate) fn call(relation: &TableFactor) -> Option<(String, &[FunctionArg], &Option<TableAlias>)> {
@@ -91,9 +115,7 @@ fn rewrite(mut relation: TableFactor) -> Result<TableFactor, Error> {
     let TableFactor::Table { name, args, alias, .. } = &mut relation else { return Ok(relation) };
     if let Some(arguments) = args {
         match single_ident(name).map(|ident| ident.value.to_lowercase()).as_deref() {
-            Some(
-                "read_parquet" | "parquet_scan" | "read_csv" | "read_csv_auto" | "read_json" | "read_ndjson",
-            ) => {
+            Some(function) if FILE_FUNCTIONS.contains(&function) => {
                 let path = path_argument(name, arguments).map_err(|error| match position {
                     Some(position) => error.at(position),
                     None => error,

@@ -28,9 +28,7 @@ pub(crate) fn parse_table_argument(
     dialect: &dyn Dialect,
     parser: &mut Parser,
 ) -> Option<Result<Expr, ParserError>> {
-    let begins_argument =
-        matches!(parser.get_current_token().token, Token::LParen | Token::Comma | Token::RArrow);
-    if !begins_argument || !is_word(parser.peek_nth_token_ref(0), Keyword::TABLE) {
+    if !begins_here(parser) || !is_word(parser.peek_nth_token_ref(0), Keyword::TABLE) {
         return None;
     }
     let names_table = match &parser.peek_nth_token_ref(1).token {
@@ -47,6 +45,13 @@ pub(crate) fn parse_table_argument(
         _ => false,
     };
     names_table.then(|| table_argument(dialect, parser))
+}
+
+/// Whether the last token but white space begins an argument.
+fn begins_here(parser: &Parser) -> bool {
+    let before = (0..=parser.get_current_index()).rev().map(|index| &parser.token_at(index).token);
+    let last = before.into_iter().find(|token| !matches!(token, Token::Whitespace(_)));
+    matches!(last, Some(Token::LParen | Token::Comma | Token::RArrow))
 }
 
 /// Words that cannot begin a table's name: TABLE was a column then.

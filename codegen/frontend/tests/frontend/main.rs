@@ -1,7 +1,9 @@
 //! The front end from outside: text in, statements, plans and errors out.
 
 mod errors;
+mod functions;
 mod hostile;
+mod operators;
 mod queries;
 mod statements;
 mod tables;

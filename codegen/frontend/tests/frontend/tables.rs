@@ -3,13 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, Int64Array};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion_expr::LogicalPlan;
-use nyala_frontend::{Frontend, Statement, parse};
-use nyala_schema::lookup::{ResolvedTable, TableContent, TableLookup};
+use nyala_frontend::{CodeSource, Frontend, Language, Statement, parse};
+use nyala_schema::function::{
+    FunctionBody, FunctionDeclaration, FunctionDefinition, FunctionVersion, OperatorDefinition,
+};
+use nyala_schema::guest::{GuestCode, GuestFunction, GuestOperator, ModuleHash, Tier};
+use nyala_schema::lookup::{FunctionLookup, ResolvedTable, TableContent, TableLookup};
 use nyala_schema::option::Options;
 use nyala_schema::scan::ScanSource;
-use nyala_schema::{Error, Result};
+use nyala_schema::{Error, ErrorCode, Result};
 
 const TPCH: &[(&str, &str)] = &[
     ("region", "r_regionkey:i r_name:s r_comment:s"),
@@ -51,13 +56,16 @@ fn schema_of(columns: &str) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
+#[derive(Default)]
 pub struct Tables {
     tables: HashMap<String, Arc<ResolvedTable>>,
+    functions: Vec<Arc<FunctionDefinition>>,
+    operators: Vec<Arc<OperatorDefinition>>,
 }
 
 impl Tables {
     pub fn tpch() -> Self {
-        let mut tables = Self { tables: HashMap::new() };
+        let mut tables = Self::default();
         for (name, columns) in TPCH {
             tables.add(name, columns);
         }
@@ -78,6 +86,106 @@ impl Tables {
     fn insert(&mut self, name: &str, schema: SchemaRef, content: TableContent) {
         let table = ResolvedTable { name: name.to_owned(), schema, content };
         self.tables.insert(name.to_owned(), Arc::new(table));
+    }
+}
+
+/// Functions and operators, from the statements that create them.
+impl Tables {
+    pub fn create(&mut self, sql: &str) {
+        let code = |name: String, export: Option<String>, limits| GuestCode {
+            version: 1,
+            module: ModuleHash([0; 32]),
+            export: export.unwrap_or_else(|| name.clone()),
+            name,
+            limits,
+        };
+        match parse(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}")) {
+            Statement::CreateFunction { declaration, code: source, language, .. } => {
+                self.functions.push(Arc::new(definition(declaration, source, language)));
+            }
+            Statement::CreateOperator { declaration, .. } => {
+                let operator = GuestOperator {
+                    code: code(declaration.name.clone(), declaration.export, declaration.limits),
+                    inputs: declaration.inputs,
+                    parameters: declaration.parameters,
+                    output: declaration.output,
+                    rows_per_row: declaration.rows_per_row.unwrap_or(100),
+                    cost: declaration.cost.unwrap_or(100),
+                    keeps_order: declaration.keeps_order,
+                };
+                let name = declaration.name;
+                self.operators.push(Arc::new(OperatorDefinition {
+                    name,
+                    operator: Arc::new(operator),
+                    module: None,
+                }));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn definition(
+    declaration: FunctionDeclaration,
+    source: CodeSource,
+    language: Language,
+) -> FunctionDefinition {
+    let body = match (language, source) {
+        (Language::Sql, CodeSource::Text(text)) => FunctionBody::Sql { text, uses: vec![] },
+        _ => FunctionBody::Guest {
+            module: ModuleHash([0; 32]),
+            export: declaration.name.clone(),
+            tier: Tier::Row,
+            source: None,
+        },
+    };
+    let version = FunctionVersion {
+        number: 1,
+        body,
+        volatility: declaration.volatility,
+        strict: declaration.strict.unwrap_or(language != Language::Sql),
+        cost: declaration.cost.unwrap_or(100),
+        rows_per_row: declaration.rows_per_row.unwrap_or(100),
+        limits: declaration.limits,
+    };
+    FunctionDefinition {
+        name: declaration.name,
+        kind: declaration.kind,
+        arguments: declaration.arguments,
+        returns: declaration.returns,
+        versions: vec![version],
+        current: 1,
+        module: None,
+    }
+}
+
+impl FunctionLookup for Tables {
+    fn functions(&self, name: &str) -> Vec<Arc<FunctionDefinition>> {
+        self.functions.iter().filter(|function| function.name == name).cloned().collect()
+    }
+
+    fn operator(&self, name: &str) -> Option<Arc<OperatorDefinition>> {
+        self.operators.iter().find(|operator| operator.name == name).cloned()
+    }
+
+    fn function_names(&self) -> Vec<String> {
+        let functions = self.functions.iter().map(|function| function.name.clone());
+        functions.chain(self.operators.iter().map(|operator| operator.name.clone())).collect()
+    }
+
+    /// `twice` doubles; everything else fails.
+    fn evaluate(
+        &self,
+        function: &Arc<GuestFunction>,
+        arguments: &[ArrayRef],
+        rows: usize,
+    ) -> Result<ArrayRef> {
+        if function.code.name != "twice" {
+            return Err(Error::new(ErrorCode::GuestFailed, "it was called"));
+        }
+        assert_eq!((arguments.len(), rows), (1, 1));
+        let argument = arguments[0].as_primitive::<Int64Type>();
+        Ok(Arc::new(Int64Array::from(vec![argument.value(0) * 2])))
     }
 }
 

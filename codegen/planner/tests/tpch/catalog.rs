@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
-use nyala_schema::function::{FunctionDefinition, OperatorDefinition};
-use nyala_schema::guest::GuestFunction;
-use nyala_schema::lookup::{FunctionLookup, ResolvedTable, TableContent, TableLookup};
+use nyala_schema::lookup::{ResolvedTable, TableContent, TableLookup};
 use nyala_schema::scan::{FileFormat, ScanSource};
 use nyala_schema::statistics::{ColumnStatistics, TableStatistics};
 use nyala_schema::{Result, Value};
@@ -42,24 +40,6 @@ impl TableLookup for Tpch {
         ["customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier"]
             .map(str::to_owned)
             .to_vec()
-    }
-}
-
-impl FunctionLookup for Tpch {
-    fn functions(&self, _: &str) -> Vec<Arc<FunctionDefinition>> {
-        vec![]
-    }
-
-    fn operator(&self, _: &str) -> Option<Arc<OperatorDefinition>> {
-        None
-    }
-
-    fn function_names(&self) -> Vec<String> {
-        vec![]
-    }
-
-    fn evaluate(&self, function: &Arc<GuestFunction>, _: &[ArrayRef], _: usize) -> Result<ArrayRef> {
-        panic!("{function} is not there")
     }
 }
 
