@@ -68,7 +68,9 @@ impl Engine {
             threads: config.options.threads,
             interpreter,
             native: Some(native.clone()),
+            wasm: None,
             library: Arc::new(FunctionLibrary::new()),
+            guests: None,
             scans: Arc::new(StorageScans(storage.clone())),
         });
         Ok(Arc::new(Engine {
