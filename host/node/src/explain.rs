@@ -91,7 +91,7 @@ fn programs(planned: &Planned) -> Vec<(String, Arc<Program>)> {
                 Step::NestedLoop(join) => {
                     join.condition.iter().for_each(|c| add(&format!("condition {}", join.operator), c))
                 }
-                Step::Limit { .. } | Step::Unnest { .. } => {}
+                Step::Limit { .. } | Step::Unnest { .. } | Step::TableFunction(_) => {}
             }
         }
         if let Sink::Aggregate { update: Some(update), operator, .. } = &pipeline.sink {
