@@ -218,6 +218,15 @@ fn a_spinning_guest_ends_with_its_query() {
         assert_eq!(error.code(), ErrorCode::Cancelled);
     });
     assert_eq!(query.held(), 0);
+    let quick = Arc::new(fixture.function(&identity(), &[DataType::Int64], DataType::Int64));
+    let running = query.enter();
+    let called = fixture.sandbox.scalar(&quick).unwrap().call(&[numbers(false)], 3);
+    assert_eq!(
+        called.unwrap_err().code(),
+        ErrorCode::Cancelled,
+        "nothing is called for a query that has ended"
+    );
+    drop(running);
     assert!(
         fixture.sandbox.health().iter().all(|health| health.failures == 0),
         "a cancelled query blames nobody"
