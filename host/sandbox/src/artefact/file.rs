@@ -13,13 +13,14 @@ use super::{ArtefactKind, Key, sha256};
 use crate::engine::EngineKind;
 
 const MAGIC: &[u8; 8] = b"NYALAWC1";
+const EXTENSION: &str = "cwasm";
 const HASH_BYTES: usize = 32;
 const HEADER_BYTES: usize = MAGIC.len() + 3 * HASH_BYTES;
 
 /// Where code for `key` is kept.
 pub(super) fn path(directory: &Path, key: &Key) -> Result<PathBuf> {
     let digits: String = identity(key)?.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(directory.join(format!("{digits}.cwasm")))
+    Ok(directory.join(format!("{digits}.{EXTENSION}")))
 }
 
 /// The code, if the file is there, whole, of this build and for this key.
@@ -50,6 +51,30 @@ pub(super) fn write(path: &Path, key: &Key, code: &[u8]) -> Result<()> {
     file.write_all(&header).and_then(|()| file.write_all(code)).map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// Removes the files that were written first, until the others have at most `bytes_max` together. What cannot be read or
+/// removed is left: another process may be doing the same.
+pub(super) fn prune(directory: &Path, bytes_max: u64) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    let mut files: Vec<_> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == EXTENSION))
+        .filter_map(|entry| {
+            let metadata = entry.metadata().ok()?;
+            Some((metadata.modified().ok()?, metadata.len(), entry.path()))
+        })
+        .collect();
+    files.sort();
+    let mut total: u64 = files.iter().map(|(_, length, _)| length).sum();
+    for (_, length, path) in files {
+        if total <= bytes_max {
+            break;
+        }
+        if std::fs::remove_file(path).is_ok() {
+            total -= length;
+        }
+    }
 }
 
 fn header(key: &Key, code: &[u8]) -> Result<Vec<u8>> {
@@ -102,5 +127,24 @@ impl Hasher for Stable {
 
     fn write(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prune;
+
+    #[test]
+    fn the_oldest_files_go_first_and_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["a.cwasm", "b.cwasm", "c.cwasm", "d.txt"];
+        for (age, name) in [30, 20, 10, 40].into_iter().zip(names) {
+            let path = folder.path().join(name);
+            std::fs::write(&path, [0; 10]).unwrap();
+            let time = std::time::SystemTime::now() - std::time::Duration::from_secs(age);
+            std::fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        }
+        prune(folder.path(), 20);
+        assert_eq!(names.map(|name| folder.path().join(name).exists()), [false, true, true, true]);
     }
 }

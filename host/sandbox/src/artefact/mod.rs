@@ -14,6 +14,9 @@ mod file;
 
 pub use child::compile_child;
 
+/// The most bytes of all files together.
+const KEPT_BYTES_MAX: u64 = 1 << 30;
+
 /// What the bytes are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ArtefactKind {
@@ -128,10 +131,11 @@ impl Artefacts {
             CompilerChoice::InProcess => compile(key.engine, &key.kind, bytes)?,
             CompilerChoice::Child(program) => child::compile(program, key, bytes)?,
         };
-        if let Some(path) = self.path(key)?
-            && let Err(error) = file::write(&path, key, &compiled)
-        {
-            tracing::warn!("compiled code is not kept: {error}");
+        if let Some(directory) = &self.directory {
+            match file::write(&file::path(directory, key)?, key, &compiled) {
+                Ok(()) => file::prune(directory, KEPT_BYTES_MAX),
+                Err(error) => tracing::warn!("compiled code is not kept: {error}"),
+            }
         }
         Ok(Artefact { bytes: compiled, kind: key.kind.clone(), cached: false, compile_time: start.elapsed() })
     }

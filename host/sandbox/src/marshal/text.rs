@@ -100,7 +100,8 @@ pub(super) fn views<T: ByteViewType + ?Sized>(
     nulls: Option<NullBuffer>,
 ) -> GenericByteViewArray<T> {
     let length = offsets[offsets.len() - 1] as usize;
-    let has_long = offsets.windows(2).fold(false, |long, pair| long | (pair[1] - pair[0] > INLINE_BYTES as i32));
+    let has_long =
+        offsets.windows(2).fold(false, |long, pair| long | (pair[1] - pair[0] > INLINE_BYTES as i32));
     let buffers = if has_long { vec![Buffer::from(&beyond[..length])] } else { Vec::new() };
     let views = match beyond.get(..length + VIEW_BYTES) {
         Some(padded) => views_of(offsets, padded),

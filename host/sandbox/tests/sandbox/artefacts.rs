@@ -22,8 +22,12 @@ fn compiled_code_outlives_the_process_and_damage_does_no_harm() {
         let function = fixture.function(&identity(), &[DataType::Int64], DataType::Int64);
         let report = fixture.sandbox.check(&function).unwrap();
         let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
-        let returned =
-            fixture.sandbox.scalar(&Arc::new(function)).unwrap().call(&[column.clone()], 2).unwrap();
+        let returned = fixture
+            .sandbox
+            .scalar(&Arc::new(function))
+            .unwrap()
+            .call(std::slice::from_ref(&column), 2)
+            .unwrap();
         assert_eq!(&returned, &column);
         report.artefact_cached
     };

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringViewArray};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, Int64Array, StringViewArray};
+use arrow::datatypes::{DataType, Field, Int64Type};
 use nyala_pipeline::Guests;
+use nyala_sandbox::SandboxConfig;
 use nyala_schema::ErrorCode;
 use nyala_schema::guest::OnError;
 
@@ -122,7 +123,8 @@ fn numbers(with_null: bool) -> ArrayRef {
 
 #[test]
 fn hostile_functions_fail_and_leave_nothing() {
-    let fixture = Fixture::new();
+    // One for the good function and one for the hostile one: an instance that is not dropped would be missed.
+    let fixture = Fixture::with(SandboxConfig { instances_max: 2, ..SandboxConfig::default() });
     let good = Arc::new(fixture.function(&identity(), &[DataType::Int64], DataType::Int64));
     let good = fixture.sandbox.scalar(&good).unwrap();
     for case in cases() {
@@ -216,8 +218,83 @@ fn a_spinning_guest_ends_with_its_query() {
         assert_eq!(error.code(), ErrorCode::Cancelled);
     });
     assert_eq!(query.held(), 0);
+    let quick = Arc::new(fixture.function(&identity(), &[DataType::Int64], DataType::Int64));
+    let running = query.enter();
+    let called = fixture.sandbox.scalar(&quick).unwrap().call(&[numbers(false)], 3);
+    assert_eq!(
+        called.unwrap_err().code(),
+        ErrorCode::Cancelled,
+        "nothing is called for a query that has ended"
+    );
+    drop(running);
     assert!(
         fixture.sandbox.health().iter().all(|health| health.failures == 0),
         "a cancelled query blames nobody"
     );
+}
+
+/// What is passed is what comes back: the bytes of the argument are the memory from 64 on, and the column at 64 the result.
+const ECHO: &str = "(memory.copy (i32.const 64) (i32.load offset=12 (i32.load (local.get $batch)))
+    (i32.load offset=20 (i32.load (local.get $batch)))) (i32.const 64)";
+
+#[test]
+fn whatever_comes_back_is_an_error_or_a_valid_column() {
+    let fixture = Fixture::new();
+    let fields = vec![Field::new("a", DataType::Boolean, false), Field::new("b", DataType::Utf8, true)];
+    let types = [
+        DataType::Boolean,
+        DataType::Int16,
+        DataType::Decimal128(20, 2),
+        DataType::Utf8View,
+        DataType::Utf8,
+        DataType::BinaryView,
+        DataType::new_list(DataType::Utf8View, true),
+        DataType::Struct(fields.into()),
+    ];
+    let mut state = 11_u64;
+    let mut random = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u32
+    };
+    let (mut good, mut bad) = (0, 0);
+    for (returns, kind) in types.into_iter().zip([1, 3, 9, 10, 10, 11, 12, 13]) {
+        let mut function = fixture.function(&scalar(ECHO), &[DataType::BinaryView], returns.clone());
+        function.code.limits.on_error = OnError::Null;
+        let function = Arc::new(function);
+        let guest = fixture.sandbox.scalar(&function).unwrap();
+        for _ in 0..400 {
+            let mut words: Vec<u32> = (0..64).map(|_| random() % 4).collect();
+            // Three columns that are nearly right, at 64, 128 and 160.
+            for (place, kind) in [(0, kind), (16, if kind == 12 { 10 } else { 1 }), (24, 10)] {
+                let (values, child) = (256 + random() % 8, 128);
+                words[place..place + 8].copy_from_slice(&[
+                    kind,
+                    1,
+                    0,
+                    values,
+                    192 + 4 * (random() % 4),
+                    random() % 9,
+                    child,
+                    random() % 3,
+                ]);
+            }
+            if random() % 2 == 0 {
+                let place = (random() % 40) as usize;
+                words[place] = random() << (random() % 3);
+            }
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            let passed: ArrayRef = Arc::new(BinaryViewArray::from_iter_values([bytes]));
+            let traps = fixture.sandbox.health().iter().map(|health| health.usage.traps).sum::<u64>();
+            let returned = guest.call(&[passed], 1).unwrap();
+            returned
+                .to_data()
+                .validate_full()
+                .unwrap_or_else(|error| panic!("{returns}: {error}: {words:?}"));
+            assert_eq!((returned.len(), returned.data_type()), (1, &nyala_pipeline::exact_type(&returns)));
+            let failed =
+                fixture.sandbox.health().iter().map(|health| health.usage.traps).sum::<u64>() > traps;
+            *if failed { &mut bad } else { &mut good } += 1;
+        }
+    }
+    assert!(good > 100 && bad > 100, "{good} good results and {bad} bad ones");
 }

@@ -82,11 +82,11 @@ fn a_function_that_keeps_failing_is_not_called_any_more() {
     let guest = fixture.sandbox.scalar(&function).unwrap();
     let zero: ArrayRef = Arc::new(Int64Array::from(vec![0]));
     for _ in 0..4 {
-        assert_eq!(guest.call(&[zero.clone()], 1).unwrap_err().code(), ErrorCode::GuestFailed);
+        assert_eq!(guest.call(std::slice::from_ref(&zero), 1).unwrap_err().code(), ErrorCode::GuestFailed);
     }
     guest.call(&[numbers(1)], 1).unwrap();
     for _ in 0..5 {
-        assert_eq!(guest.call(&[zero.clone()], 1).unwrap_err().code(), ErrorCode::GuestFailed);
+        assert_eq!(guest.call(std::slice::from_ref(&zero), 1).unwrap_err().code(), ErrorCode::GuestFailed);
     }
     let error = guest.call(&[numbers(1)], 1).unwrap_err();
     assert_eq!(error.code(), ErrorCode::Quarantined);

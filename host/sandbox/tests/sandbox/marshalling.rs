@@ -82,13 +82,14 @@ fn every_kind_comes_back_as_it_went_in() {
     for column in columns() {
         let data_type = column.data_type();
         for strict in [false, true] {
-            let mut function = fixture.function(&identity(), &[data_type.clone()], data_type.clone());
+            let mut function =
+                fixture.function(&identity(), std::slice::from_ref(data_type), data_type.clone());
             function.strict = strict;
             let guest = fixture.sandbox.scalar(&Arc::new(function)).unwrap();
             // Sliced columns have buffers that do not begin where the column does.
             for (start, rows) in [(0, 11), (3, 7), (2, 1), (5, 0)] {
                 let passed = column.slice(start, rows);
-                let returned = guest.call(&[passed.clone()], rows).unwrap();
+                let returned = guest.call(std::slice::from_ref(&passed), rows).unwrap();
                 returned.to_data().validate_full().unwrap();
                 let returned = arrow::compute::cast(&returned, data_type).unwrap();
                 assert_eq!(&returned, &passed, "{data_type}, strict: {strict}, {rows} rows from {start}");
@@ -104,7 +105,7 @@ fn large_batches_are_passed_in_pieces() {
     function.code.limits.memory_bytes = 1 << 20;
     let guest = fixture.sandbox.scalar(&Arc::new(function)).unwrap();
     let passed: ArrayRef = Arc::new(texts(70_000));
-    assert_eq!(&guest.call(&[passed.clone()], 70_000).unwrap(), &passed);
+    assert_eq!(&guest.call(std::slice::from_ref(&passed), 70_000).unwrap(), &passed);
 }
 
 #[test]
