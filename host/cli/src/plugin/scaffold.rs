@@ -39,10 +39,14 @@ pub fn run(arguments: &NewArguments) -> Result<(), Failure> {
         return Err(Failure::Usage(error.with_hint("choose another folder with --out DIR")));
     }
     write_all(&out, "", &template, |text| fill(text, &arguments.name))?;
-    if arguments.language == Language::Rust {
-        for (library, inside) in VENDORED {
-            write_all(&out, inside, &embedded::library(library), str::to_owned)?;
+    match arguments.language {
+        Language::Rust => {
+            for (library, inside) in VENDORED {
+                write_all(&out, inside, &embedded::library(library), str::to_owned)?;
+            }
         }
+        Language::C => write_all(&out, "", &embedded::header(), str::to_owned)?,
+        Language::AssemblyScript | Language::Wat => {}
     }
     let shown = out.display();
     terminal::tell(&format!(
