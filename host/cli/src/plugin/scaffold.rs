@@ -79,7 +79,7 @@ fn check_name(name: &str) -> Result<(), Failure> {
 
 fn no_template(arguments: &NewArguments) -> Failure {
     let (kind, language) = (arguments.kind.name(), arguments.language.name());
-    let error = Error::unsupported(format!("there is no template for a {kind} in {language}"));
+    let error = Error::unsupported(format!("there is no template of the kind {kind} in {language}"));
     Failure::Usage(error.with_hint(format!("there are {}", embedded::offered().join(", "))))
 }
 
@@ -109,7 +109,34 @@ fn write_all(out: &Path, inside: &str, files: &[File], make: impl Fn(&str) -> St
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::*;
+    use crate::plugin::arguments::Kind;
+
+    /// Rust can do everything, the others what needs no SDK.
+    #[test]
+    fn a_project_of_every_kind_can_be_had() {
+        let rust = Kind::value_variants().iter().map(|kind| (*kind, Language::Rust));
+        let scalar = Language::value_variants().iter().map(|language| (Kind::Scalar, *language));
+        for (kind, language) in rust.chain(scalar) {
+            let folder = tempfile::tempdir().unwrap();
+            let out = folder.path().join("project");
+            let arguments = NewArguments { name: "k_means".into(), kind, language, out: Some(out.clone()) };
+            run(&arguments).unwrap_or_else(|failure| panic!("{kind:?} {language:?}: {failure:?}"));
+            for file in ["plugin.test", "README.md"] {
+                let text = std::fs::read_to_string(out.join(file)).unwrap_or_default();
+                assert!(!text.is_empty(), "{kind:?} {language:?} has no {file}");
+                assert!(!text.contains("{{name}}"), "{kind:?} {language:?}: {file}");
+            }
+            let examples = std::fs::read_to_string(out.join("plugin.test")).unwrap();
+            let parsed = crate::plugin::check::examples::Examples::parse(&examples).unwrap();
+            assert!(!parsed.examples.is_empty(), "{kind:?} {language:?} has no examples");
+            assert_eq!(run(&arguments).unwrap_err().status(), 1, "the folder exists");
+            let project = crate::plugin::project::Project::open(&out).unwrap();
+            assert_eq!(project.language, language);
+        }
+    }
 
     #[test]
     fn names_must_be_plain() {
