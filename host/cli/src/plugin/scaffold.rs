@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use nyala_node::{Error, ErrorCode};
 
-use super::arguments::{Language, NewArguments};
+use super::arguments::{Kind, Language, NewArguments};
 use super::embedded::{self, File};
 use super::file_failure;
 use crate::exit::Failure;
 use crate::terminal;
+
+const README: &str = "README.md";
 
 const NAME_CHARACTERS_MAX: usize = 63;
 
@@ -39,6 +41,10 @@ pub fn run(arguments: &NewArguments) -> Result<(), Failure> {
         return Err(Failure::Usage(error.with_hint("choose another folder with --out DIR")));
     }
     write_all(&out, "", &template, |text| fill(text, &arguments.name))?;
+    if !out.join(README).exists() {
+        let path = out.join(README);
+        std::fs::write(&path, readme(arguments)).map_err(|error| file_failure("write", &path, &error))?;
+    }
     match arguments.language {
         Language::Rust => {
             for (library, inside) in VENDORED {
@@ -77,6 +83,33 @@ fn check_name(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+fn readme(arguments: &NewArguments) -> String {
+    let name = &arguments.name;
+    let kind = match arguments.kind {
+        Kind::Scalar => "function",
+        Kind::Aggregate => "aggregate function",
+        Kind::Table => "table function",
+        Kind::Operator => "operator",
+    };
+    let sources = match arguments.language {
+        Language::Rust => {
+            "`src/lib.rs`, which uses the copy of Nyala's SDK in `nyala/`; `cargo test` runs its own tests"
+                .to_owned()
+        }
+        Language::C => format!("`{name}.c` and `nyala.h`; `manifest.sql` declares it"),
+        Language::AssemblyScript => "`assembly/index.ts`; `manifest.sql` declares it".to_owned(),
+        Language::Wat => format!("`{name}.wat`; `manifest.sql` declares it"),
+    };
+    format!(
+        "# {name}\n\nThe {kind} `{name}` for Nyala. Its code is in {sources}.\n\n\
+         \x20   nyala plugin build             # to target/{name}.wasm\n\
+         \x20   nyala plugin test              # the examples of plugin.test, and checks of every kind\n\
+         \x20   nyala plugin push --data DIR   # makes it known in a data directory\n\n\
+         In SQL it becomes known by `CREATE MODULE {name} FROM 'target/{name}.wasm'`. `nyala plugin test --help` says what\n\
+         can be in plugin.test.\n"
+    )
+}
+
 fn no_template(arguments: &NewArguments) -> Failure {
     let (kind, language) = (arguments.kind.name(), arguments.language.name());
     let error = Error::unsupported(format!("there is no template of the kind {kind} in {language}"));
@@ -112,7 +145,6 @@ mod tests {
     use clap::ValueEnum;
 
     use super::*;
-    use crate::plugin::arguments::Kind;
 
     /// Rust can do everything, the others what needs no SDK.
     #[test]
