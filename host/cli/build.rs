@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// Folders of `guest-ops`; one that is not there gives no files, and `new` says what it lacks.
-const FOLDERS: [&str; 3] = ["abi", "sdk", "examples/templates"];
+/// Folders and files of `guest-ops`; one that is not there gives nothing, and `new` says what it lacks.
+const SOURCES: [&str; 4] = ["abi", "sdk", "examples/templates", "examples/nyala.h"];
 
 /// Made by builds, or of no use to an author.
 const LEFT_OUT: [&str; 5] = ["target", "node_modules", ".git", "Cargo.lock", "package-lock.json"];
@@ -14,9 +14,9 @@ fn main() -> io::Result<()> {
     let variable = |name: &str| env::var_os(name).map(PathBuf::from).ok_or_else(|| io::Error::other(name));
     let guest_ops = variable("CARGO_MANIFEST_DIR")?.join("../../guest-ops").canonicalize()?;
     let mut text = String::from("&[\n");
-    for folder in FOLDERS {
-        // A folder that appears later is noticed through the one around it.
-        let path = guest_ops.join(folder);
+    for source in SOURCES {
+        // What appears later is noticed through the one around it.
+        let path = guest_ops.join(source);
         let watched = if path.exists() { path.as_path() } else { guest_ops.as_path() };
         println!("cargo:rerun-if-changed={}", watched.display());
         let mut files = Vec::new();
@@ -32,21 +32,17 @@ fn main() -> io::Result<()> {
     fs::write(variable("OUT_DIR")?.join("guest_files.rs"), text)
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    if !folder.is_dir() {
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default();
+    if LEFT_OUT.iter().any(|left_out| name == *left_out) {
         return Ok(());
     }
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default();
-        if LEFT_OUT.iter().any(|left_out| name == *left_out) {
-            continue;
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            collect(&entry?.path(), files)?;
         }
-        if path.is_dir() {
-            collect(&path, files)?;
-        } else {
-            files.push(path);
-        }
+    } else if path.is_file() {
+        files.push(path.to_owned());
     }
     Ok(())
 }

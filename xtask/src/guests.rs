@@ -22,7 +22,13 @@ const EXAMPLES: &str = "guest-ops/examples";
 const TEMPLATES: &str = "guest-ops/examples/templates";
 
 /// What a module is made of beside its own folder: a change there makes all of them stale.
-const LIBRARIES: [&str; 3] = ["guest-ops/abi", "guest-ops/sdk", "host/cli/src/plugin/build"];
+const LIBRARIES: [&str; 4] = ["guest-ops/abi", "guest-ops/sdk", HEADER, "host/cli/src/plugin/build"];
+
+/// What examples in C include.
+const HEADER: &str = "guest-ops/examples/nyala.h";
+
+/// Examples named so, or whose names end so, more than Rust: tools that not every machine can have.
+const NEED_MORE: [&str; 2] = ["c", "assemblyscript"];
 
 /// Folders and files that builds make.
 const MADE: [&str; 4] = ["target", "node_modules", "Cargo.lock", "package-lock.json"];
@@ -47,7 +53,13 @@ pub fn build(root: &Path, program: &Path) -> Result<Guests> {
     let operators =
         source.is_dir().then(|| builder.project(&source, &module).map(|()| module)).transpose()?;
     for path in subfolders(&root.join(EXAMPLES))?.into_iter().filter(|path| *path != root.join(TEMPLATES)) {
-        builder.if_it_can(&examples, &name_of(&path), |out| builder.project(&path, out))?;
+        let texts = files_ending(&path, "wat")?;
+        for text in &texts {
+            builder.if_it_can(&examples, &stem_of(text), |out| builder.project(text, out))?;
+        }
+        if texts.is_empty() {
+            builder.if_it_can(&examples, &name_of(&path), |out| builder.example(&path, out))?;
+        }
     }
     for path in subfolders(&root.join(TEMPLATES))? {
         let name = name_of(&path);
@@ -68,7 +80,9 @@ impl Builder<'_> {
         let out = examples.join(format!("{name}.wasm"));
         match build(&out) {
             Ok(()) => Ok(()),
-            Err(error) if name.ends_with("-rust") || name.ends_with("-wat") => Err(error),
+            Err(error) if !name.rsplit('-').next().is_some_and(|language| NEED_MORE.contains(&language)) => {
+                Err(error)
+            }
             Err(error) => {
                 eprintln!("the example {name} is left out: {error:#}");
                 if out.exists() {
@@ -81,6 +95,22 @@ impl Builder<'_> {
 
     fn project(&self, source: &Path, out: &Path) -> Result<()> {
         self.unless_built(source, out, || succeed(self.plugin("build").arg(source).arg("--out").arg(out)))
+    }
+
+    /// Tools of other languages than Rust write beside the sources, so they get a copy, with the header that all share.
+    fn example(&self, source: &Path, out: &Path) -> Result<()> {
+        if source.join("Cargo.toml").exists() {
+            return self.project(source, out);
+        }
+        self.unless_built(source, out, || {
+            let project = self.folder.join("projects").join(name_of(source));
+            copy(source, &project)?;
+            let header = self.root.join(HEADER);
+            if header.exists() {
+                std::fs::copy(&header, project.join(name_of(&header)))?;
+            }
+            succeed(self.plugin("build").arg(&project).arg("--out").arg(out))
+        })
     }
 
     /// A project made from the template, as an author makes it. The function has the template's name.
@@ -165,6 +195,33 @@ fn subfolders(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+fn files_ending(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|have| have == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn copy(source: &Path, target: &Path) -> Result<()> {
+    let mut files = BTreeMap::new();
+    collect(source, &mut files)?;
+    for (path, bytes) in files {
+        let copied = target.join(path.strip_prefix(source)?);
+        std::fs::create_dir_all(copied.parent().unwrap_or(target))?;
+        std::fs::write(&copied, bytes).with_context(|| format!("writing {}", copied.display()))?;
+    }
+    Ok(())
+}
+
+fn stem_of(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn name_of(path: &Path) -> String {

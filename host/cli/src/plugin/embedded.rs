@@ -5,6 +5,7 @@ use super::arguments::{Kind, Language};
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/guest_files.rs"));
 
 const TEMPLATES: &str = "examples/templates";
+const HEADER: &str = "nyala.h";
 
 /// A file with its path below some folder.
 pub type File = (&'static str, &'static [u8]);
@@ -22,6 +23,16 @@ pub fn template(kind: Kind, language: Language) -> Vec<File> {
 /// What Rust projects are built with: the ABI (`abi`) or the SDK (`sdk`).
 pub fn library(name: &str) -> Vec<File> {
     below(name)
+}
+
+/// What C projects are built with.
+pub fn header() -> Vec<File> {
+    FILES
+        .iter()
+        .filter_map(|(path, bytes)| {
+            Some((path.strip_prefix("examples/").filter(|path| *path == HEADER)?, *bytes))
+        })
+        .collect()
 }
 
 /// Pairs of kind and language that have a template.

@@ -56,7 +56,7 @@ impl Source {
     /// A project is built first.
     fn find(arguments: &ProjectArguments) -> Result<Self, Failure> {
         let path = &arguments.project;
-        let (name, module, folder) = if path.is_file() {
+        let (name, module, folder) = if path.is_file() && !project::is_wat(path) {
             let folder = path.parent().map(PathBuf::from).unwrap_or_default();
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
             (project::identifier(&stem), project::absolute(path)?, folder)

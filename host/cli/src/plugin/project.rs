@@ -15,13 +15,22 @@ pub struct Project {
     /// As SQL names the module without quotes.
     pub name: String,
     pub language: Language,
+    /// The one file that it is made of, where that was named.
+    file: Option<PathBuf>,
 }
 
 impl Project {
+    /// A folder, or a file of WebAssembly text, which is a project by itself.
+    ///
     /// # Errors
     /// `Usage` for a folder that is not there or holds nothing that can be built.
-    pub fn open(folder: &Path) -> Result<Self, Failure> {
-        let folder = absolute(folder)?;
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let folder = absolute(path)?;
+        if is_wat(&folder) {
+            let name = identifier(&folder.file_stem().unwrap_or_default().to_string_lossy());
+            let parent = folder.parent().map(Path::to_path_buf).unwrap_or_default();
+            return Ok(Self { folder: parent, name, language: Language::Wat, file: Some(folder) });
+        }
         if !folder.is_dir() {
             return Err(Failure::usage(format!("{} is no folder of a project", folder.display())));
         }
@@ -33,7 +42,7 @@ impl Project {
         };
         let folder_name = || folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = identifier(&own_name.unwrap_or_else(folder_name));
-        Ok(Self { folder, name, language })
+        Ok(Self { folder, name, language, file: None })
     }
 
     /// Where its module goes when nothing else is said.
@@ -43,8 +52,12 @@ impl Project {
 
     /// Its files with an ending, in the folder itself and in `src`.
     pub fn sources(&self, extension: &str) -> Vec<PathBuf> {
-        sources(&self.folder, extension)
+        self.file.clone().map_or_else(|| sources(&self.folder, extension), |file| vec![file])
     }
+}
+
+pub fn is_wat(path: &Path) -> bool {
+    path.is_file() && path.extension().is_some_and(|extension| extension == "wat")
 }
 
 fn language(folder: &Path) -> Result<Language, Failure> {
@@ -128,6 +141,8 @@ mod tests {
             Project::open(folder.path()).unwrap().language
         };
         assert_eq!(language_with("f.wat"), Language::Wat);
+        let alone = Project::open(&folder.path().join("f.wat")).unwrap();
+        assert_eq!((alone.name.as_str(), alone.sources("wat").len()), ("f", 1));
         assert_eq!(language_with("src/f.c"), Language::C);
         assert_eq!(language_with("package.json"), Language::AssemblyScript);
         assert_eq!(language_with("Cargo.toml"), Language::Rust);

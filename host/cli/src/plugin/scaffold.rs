@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use nyala_node::{Error, ErrorCode};
 
-use super::arguments::{Language, NewArguments};
+use super::arguments::{Kind, Language, NewArguments};
 use super::embedded::{self, File};
 use super::file_failure;
 use crate::exit::Failure;
 use crate::terminal;
+
+const README: &str = "README.md";
 
 const NAME_CHARACTERS_MAX: usize = 63;
 
@@ -39,10 +41,18 @@ pub fn run(arguments: &NewArguments) -> Result<(), Failure> {
         return Err(Failure::Usage(error.with_hint("choose another folder with --out DIR")));
     }
     write_all(&out, "", &template, |text| fill(text, &arguments.name))?;
-    if arguments.language == Language::Rust {
-        for (library, inside) in VENDORED {
-            write_all(&out, inside, &embedded::library(library), str::to_owned)?;
+    if !out.join(README).exists() {
+        let path = out.join(README);
+        std::fs::write(&path, readme(arguments)).map_err(|error| file_failure("write", &path, &error))?;
+    }
+    match arguments.language {
+        Language::Rust => {
+            for (library, inside) in VENDORED {
+                write_all(&out, inside, &embedded::library(library), str::to_owned)?;
+            }
         }
+        Language::C => write_all(&out, "", &embedded::header(), str::to_owned)?,
+        Language::AssemblyScript | Language::Wat => {}
     }
     let shown = out.display();
     terminal::tell(&format!(
@@ -73,9 +83,36 @@ fn check_name(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+fn readme(arguments: &NewArguments) -> String {
+    let name = &arguments.name;
+    let kind = match arguments.kind {
+        Kind::Scalar => "function",
+        Kind::Aggregate => "aggregate function",
+        Kind::Table => "table function",
+        Kind::Operator => "operator",
+    };
+    let sources = match arguments.language {
+        Language::Rust => {
+            "`src/lib.rs`, which uses the copy of Nyala's SDK in `nyala/`; `cargo test` runs its own tests"
+                .to_owned()
+        }
+        Language::C => format!("`{name}.c` and `nyala.h`; `manifest.sql` declares it"),
+        Language::AssemblyScript => "`assembly/index.ts`; `manifest.sql` declares it".to_owned(),
+        Language::Wat => format!("`{name}.wat`; `manifest.sql` declares it"),
+    };
+    format!(
+        "# {name}\n\nThe {kind} `{name}` for Nyala. Its code is in {sources}.\n\n\
+         \x20   nyala plugin build             # to target/{name}.wasm\n\
+         \x20   nyala plugin test              # the examples of plugin.test, and checks of every kind\n\
+         \x20   nyala plugin push --data DIR   # makes it known in a data directory\n\n\
+         In SQL it becomes known by `CREATE MODULE {name} FROM 'target/{name}.wasm'`. `nyala plugin test --help` says what\n\
+         can be in plugin.test.\n"
+    )
+}
+
 fn no_template(arguments: &NewArguments) -> Failure {
     let (kind, language) = (arguments.kind.name(), arguments.language.name());
-    let error = Error::unsupported(format!("there is no template for a {kind} in {language}"));
+    let error = Error::unsupported(format!("there is no template of the kind {kind} in {language}"));
     Failure::Usage(error.with_hint(format!("there are {}", embedded::offered().join(", "))))
 }
 
@@ -105,7 +142,33 @@ fn write_all(out: &Path, inside: &str, files: &[File], make: impl Fn(&str) -> St
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::*;
+
+    /// Rust can do everything, the others what needs no SDK.
+    #[test]
+    fn a_project_of_every_kind_can_be_had() {
+        let rust = Kind::value_variants().iter().map(|kind| (*kind, Language::Rust));
+        let scalar = Language::value_variants().iter().map(|language| (Kind::Scalar, *language));
+        for (kind, language) in rust.chain(scalar) {
+            let folder = tempfile::tempdir().unwrap();
+            let out = folder.path().join("project");
+            let arguments = NewArguments { name: "k_means".into(), kind, language, out: Some(out.clone()) };
+            run(&arguments).unwrap_or_else(|failure| panic!("{kind:?} {language:?}: {failure:?}"));
+            for file in ["plugin.test", "README.md"] {
+                let text = std::fs::read_to_string(out.join(file)).unwrap_or_default();
+                assert!(!text.is_empty(), "{kind:?} {language:?} has no {file}");
+                assert!(!text.contains("{{name}}"), "{kind:?} {language:?}: {file}");
+            }
+            let examples = std::fs::read_to_string(out.join("plugin.test")).unwrap();
+            let parsed = crate::plugin::check::examples::Examples::parse(&examples).unwrap();
+            assert!(!parsed.examples.is_empty(), "{kind:?} {language:?} has no examples");
+            assert_eq!(run(&arguments).unwrap_err().status(), 1, "the folder exists");
+            let project = crate::plugin::project::Project::open(&out).unwrap();
+            assert_eq!(project.language, language);
+        }
+    }
 
     #[test]
     fn names_must_be_plain() {

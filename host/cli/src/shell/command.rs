@@ -38,6 +38,7 @@ pub struct ShellCommand {
 pub enum Completes {
     Nothing,
     Tables,
+    Functions,
     Files,
     Options,
     Settings,
@@ -69,8 +70,8 @@ pub const COMMANDS: &[ShellCommand] = &[
     ShellCommand {
         name: "\\df",
         arguments: "[PATTERN]",
-        description: "list functions",
-        completes: Completes::Nothing,
+        description: "list functions, your own first",
+        completes: Completes::Functions,
         run: |runner, pattern| show(runner, "FUNCTIONS", pattern),
     },
     ShellCommand {
@@ -338,6 +339,7 @@ fn help_text() -> String {
     for (usage, command) in usages.iter().zip(COMMANDS) {
         text.push_str(&format!("\n  {usage:<width$}  {}", command.description));
     }
+    text.push_str("\n\nFunctions and operators of your own: `nyala plugin --help`, outside of this shell.");
     text
 }
 

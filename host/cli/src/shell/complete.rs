@@ -114,6 +114,7 @@ fn command_offers(before: &str, names: &Names) -> Offers {
         Completes::Nothing => vec![],
         Completes::Files => return Offers { start, offers: file_offers(word) },
         Completes::Tables => names.tables.iter().map(Offer::word).collect(),
+        Completes::Functions => names.functions.iter().map(Offer::word).collect(),
         Completes::Options if is_first => OPTIONS.iter().map(|info| Offer::word(info.name)).collect(),
         Completes::Settings if is_first => SETTINGS.iter().map(|info| Offer::word(info.name)).collect(),
         Completes::Settings if argument.starts_with("format") => formats(),
@@ -297,6 +298,7 @@ mod tests {
     fn commands() {
         assert_eq!(at("\\d|"), (0, ["\\d", "\\dt", "\\dv", "\\df"].map(String::from).to_vec()));
         assert_eq!(at("\\d cu|"), (3, vec!["customer".into()]));
+        assert_eq!(at("\\df conc|"), (4, vec!["concat".into()]));
         assert_eq!(at("\\pset format mark|"), (13, vec!["markdown".into()]));
         assert_eq!(at("\\set run|"), (5, vec!["runtime_filters".into()]));
         assert_eq!(at("\\timing o|").1, ["on", "off"]);

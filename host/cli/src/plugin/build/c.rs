@@ -14,7 +14,10 @@ use crate::terminal;
 const PACKAGE: &str = "ziglang==0.15.2";
 
 /// Folders of a project whose headers are found.
-const HEADERS: [&str; 4] = ["", "include", "nyala", "nyala/include"];
+const HEADERS: [&str; 3] = ["", "include", "nyala"];
+
+/// In a folder of examples all share one header.
+const SHARED_HEADER: &str = "../nyala.h";
 
 pub fn build(project: &Project, debug: bool) -> Result<Vec<u8>, Failure> {
     let python = compiler()?;
@@ -27,6 +30,9 @@ pub fn build(project: &Project, debug: bool) -> Result<Vec<u8>, Failure> {
     command.args(["-nostdlib", "-Wl,--no-entry"]);
     for headers in HEADERS.map(|inside| project.folder.join(inside)).iter().filter(|path| path.is_dir()) {
         command.arg("-I").arg(headers);
+    }
+    if project.folder.join(SHARED_HEADER).is_file() {
+        command.arg("-I").arg(project.folder.join(".."));
     }
     command.arg("-o").arg(&out).args(project.sources("c")).current_dir(&project.folder);
     process::run(&mut command)?;

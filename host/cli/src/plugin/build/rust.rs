@@ -1,6 +1,6 @@
 //! Rust, by cargo.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nyala_node::{Error, ErrorCode};
@@ -51,11 +51,11 @@ pub fn build(project: &Project, debug: bool) -> Result<Vec<u8>, Failure> {
         command.arg("--release");
     }
     let messages = process::run_for_output(&mut command)?;
-    super::read_module(&module_in(&messages, project)?)
+    super::read_module(&module_in(&messages, &project.folder)?)
 }
 
 /// Cargo without what is not for guests.
-pub fn plain(cargo: &std::path::Path) -> Command {
+pub fn plain(cargo: &Path) -> Command {
     let mut command = Command::new(cargo);
     NOT_FOR_GUESTS.iter().for_each(|name| {
         command.env_remove(name);
@@ -68,7 +68,7 @@ pub fn linker_variable() -> String {
 }
 
 /// The one module among what cargo says that it made.
-fn module_in(messages: &str, project: &Project) -> Result<PathBuf, Failure> {
+fn module_in(messages: &str, folder: &Path) -> Result<PathBuf, Failure> {
     let mut modules: Vec<PathBuf> = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
@@ -81,7 +81,7 @@ fn module_in(messages: &str, project: &Project) -> Result<PathBuf, Failure> {
         (Some(module), 0) => Ok(module),
         (found, others) => {
             let count = others + usize::from(found.is_some());
-            let message = format!("{} makes {count} modules, not one", project.folder.display());
+            let message = format!("{} makes {count} modules, not one", folder.display());
             let hint = "write crate-type = [\"cdylib\"] into [lib] of one package's Cargo.toml";
             Err(Failure::Usage(Error::new(ErrorCode::InvalidModule, message).with_hint(hint)))
         }
@@ -91,19 +91,18 @@ fn module_in(messages: &str, project: &Project) -> Result<PathBuf, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::arguments::Language;
 
     #[test]
     fn the_module_is_the_one_that_cargo_names() {
-        let project = Project { folder: "/p".into(), name: "p".into(), language: Language::Rust };
+        let project = Path::new("/p");
         let artefact = |name: &str| {
             format!("{{\"reason\":\"compiler-artifact\",\"filenames\":[\"/t/lib.rlib\",\"/t/{name}\"]}}\n")
         };
         let one = format!("{}{}{{\"reason\":\"build-finished\"}}\n", artefact("a.rlib"), artefact("p.wasm"));
-        assert_eq!(module_in(&one, &project).unwrap(), PathBuf::from("/t/p.wasm"));
-        assert_eq!(module_in(&artefact("a.rlib"), &project).unwrap_err().status(), 1);
+        assert_eq!(module_in(&one, project).unwrap(), PathBuf::from("/t/p.wasm"));
+        assert_eq!(module_in(&artefact("a.rlib"), project).unwrap_err().status(), 1);
         let two = format!("{}{}", artefact("p.wasm"), artefact("q.wasm"));
-        assert_eq!(module_in(&two, &project).unwrap_err().status(), 1);
+        assert_eq!(module_in(&two, project).unwrap_err().status(), 1);
         assert_eq!(linker_variable(), "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER");
     }
 }

@@ -7,7 +7,7 @@
 mod aggregate;
 pub mod database;
 mod declared;
-mod examples;
+pub mod examples;
 mod law;
 mod operator;
 mod report;

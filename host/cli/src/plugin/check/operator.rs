@@ -15,6 +15,9 @@ const KEYS: [&str; 4] = ["ts", "n", "d", "v"];
 
 const PARTITIONS: u64 = 50;
 
+/// 2024-01-01 00:00, in seconds since 1970.
+const FIRST_SECOND: u64 = 1_704_067_200;
+
 pub fn checks(operator: &Operator) -> Vec<Check> {
     let subject = format!("{}{}", operator.name, operator.arguments);
     let new = |name, law| Check::new(&subject, &operator.name, name, law);
@@ -61,9 +64,9 @@ fn setup(rows: u64) -> Vec<String> {
     vec![
         format!("DROP TABLE IF EXISTS {TABLE}"),
         format!(
-            "CREATE TABLE {TABLE} AS SELECT n % {PARTITIONS} AS p, n, TIMESTAMP '2024-01-01 00:00:00' + n * INTERVAL '20' \
-             MINUTE AS ts, DATE '2024-01-01' + CAST(n / 100 AS INT) AS d, CAST(n AS DOUBLE) / 4 AS v, CASE WHEN n % 11 = 0 \
-             THEN NULL ELSE 'row ' || n END AS s FROM generate_series(1, {rows}) AS g(n)"
+            "CREATE TABLE {TABLE} AS SELECT n % {PARTITIONS} AS p, n, CAST(to_timestamp_seconds({FIRST_SECOND} + n * 1200) \
+             AS TIMESTAMP) AS ts, DATE '2024-01-01' + CAST(n / 100 AS INT) AS d, CAST(n AS DOUBLE) / 4 AS v, \
+             CASE WHEN n % 11 = 0 THEN NULL ELSE 'row ' || n END AS s FROM generate_series(1, {rows}) AS g(n)"
         ),
     ]
 }

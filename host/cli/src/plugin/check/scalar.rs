@@ -96,6 +96,21 @@ mod tests {
         assert!(checks.iter().all(|check| check.name != "NULL arguments"));
     }
 
+    /// The checks hold of a built-in function, so they ask nothing that is not so.
+    #[test]
+    fn upper_keeps_all_laws() {
+        use crate::plugin::check::database::Database;
+        use crate::plugin::check::trial::{self, Outcome};
+        use nyala_node::{Config, Engine};
+        let mut upper = function("scalar", "(text TEXT)", "immutable", "true");
+        upper.name = "upper".to_owned();
+        let mut database = Database::new(Engine::open(Config::default()).unwrap().session());
+        for check in checks(&upper, vec![]) {
+            let outcome = trial::run(&check, &mut database).unwrap();
+            assert!(!matches!(outcome, Outcome::Failed { .. }), "{}: {outcome:?}", check.name);
+        }
+    }
+
     #[test]
     fn the_authors_values_come_first() {
         let model = function("scalar", "(model STRUCT(a INT))", "immutable", "true");

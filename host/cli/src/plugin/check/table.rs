@@ -43,7 +43,7 @@ pub fn checks(function: &Function, given: Vec<Vec<String>>) -> Vec<Check> {
 
 /// The rows, each with those that the function gives for it.
 fn joined(function: &Function, rows: &[Vec<String>], more: &str) -> String {
-    format!("SELECT s.id, t.* FROM {}{more}, LATERAL {} AS t", table(rows), call(&function.name, rows))
+    format!("SELECT s.id, t.* FROM {}{more}, {} AS t", table(rows), call(&function.name, rows))
 }
 
 /// Constant arguments, as most calls have them.
@@ -66,11 +66,10 @@ mod tests {
         let checks =
             checks(&function("table", "(line TEXT)", "immutable", "true"), vec![vec!["'a b'".to_owned()]]);
         let law = |name: &str| checks.iter().find(|check| check.name == name).map(|check| check.law.clone());
-        let null =
-            "SELECT s.id, t.* FROM (VALUES (0, CAST(NULL AS TEXT))) AS s(id, a0), LATERAL \"f\"(s.a0) AS t";
+        let null = "SELECT s.id, t.* FROM (VALUES (0, CAST(NULL AS TEXT))) AS s(id, a0), \"f\"(s.a0) AS t";
         assert_eq!(law("NULL arguments"), Some(Law::Count(null.to_owned(), 0)));
         let Some(Law::Times(_, many, 70_000)) = law("many batches") else { panic!() };
-        assert!(many.contains(", generate_series(1, 70000) AS g(n), LATERAL \"f\"(s.a0) AS t"), "{many}");
+        assert!(many.contains(", generate_series(1, 70000) AS g(n), \"f\"(s.a0) AS t"), "{many}");
         let Some(Law::Each(hostile)) = law("hostile text") else { panic!() };
         assert!(hostile[0].starts_with("SELECT * FROM \"f\"(CAST("), "{}", hostile[0]);
     }
