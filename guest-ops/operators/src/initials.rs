@@ -4,12 +4,17 @@ nyala_sdk::scalar! {
     /// The first letters of all words, as capitals. Words are parted by white space and hyphens.
     (COST 50)
     pub fn initials(name: &str; out: &mut TextWriter) {
-        let words = name.split(|character: char| character.is_whitespace() || character == '-');
-        for first in words.filter_map(|word| word.chars().next()) {
-            if first.is_ascii() {
-                out.push(first.to_ascii_uppercase());
-            } else {
-                first.to_uppercase().for_each(|character| out.push(character));
+        let mut begins = true;
+        for character in name.chars() {
+            if character.is_whitespace() || character == '-' {
+                begins = true;
+            } else if begins {
+                begins = false;
+                if character.is_ascii() {
+                    out.push(character.to_ascii_uppercase());
+                } else {
+                    character.to_uppercase().for_each(|capital| out.push(capital));
+                }
             }
         }
     }

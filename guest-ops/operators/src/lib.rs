@@ -1,4 +1,4 @@
-//! Functions and operators that come with Nyala, each an example of its kind; docs/reference/operators.md lists them.
+//! Functions and operators that come with Nyala, each an example of its kind; README.md lists them.
 
 // Text.
 pub mod initials;

@@ -66,15 +66,14 @@ fn train(rows: &[Vec<f64>], features: usize) -> Vec<f64> {
         let mut matrix = vec![vec![0.0; size]; size];
         let mut right = vec![0.0; size];
         for row in rows {
-            // The last value is y; in the place of y the product takes the 1 of the intercept.
             let input = |place: usize| if place == 0 { 1.0 } else { row[place - 1] };
             let sum: f64 = (0..size).map(|place| weights[place] * input(place)).sum();
             let expected = probability(sum);
             let slope = expected * (1.0 - expected);
             for line in 0..size {
                 right[line] += input(line) * (row[features] - expected);
-                for column in 0..size {
-                    matrix[line][column] += slope * input(line) * input(column);
+                for (column, value) in matrix[line].iter_mut().enumerate() {
+                    *value += slope * input(line) * input(column);
                 }
             }
         }

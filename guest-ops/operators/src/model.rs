@@ -99,15 +99,11 @@ pub fn solve(matrix: &mut [Vec<f64>], right: &mut [f64]) -> Vec<f64> {
             independent[pivot] = false;
             continue;
         }
-        for row in (pivot + 1)..size {
-            let factor = matrix[row][pivot] / value;
-            if factor != 0.0 {
-                for column in pivot..size {
-                    let taken = factor * matrix[pivot][column];
-                    matrix[row][column] -= taken;
-                }
-                right[row] -= factor * right[pivot];
-            }
+        let (above, below) = matrix.split_at_mut(pivot + 1);
+        for (offset, line) in below.iter_mut().enumerate() {
+            let factor = line[pivot] / value;
+            line.iter_mut().zip(&above[pivot]).skip(pivot).for_each(|(held, taken)| *held -= factor * taken);
+            right[pivot + 1 + offset] -= factor * right[pivot];
         }
     }
     let mut solution = vec![0.0; size];

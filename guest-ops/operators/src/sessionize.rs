@@ -39,8 +39,7 @@ impl<'a> Times<'a> {
 impl Sessionize {
     /// The session of an event that comes next.
     fn session(&mut self, time: i64) -> i64 {
-        let continues =
-            self.last.map_or(false, |last| time.saturating_sub(last).saturating_abs() <= self.gap);
+        let continues = self.last.is_some_and(|last| time.saturating_sub(last).saturating_abs() <= self.gap);
         if !continues {
             self.session += 1;
         }

@@ -71,10 +71,11 @@ impl Free {
         true
     }
 
-    /// Makes the last block larger where it is, so that a vector that grows does not leave a trail of smaller blocks.
+    /// Makes the last block larger where it is, so that a vector that grows does not leave a trail of smaller blocks; not if
+    /// a block of that size is free.
     fn extend(&mut self, block: *mut u8, from: u32, to: u32) -> bool {
         let end = block as usize + (1usize << from);
-        if end != self.fresh || to >= 31 || from > to {
+        if end != self.fresh || to >= 31 || from > to || !self.lists[to as usize].is_null() {
             return false;
         }
         let wanted = block as usize + (1usize << to);

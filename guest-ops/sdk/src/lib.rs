@@ -11,7 +11,9 @@
 //!     }
 //! }
 //!
+//! # fn main() {
 //! assert_eq!(initials("Ada Lovelace"), "AL");
+//! # }
 //! ```
 //!
 //! [`scalar!`], [`aggregate!`], [`table_function!`] and [`operator!`] are the four kinds. Everything compiles for the machine

@@ -98,6 +98,7 @@ pub fn each_row<B: Builder>(
 ///         out.push('!');
 ///     }
 /// }
+/// # fn main() {}
 /// ```
 ///
 /// What stands in parentheses is added to the `CREATE FUNCTION` statement: `STABLE` or `VOLATILE` (else the function is
@@ -122,7 +123,7 @@ macro_rules! scalar {
     };
     (@export ($($option:tt)*) $name:ident ($($arg:ident : $type:ty),*) $returned:ty, |$out:ident, $value:ident| $give:block, ($($passed:ident)*)) => {
         $crate::scalar! { @both ($($option)*) $name ($($arg : $type),*) $returned, _, |row, $out| {
-            let $value = $name($(
+            let $value = self::$name($(
                 // SAFETY: the loop ends at the last row.
                 unsafe { $passed.get_unchecked(row) }
             ),*);
@@ -131,7 +132,7 @@ macro_rules! scalar {
     };
     (@write ($($option:tt)*) $name:ident ($($arg:ident : $type:ty),*)) => {
         $crate::scalar! { @both ($($option)*) $name ($($arg : $type),*) &str, $crate::builder::Bytes<true>, |row, out| {
-            let outcome = $name($(
+            let outcome = self::$name($(
                 // SAFETY: the loop ends at the last row.
                 unsafe { $arg.get_unchecked(row) },
             )* out.writer());

@@ -183,6 +183,7 @@ impl<C: Columns> Pending<C> {
 ///         }
 ///     }
 /// }
+/// # fn main() {}
 /// ```
 ///
 /// `rows` is a [`Rows`]: what is pushed are tuples of the declared types; text may be pushed borrowed, an `Option` is NULL
@@ -224,7 +225,7 @@ macro_rules! table_function {
                         $crate::host::begin_row(row);
                         rows.begin(row);
                         // SAFETY: the loop ends at the last row.
-                        $name($(unsafe { $arg.get_unchecked(row) },)* rows);
+                        self::$name($(unsafe { $arg.get_unchecked(row) },)* rows);
                         if let Some(reason) = rows.failure() {
                             return Err($crate::host::Failure::at(row, reason));
                         }

@@ -50,8 +50,8 @@ nyala_sdk::scalar! {
 }
 
 nyala_sdk::scalar! {
-    fn doubled(values: List<i64>) -> Vec<i64> {
-        values.iter().map(|value| value * 2).collect()
+    fn doubled(doubled: List<i64>) -> Vec<i64> {
+        doubled.iter().map(|value| value * 2).collect()
     }
 }
 
