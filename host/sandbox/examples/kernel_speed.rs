@@ -183,7 +183,7 @@ fn others() -> Vec<(&'static str, DataType, bool, Arc<Program>)> {
 
 fn compare_others(inputs: &[ArrayRef; 2]) -> Result<()> {
     let native = NativeBackend::new(Arc::new(Interpreter::new()));
-    let kernels = Kernels::new(Arc::new(One(module(3, false).into())), None)?;
+    let kernels = Kernels::new(Arc::new(One(module(3, false).into())), Arc::new(Artefacts::new(None, CompilerChoice::InProcess)?))?;
     let wasm = WasmBackend::new(kernels, Arc::new(Interpreter::new()));
     for (name, data_type, nulls, program) in others() {
         let zeros = Int64Array::from(vec![13; ROWS]);
@@ -218,7 +218,7 @@ fn main() -> Result<()> {
             ("wasm, function", false, call()),
             ("wasm, function with a loop", true, call()),
         ] {
-            let kernels = Kernels::new(Arc::new(One(module(count, looping).into())), None)?;
+            let kernels = Kernels::new(Arc::new(One(module(count, looping).into())), Arc::new(Artefacts::new(None, CompilerChoice::InProcess)?))?;
             let wasm = WasmBackend::new(kernels, Arc::new(Interpreter::new()));
             let (ns, sum) = measure(&wasm, &program, &inputs)?;
             assert_eq!(sum, expected, "the sums differ");

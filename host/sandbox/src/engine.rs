@@ -17,6 +17,8 @@ pub const TICK: Duration = Duration::from_millis(5);
 pub const STACK_BYTES: usize = 512 << 10;
 /// Every 32-bit address is inside it, so that loads and stores need no check.
 const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
+/// Driver and function together may be so large, in Cranelift's instructions, and still be inlined.
+const INLINED_SIZE_MAX: &str = "20000";
 /// Of a freed memory, what is set to zero by hand instead of being given back to the system: cheaper for small guests.
 const KEPT_RESIDENT_BYTES: usize = 256 << 10;
 
@@ -58,7 +60,7 @@ impl EngineKind {
             .wasm_relaxed_simd(false)
             .memory_reservation(MEMORY_RESERVATION_BYTES)
             .signals_based_traps(true)
-            .cranelift_nan_canonicalization(true)
+            .cranelift_nan_canonicalization(self == Self::Batch)
             .native_unwind_info(true)
             .wasm_backtrace_details(WasmBacktraceDetails::Enable)
             .max_wasm_stack(STACK_BYTES)
@@ -66,7 +68,14 @@ impl EngineKind {
         match self {
             Self::Batch => config.epoch_interruption(true),
             Self::Kernel { epochs } => {
-                config.epoch_interruption(epochs).compiler_inlining(Inlining::InterModule)
+                // SAFETY: this setting only says how much is inlined.
+                unsafe {
+                    config.cranelift_flag_set("wasmtime_inlining_sum_size_threshold", INLINED_SIZE_MAX)
+                };
+                config
+                    .epoch_interruption(epochs)
+                    .wasm_wide_arithmetic(true)
+                    .compiler_inlining(Inlining::InterModule)
             }
         };
         config

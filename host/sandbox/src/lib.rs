@@ -25,4 +25,4 @@ pub use health::{FAILURES_MAX, FunctionHealth, Record};
 pub use loaded::Loader;
 pub use module::{Body, CoreType, Export, Import, Item, ModuleInfo, Signature, inspect, tier_of, to_wasm};
 pub use sandbox::{FunctionReport, Inlining, RowTier, Sandbox};
-pub use kernel::{KernelArtefacts, Kernels, Modules, RowFunction, WasmBackend};
+pub use kernel::{Kernels, RowFunction, WasmBackend};

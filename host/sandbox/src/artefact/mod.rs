@@ -105,6 +105,11 @@ impl Artefacts {
         Ok(Self { directory: directory.map(Path::to_owned), compiler })
     }
 
+    /// The same cache in front of a compiler in this process.
+    pub(crate) fn in_process(&self) -> Self {
+        Self { directory: self.directory.clone(), compiler: CompilerChoice::InProcess }
+    }
+
     /// The code that is kept for `key`. A file that is damaged or of another build is as good as none.
     ///
     /// # Errors

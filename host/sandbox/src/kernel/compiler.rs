@@ -39,7 +39,7 @@ impl LoopCompiler for KernelCompiler {
         let driver = Driver::of(part)?;
         let made = self.kernels.compile(&driver)?;
         let kernel = Kernel::new(Arc::clone(&self.kernels), &made, driver.functions)?;
-        Ok(Compiled { code: Arc::new(kernel), code_bytes: made.code_bytes })
+        Ok(Compiled { code: Arc::new(kernel), code_bytes: made.code_bytes as usize })
     }
 
     fn listing(&self, part: Part<'_, '_>, _: Detail) -> Result<String> {

@@ -1,23 +1,20 @@
 //! The engines that compile and run kernels.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use nyala_schema::guest::{GuestCode, GuestFunction, ModuleHash};
 use nyala_schema::{Error, Result};
 use nyala_wasm::Driver;
-use sha2::{Digest, Sha256};
+use wasmtime::Engine;
 use wasmtime::component::Component;
-use wasmtime::{CodeBuilder, Config, Engine, Inlining};
 
 use super::analysis::Analysis;
 use super::failure;
-use super::source::{KernelArtefacts, Modules};
-use super::ticker::Ticker;
-
-/// Driver and function together may be so large, in Cranelift's instructions, and still be inlined.
-const INLINED_SIZE_MAX: &str = "20000";
+use crate::artefact::{ArtefactKind, Artefacts, Key};
+use crate::config::Modules;
+use crate::engine::{self, EngineKind};
 
 /// Code kept whose analysis is remembered.
 const ANALYSES_MAX: usize = 4096;
@@ -27,18 +24,23 @@ const ANALYSES_MAX: usize = 4096;
 /// Code whose time is bounded by its size runs without looking for interruptions, which cost more than it does
 /// itself; all other code runs on an engine with epochs.
 pub struct Kernels {
-    bounded: Engine,
-    watched: Engine,
-    ticker: Ticker,
+    /// Made when the first kernel needs it.
+    bounded: OnceLock<Engine>,
+    watched: OnceLock<Engine>,
     modules: Arc<dyn Modules>,
-    artefacts: Option<Arc<dyn KernelArtefacts>>,
+    artefacts: Arc<Artefacts>,
+    /// Drivers without functions are ours alone: they are compiled here, not in a child.
+    own: Artefacts,
     analyses: Mutex<HashMap<GuestCode, Result<Analysis>>>,
 }
 
 /// What is compiled of a driver.
 pub(crate) struct Made {
     pub component: Component,
-    pub code_bytes: usize,
+    pub code_bytes: u64,
+    /// Or the time to load it, where it was cached.
+    pub compile_time: Duration,
+    pub cached: bool,
     /// It needs epochs to be stopped.
     pub watched: bool,
     /// An instance is good for one batch.
@@ -47,21 +49,28 @@ pub(crate) struct Made {
 
 impl Kernels {
     /// # Errors
-    /// Unsupported on machines that wasmtime does not compile for.
-    pub fn new(modules: Arc<dyn Modules>, artefacts: Option<Arc<dyn KernelArtefacts>>) -> Result<Arc<Self>> {
-        let (bounded, watched) = (engine(false)?, engine(true)?);
-        let ticker = Ticker::start(&watched)
-            .map_err(|error| Error::internal(format!("no thread for the kernels' epochs: {error}")))?;
-        let analyses = Mutex::default();
-        Ok(Arc::new(Self { bounded, watched, ticker, modules, artefacts, analyses }))
+    /// `Store` as [`Artefacts::new`].
+    pub fn new(modules: Arc<dyn Modules>, artefacts: Arc<Artefacts>) -> Result<Arc<Self>> {
+        let own = artefacts.in_process();
+        Ok(Arc::new(Self {
+            bounded: OnceLock::new(),
+            watched: OnceLock::new(),
+            modules,
+            artefacts,
+            own,
+            analyses: Mutex::default(),
+        }))
     }
 
-    pub(crate) fn ticker(&self) -> &Ticker {
-        &self.ticker
-    }
-
-    pub(crate) fn engine(&self, watched: bool) -> &Engine {
-        if watched { &self.watched } else { &self.bounded }
+    /// # Errors
+    /// Internal on machines that wasmtime does not compile for.
+    pub(crate) fn engine(&self, watched: bool) -> Result<&Engine> {
+        let place = if watched { &self.watched } else { &self.bounded };
+        if let Some(engine) = place.get() {
+            return Ok(engine);
+        }
+        let made = engine::kernel(watched)?;
+        Ok(place.get_or_init(|| made))
     }
 
     /// # Errors
@@ -96,57 +105,20 @@ impl Kernels {
             modules.insert(function.code.module, self.modules.bytes(function.code.module)?);
         }
         let bytes = driver.component(&modules);
-        let engine = self.engine(watched);
-        let key = key(engine, &bytes);
-        let kept = self.artefacts.as_ref().and_then(|artefacts| artefacts.get(key));
-        if let Some(code) = kept {
-            // SAFETY: `KernelArtefacts` promises to give what `serialize` gave below under this key, which names
-            // the component and the engine's settings; wasmtime refuses code of another version or machine.
-            if let Ok(component) = unsafe { Component::deserialize(engine, &code) } {
-                return Ok(Made { component, code_bytes: code.len(), watched, stateful });
-            }
-        }
-        let component =
-            build(engine, &bytes).map_err(|error| failure::of_compilation(&error, &driver.functions))?;
-        let mut code_bytes = component.image_range().end as usize - component.image_range().start as usize;
-        if let Some(artefacts) = &self.artefacts
-            && let Ok(code) = component.serialize()
-        {
-            code_bytes = code.len();
-            artefacts.put(key, &code);
-        }
-        Ok(Made { component, code_bytes, watched, stateful })
+        let engine = self.engine(watched)?;
+        let kind = ArtefactKind::Component { unsafe_intrinsics: Some(Driver::INTRINSICS.to_owned()) };
+        let key = Key::new(&bytes, EngineKind::Kernel { epochs: watched }, kind);
+        let artefacts = if driver.functions.is_empty() { &self.own } else { &self.artefacts };
+        let artefact = artefacts
+            .get_or_compile(&key, &bytes)
+            .map_err(|error| failure::of_compilation(error, &driver.functions))?;
+        Ok(Made {
+            component: artefact.component(engine)?,
+            code_bytes: artefact.size_bytes(),
+            compile_time: artefact.compile_time,
+            cached: artefact.cached,
+            watched,
+            stateful,
+        })
     }
-}
-
-fn build(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
-    let mut builder = CodeBuilder::new(engine);
-    // SAFETY: the intrinsics reach nobody but the driver, since the modules of users import nothing (`Analysis::of`
-    // refuses them otherwise) and `Driver::component` hands the intrinsics to the driver alone. The driver is
-    // generated by `nyala_wasm` and accesses what its frame leads to; that a frame is good, whoever runs the
-    // loop answers for. None of them uses the store's data.
-    unsafe { builder.expose_unsafe_intrinsics(Driver::INTRINSICS) };
-    builder.wasm_binary(bytes, None)?;
-    builder.compile_component()
-}
-
-fn engine(watched: bool) -> Result<Engine> {
-    let mut config = Config::new();
-    config.compiler_inlining(Inlining::InterModule);
-    config.wasm_wide_arithmetic(true);
-    config.concurrency_support(false);
-    config.epoch_interruption(watched);
-    // SAFETY: this setting only says how much is inlined.
-    unsafe { config.cranelift_flag_set("wasmtime_inlining_sum_size_threshold", INLINED_SIZE_MAX) };
-    Engine::new(&config).map_err(|error| Error::unsupported(format!("wasmtime: {error:#}")))
-}
-
-/// Names a component as compiled by an engine.
-fn key(engine: &Engine, component: &[u8]) -> [u8; 32] {
-    let mut settings = DefaultHasher::new();
-    engine.precompile_compatibility_hash().hash(&mut settings);
-    let mut hash = Sha256::new();
-    hash.update(settings.finish().to_le_bytes());
-    hash.update(component);
-    hash.finalize().into()
 }

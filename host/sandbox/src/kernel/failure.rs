@@ -65,12 +65,11 @@ pub(crate) fn cancelled() -> Error {
 }
 
 /// The code generator refused a component: the modules were checked before, so that is unusual.
-pub(crate) fn of_compilation(error: &wasmtime::Error, functions: &[Arc<GuestFunction>]) -> Error {
+pub(crate) fn of_compilation(error: Error, functions: &[Arc<GuestFunction>]) -> Error {
     if functions.is_empty() {
-        return Error::internal(format!("a driver cannot be compiled: {error:#}"));
+        return Error::internal(format!("a driver cannot be compiled: {error}"));
     }
-    Error::new(ErrorCode::InvalidModule, format!("{} cannot be compiled: {error:#}", names(functions)))
-        .with_hint("build the module without extensions of WASM that are not in the standard's version 2")
+    error.context(names(functions))
 }
 
 /// The time that functions may take together.

@@ -56,7 +56,7 @@ impl Kernel {
         made: &Made,
         functions: Vec<Arc<GuestFunction>>,
     ) -> Result<Self> {
-        let linker: Linker<Guard> = Linker::new(kernels.engine(made.watched));
+        let linker: Linker<Guard> = Linker::new(kernels.engine(made.watched)?);
         let instance = linker
             .instantiate_pre(&made.component)
             .map_err(|error| Error::internal(format!("a kernel cannot be linked: {error:#}")))?;
@@ -90,7 +90,7 @@ impl Kernel {
             deadline: Instant::now(),
             supervisor: None,
         };
-        let mut store = Store::new(self.kernels.engine(self.watched), guard);
+        let mut store = Store::new(self.kernels.engine(self.watched)?, guard);
         store.data_mut().enter(self.time_max, supervisor);
         store.limiter(|guard| guard);
         if self.watched {
@@ -126,7 +126,6 @@ impl CompiledLoop for Kernel {
         if supervisor.as_ref().is_some_and(|supervisor| supervisor.is_cancelled()) {
             return Err(failure::cancelled());
         }
-        let running = self.watched.then(|| self.kernels.ticker().run());
         let started = Instant::now();
         let mut ready = self.ready(supervisor.as_ref())?;
         if self.watched {
@@ -134,7 +133,6 @@ impl CompiledLoop for Kernel {
         }
         let (rows, address) = (frame.count, std::ptr::from_mut(frame) as u64);
         let result = ready.entry.call(&mut ready.store, (address,));
-        drop(running);
         if let Some(supervisor) = &supervisor {
             let memory = ready.store.data().memory;
             self.record(supervisor, rows, started.elapsed(), memory, result.is_err());

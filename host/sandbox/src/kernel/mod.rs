@@ -11,10 +11,7 @@ mod engine;
 mod failure;
 mod instance;
 mod row;
-mod source;
-mod ticker;
 
 pub use backend::WasmBackend;
 pub use engine::Kernels;
 pub use row::RowFunction;
-pub use source::{KernelArtefacts, Modules};

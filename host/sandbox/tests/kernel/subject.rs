@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use nyala_sandbox::{Kernels, WasmBackend};
+use nyala_sandbox::artefact::Artefacts;
+use nyala_sandbox::{CompilerChoice, Kernels, WasmBackend};
 
 use crate::builder::interpreter;
 use crate::modules::Library;
@@ -14,8 +15,13 @@ pub fn kernels() -> &'static (Arc<Kernels>, Arc<Library>) {
     static KERNELS: OnceLock<(Arc<Kernels>, Arc<Library>)> = OnceLock::new();
     KERNELS.get_or_init(|| {
         let library = Arc::new(Library::default());
-        (Kernels::new(library.clone(), None).unwrap(), library)
+        (Kernels::new(library.clone(), artefacts()).unwrap(), library)
     })
+}
+
+/// Kept nowhere.
+fn artefacts() -> Arc<Artefacts> {
+    Arc::new(Artefacts::new(None, CompilerChoice::InProcess).unwrap())
 }
 
 pub fn subject() -> WasmBackend {
