@@ -93,6 +93,8 @@ struct Emitter<'e, 'p> {
     failed: Local,
     /// 64 bits, negative when something overflowed.
     overflowed: Local,
+    /// 64 bits, not 0 when something does not fit.
+    wrong: Local,
     /// Rows that passed so far.
     survivors: Local,
     /// The row at hand, and its place among the rows that entered.
@@ -134,7 +136,7 @@ impl<'e, 'p> Emitter<'e, 'p> {
             parameters: word(),
             survivors: word(),
         };
-        let (overflowed, survivors) = (word(), word());
+        let (overflowed, wrong, survivors) = (word(), word(), word());
         let failed = locals.take(ValType::I32);
         let nowhere = Place { local: survivors, plus: 0 };
         Self {
@@ -151,6 +153,7 @@ impl<'e, 'p> Emitter<'e, 'p> {
             cells: HashMap::new(),
             failed,
             overflowed,
+            wrong,
             survivors,
             row: nowhere,
             position: nowhere,
@@ -177,6 +180,7 @@ impl<'e, 'p> Emitter<'e, 'p> {
             self.ops([I::LocalGet(self.survivors), I::Call(Intrinsic::Store64.index())]);
         }
         self.ops([I::LocalGet(self.overflowed), I::I64Const(63), I::I64ShrU]);
+        self.ops([I::LocalGet(self.wrong), I::I64Const(0), I::I64Ne, I::I64ExtendI32U, I::I64Or]);
         self.ops([I::LocalGet(self.failed), I::I64ExtendI32U, I::I64Or]);
         Ok(())
     }
@@ -235,11 +239,21 @@ impl<'e, 'p> Emitter<'e, 'p> {
 
     /// Fails where the word on the stack is negative and the operands are valid.
     fn fail_if_negative(&mut self, valid: Option<Local>) {
-        if valid.is_none() {
-            return self.ops([I::LocalGet(self.overflowed), I::I64Or, I::LocalSet(self.overflowed)]);
+        self.mask(valid);
+        self.ops([I::LocalGet(self.overflowed), I::I64Or, I::LocalSet(self.overflowed)]);
+    }
+
+    /// Fails where the word on the stack is not 0 and the operands are valid.
+    fn fail_if_not_zero(&mut self, valid: Option<Local>) {
+        self.mask(valid);
+        self.ops([I::LocalGet(self.wrong), I::I64Or, I::LocalSet(self.wrong)]);
+    }
+
+    /// Makes the word on the stack 0 where `valid` is.
+    fn mask(&mut self, valid: Option<Local>) {
+        if let Some(valid) = valid {
+            self.ops([I::I64Const(0), I::LocalGet(valid), I::I64ExtendI32U, I::I64Sub, I::I64And]);
         }
-        let negative = self.flag([I::I64Const(0), I::I64LtS]);
-        self.fail_if(negative, valid);
     }
 
     /// Where both hold; absent flags always hold.

@@ -135,12 +135,10 @@ impl Emitter<'_, '_> {
                 let high = self.keep(ValType::I64);
                 let value = self.keep(ValType::I64);
                 self.op(I::LocalGet(high));
-                match unsigned {
-                    true => self.op(I::I64Const(0)),
-                    false => self.ops([I::LocalGet(value), I::I64Const(63), I::I64ShrS]),
+                if !unsigned {
+                    self.ops([I::LocalGet(value), I::I64Const(63), I::I64ShrS, I::I64Xor]);
                 }
-                let overflow = self.flag([I::I64Ne]);
-                self.fail_if(overflow, valid);
+                self.fail_if_not_zero(valid);
                 value
             }
         }
@@ -157,8 +155,8 @@ impl Emitter<'_, '_> {
             (1 | 2 | 4, false) => self.ops([I::I64Const((1 << (bytes * 8)) - 1), I::I64And]),
             _ => {}
         }
-        let differs = self.flag([I::LocalGet(value), I::I64Ne]);
-        self.fail_if(differs, valid);
+        self.ops([I::LocalGet(value), I::I64Xor]);
+        self.fail_if_not_zero(valid);
     }
 
     /// The divisor is made 1 where the machine would trap.

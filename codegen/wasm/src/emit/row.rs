@@ -2,6 +2,7 @@
 //! written several times per turn, because nobody unrolls or moves what is in the loop's own head.
 
 use nyala_loops::Lane;
+use nyala_pipeline::{Op, ValueId};
 use nyala_schema::Result;
 use wasm_encoder::{BlockType, Instruction as I, ValType};
 
@@ -68,7 +69,7 @@ impl Emitter<'_, '_> {
         self.finish_accumulators()
     }
 
-    fn drop_unless(&mut self, filter: nyala_pipeline::ValueId) -> Result<()> {
+    fn drop_unless(&mut self, filter: ValueId) -> Result<()> {
         let cell = self.cell(filter)?;
         let holds = self.is_true(cell)?;
         self.ops([I::LocalGet(holds), I::I32Eqz, I::BrIf(self.depth - self.row_depth)]);
@@ -113,13 +114,22 @@ impl Emitter<'_, '_> {
     ) -> Result<()> {
         let index = self.locals.take(ValType::I64);
         self.ops([I::I64Const(0), I::LocalSet(index)]);
-        let small = self.part.facts.order().len() <= VALUES_UNROLLED_MAX;
-        if small {
+        if self.unrolls() {
             let whole = -i64::from(ROWS_PER_TURN);
             let limit = self.word([I::LocalGet(count), I::I64Const(whole), I::I64And]);
             self.turns(index, limit, ROWS_PER_TURN, &mut body)?;
         }
         self.turns(index, count, 1, &mut body)
+    }
+
+    /// Not where operations are checked: Cranelift puts off the reckoning of their flags to the end of the turn, and
+    /// several rows' intermediate values do not fit the machine's registers.
+    fn unrolls(&self) -> bool {
+        let facts = self.part.facts;
+        let checked = |id: &ValueId| {
+            facts.get(*id).is_ok_and(|fact| fact.own.fallible && !matches!(fact.op, Op::Call { .. }))
+        };
+        facts.order().len() <= VALUES_UNROLLED_MAX && !facts.order().iter().any(checked)
     }
 
     /// Goes on from `index` to `limit`, `rows` of them at a time.

@@ -7,7 +7,7 @@ use nyala_schema::Result;
 use nyala_schema::expr::CompareOp;
 use wasm_encoder::{Instruction as I, ValType};
 
-use super::local::{Local, Register, register_type};
+use super::local::{Local, Register};
 use super::{Cell, Emitter};
 
 /// A state field kept in locals.
@@ -177,15 +177,17 @@ impl Emitter<'_, '_> {
         cell: Cell,
         applies: Option<Local>,
     ) -> Result<Register> {
-        let value = match applies {
-            Some(applies) => {
-                let zero = match lane {
-                    Lane::Wide => Register::Two(self.wide_constant(0)),
-                    _ => Register::One(self.word([I::I64Const(0)]), register_type(lane)),
-                };
+        let value = match (applies, cell.value) {
+            (None, value) => value,
+            (Some(_), Register::One(value, ty)) => {
+                self.op(I::LocalGet(value));
+                self.mask(applies);
+                Register::One(self.keep(ty), ty)
+            }
+            (Some(applies), Register::Two(_)) => {
+                let zero = Register::Two(self.wide_constant(0));
                 self.select(applies, cell.value, zero)?
             }
-            None => cell.value,
         };
         if field == Field::Partial {
             let sum = [I::LocalGet(before.one()?), I::LocalGet(value.one()?), I::I64Add];
