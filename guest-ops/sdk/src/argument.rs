@@ -25,6 +25,9 @@ pub trait Argument<'a>: Sized {
     /// When there is no column, or its values are of another kind.
     fn open(column: Option<Column<'a>>) -> Result<Self::Reader, String>;
 
+    /// Whether there may be rows without a value to read.
+    fn may_miss(reader: &Self::Reader) -> bool;
+
     /// Whether there is no value to read.
     ///
     /// # Safety
@@ -60,6 +63,10 @@ macro_rules! plain_argument {
 
             fn open(column: Option<Column<'a>>) -> Result<Column<'a>, String> {
                 existing(column, Kind::$kind)
+            }
+
+            fn may_miss(column: &Column<'a>) -> bool {
+                !column.validity.is_null()
             }
 
             #[inline(always)]
@@ -98,6 +105,10 @@ impl<'a> Argument<'a> for bool {
         existing(column, Kind::Boolean)
     }
 
+    fn may_miss(column: &Column<'a>) -> bool {
+        !column.validity.is_null()
+    }
+
     #[inline(always)]
     unsafe fn is_missing(column: &Column<'a>, row: usize) -> bool {
         // SAFETY: promised by the caller.
@@ -117,6 +128,10 @@ impl<'a, const P: u8, const S: u8> Argument<'a> for Decimal<P, S> {
 
     fn open(column: Option<Column<'a>>) -> Result<Column<'a>, String> {
         existing(column, if P <= 18 { Kind::Int64 } else { Kind::Int128 })
+    }
+
+    fn may_miss(column: &Column<'a>) -> bool {
+        !column.validity.is_null()
     }
 
     #[inline(always)]
@@ -161,6 +176,10 @@ macro_rules! bytes_argument {
                 existing(column, Kind::$kind)
             }
 
+            fn may_miss(column: &Column<'a>) -> bool {
+                !column.validity.is_null()
+            }
+
             #[inline(always)]
             unsafe fn is_missing(column: &Column<'a>, row: usize) -> bool {
                 // SAFETY: promised by the caller.
@@ -194,6 +213,10 @@ impl<'a, T: Argument<'a>> Argument<'a> for Option<T> {
 
     fn open(column: Option<Column<'a>>) -> Result<T::Reader, String> {
         T::open(column)
+    }
+
+    fn may_miss(_: &T::Reader) -> bool {
+        false
     }
 
     #[inline(always)]
@@ -237,6 +260,10 @@ impl<'a, T: Argument<'a>> Argument<'a> for Extra<T> {
             None => Ok(None),
             column => T::open(column).map(Some),
         }
+    }
+
+    fn may_miss(reader: &Self::Reader) -> bool {
+        reader.as_ref().map_or(false, T::may_miss)
     }
 
     #[inline(always)]
@@ -312,6 +339,10 @@ impl<'a, T: Argument<'a>> Argument<'a> for List<'a, T> {
     fn open(column: Option<Column<'a>>) -> Result<Self::Reader, String> {
         let column = existing(column, Kind::List)?;
         Ok((column, T::open(column.elements())?))
+    }
+
+    fn may_miss(reader: &Self::Reader) -> bool {
+        !reader.0.validity.is_null()
     }
 
     #[inline(always)]

@@ -124,6 +124,13 @@ impl<T: Plain> Fixed<T> {
         self.values.push(value);
     }
 
+    /// Adds values to a column that has no NULL.
+    #[inline(always)]
+    pub(crate) fn push_all(&mut self, values: impl Iterator<Item = T>) {
+        debug_assert!(!self.validity.has_null);
+        self.values.extend(values);
+    }
+
     /// All values so far.
     pub fn values(&self) -> &[T] {
         &self.values

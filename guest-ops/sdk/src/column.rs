@@ -137,6 +137,11 @@ pub struct Values<'a, T: Argument<'a>> {
 }
 
 impl<'a, T: Argument<'a>> Values<'a, T> {
+    /// Whether there may be rows for which the function is not to be called.
+    pub fn may_miss(&self) -> bool {
+        T::may_miss(&self.reader)
+    }
+
     /// Whether the function is not to be called for this row.
     ///
     /// # Safety

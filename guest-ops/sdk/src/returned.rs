@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use crate::builder::Builder;
+use crate::host::Failure;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
@@ -18,6 +19,22 @@ pub trait Returned {
     /// # Errors
     /// The author's reason why there is no result.
     fn give(self, out: &mut Self::Builder) -> Result<(), String>;
+
+    /// Adds what `next` gives for each row to an empty column.
+    ///
+    /// # Errors
+    /// The author's reason why a row has no result, and that row.
+    #[inline(always)]
+    fn give_all(
+        rows: usize,
+        out: &mut Self::Builder,
+        mut next: impl FnMut(usize) -> Self,
+    ) -> Result<(), Failure>
+    where
+        Self: Sized,
+    {
+        (0..rows).try_for_each(|row| next(row).give(out).map_err(|reason| Failure::at(row, reason)))
+    }
 }
 
 impl<T: Value> Returned for T {
@@ -27,6 +44,12 @@ impl<T: Value> Returned for T {
     #[inline(always)]
     fn give(self, out: &mut T::Builder) -> Result<(), String> {
         self.put(out);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn give_all(rows: usize, out: &mut T::Builder, next: impl FnMut(usize) -> T) -> Result<(), Failure> {
+        T::put_all(rows, out, next);
         Ok(())
     }
 }

@@ -6,10 +6,11 @@ use std::thread::LocalKey;
 
 use nyala_guest_abi as abi;
 
-use crate::builder::Builder;
+use crate::builder::{Builder, Bytes, TextWriter};
 use crate::column::Batch;
 use crate::host::{begin_row, end_rows, fail, report_panics, Failure};
 use crate::memory::address;
+use crate::returned::{Outcome, Returned};
 
 /// Where a function keeps its last [`Results`]: of which type they are follows from what it returns.
 pub type Kept = LocalKey<RefCell<Option<Box<dyn Any>>>>;
@@ -61,13 +62,39 @@ pub unsafe fn call<B: Builder>(
     })
 }
 
-/// Adds the result of each row, or NULL where `is_missing`.
+/// Adds the result of each row, or NULL where `is_missing`, which is asked only if one may be.
 #[inline(always)]
-pub fn each_row<B: Builder>(
+pub fn each_row<R: Returned>(
     rows: usize,
-    out: &mut B,
+    out: &mut R::Builder,
+    may_miss: bool,
     is_missing: impl Fn(usize) -> bool,
-    mut evaluate: impl FnMut(usize, &mut B) -> Result<(), String>,
+    mut evaluate: impl FnMut(usize) -> R,
+) -> Result<(), Failure> {
+    if !may_miss {
+        return R::give_all(rows, out, |row| {
+            begin_row(row);
+            evaluate(row)
+        });
+    }
+    for row in 0..rows {
+        if is_missing(row) {
+            out.push_null();
+        } else {
+            begin_row(row);
+            evaluate(row).give(out).map_err(|reason| Failure::at(row, reason))?;
+        }
+    }
+    Ok(())
+}
+
+/// As [`each_row`], for functions that write their text.
+#[inline(always)]
+pub fn each_written<O: Outcome>(
+    rows: usize,
+    out: &mut Bytes<true>,
+    is_missing: impl Fn(usize) -> bool,
+    mut evaluate: impl FnMut(usize, &mut TextWriter) -> O,
 ) -> Result<(), Failure> {
     for row in 0..rows {
         if is_missing(row) {
@@ -75,7 +102,12 @@ pub fn each_row<B: Builder>(
             continue;
         }
         begin_row(row);
-        evaluate(row, out).map_err(|message| Failure::at(row, message))?;
+        let outcome = evaluate(row, out.writer()).outcome();
+        if outcome.map_err(|reason| Failure::at(row, reason))? {
+            out.end_written();
+        } else {
+            out.push_null();
+        }
     }
     Ok(())
 }
@@ -112,39 +144,31 @@ macro_rules! scalar {
     ($(#[$meta:meta])* ($($option:tt)*) $vis:vis fn $name:ident ($($arg:ident : $type:ty),* $(,)?)
         -> $returned:ty $body:block) => {
         $(#[$meta])* $vis fn $name($($arg: $type),*) -> $returned $body
-        $crate::scalar! { @export ($($option)*) $name ($($arg : $type),*) $returned, |out, value| {
-            $crate::returned::Returned::give(value, out)
-        }, ($($arg)*) }
+        $crate::scalar! { @export ($($option)*) $name ($($arg : $type),*) $returned, |batch, out| {
+            $crate::scalar::each_row(
+                batch.rows(),
+                out,
+                false $(|| $arg.may_miss())*,
+                // SAFETY (here and below): the loop ends at the last row.
+                |row| false $(|| unsafe { $arg.is_missing_unchecked(row) })*,
+                |row| self::$name($(unsafe { $arg.get_unchecked(row) }),*),
+            )
+        } }
     };
     ($(#[$meta:meta])* ($($option:tt)*) $vis:vis fn $name:ident ($($arg:ident : $type:ty),* ; $out:ident : &mut TextWriter)
         $(-> $outcome:ty)? $body:block) => {
         $(#[$meta])* $vis fn $name($($arg: $type,)* $out: &mut $crate::TextWriter) $(-> $outcome)? $body
-        $crate::scalar! { @write ($($option)*) $name ($($arg : $type),*) }
-    };
-    (@export ($($option:tt)*) $name:ident ($($arg:ident : $type:ty),*) $returned:ty, |$out:ident, $value:ident| $give:block, ($($passed:ident)*)) => {
-        $crate::scalar! { @both ($($option)*) $name ($($arg : $type),*) $returned, _, |row, $out| {
-            let $value = self::$name($(
-                // SAFETY: the loop ends at the last row.
-                unsafe { $passed.get_unchecked(row) }
-            ),*);
-            $give
+        $crate::scalar! { @export ($($option)*) $name ($($arg : $type),*) &str, |batch, out| {
+            $crate::scalar::each_written(
+                batch.rows(),
+                out,
+                // SAFETY (here and below): the loop ends at the last row.
+                |row| false $(|| unsafe { $arg.is_missing_unchecked(row) })*,
+                |row, writer| self::$name($(unsafe { $arg.get_unchecked(row) },)* writer),
+            )
         } }
     };
-    (@write ($($option:tt)*) $name:ident ($($arg:ident : $type:ty),*)) => {
-        $crate::scalar! { @both ($($option)*) $name ($($arg : $type),*) &str, $crate::builder::Bytes<true>, |row, out| {
-            let outcome = self::$name($(
-                // SAFETY: the loop ends at the last row.
-                unsafe { $arg.get_unchecked(row) },
-            )* out.writer());
-            if $crate::returned::Outcome::outcome(outcome)? {
-                out.end_written();
-            } else {
-                $crate::builder::Builder::push_null(out);
-            }
-            Ok(())
-        } }
-    };
-    (@both ($($option:tt)*) $name:ident ($($arg:ident : $type:ty),*) $returned:ty, $builder:ty, |$row:ident, $out:ident| $evaluate:block) => {
+    (@export ($($option:tt)*) $name:ident ($($arg:ident : $type:ty),*) $returned:ty, |$batch:ident, $out:ident| $evaluate:block) => {
         const _: () = {
             ::std::thread_local! {
                 static KEPT: ::std::cell::RefCell<::std::option::Option<::std::boxed::Box<dyn ::std::any::Any>>> =
@@ -154,19 +178,13 @@ macro_rules! scalar {
             #[export_name = concat!("nyala_scalar_", stringify!($name))]
             #[allow(unused_assignments, unused_mut, unused_variables, unused_unsafe)]
             unsafe extern "C" fn call(batch: u32) -> u32 {
-                let evaluate = |batch: $crate::column::Batch<'_>, results: &mut $builder| {
+                let evaluate = |$batch: $crate::column::Batch<'_>, $out: &mut _| {
                     let mut place = 0;
                     $(
-                        let $arg = batch.values::<$type>(place)?;
+                        let $arg = $batch.values::<$type>(place)?;
                         place += 1;
                     )*
-                    $crate::scalar::each_row(
-                        batch.rows(),
-                        results,
-                        // SAFETY: the loop ends at the last row.
-                        |row| false $(|| unsafe { $arg.is_missing_unchecked(row) })*,
-                        |$row, $out: &mut $builder| $evaluate,
-                    )
+                    $evaluate
                 };
                 // SAFETY: the host promises it.
                 unsafe { $crate::scalar::call(batch, &KEPT, evaluate) }

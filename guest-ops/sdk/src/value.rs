@@ -19,6 +19,15 @@ pub trait Value {
 
     /// Adds this to a column.
     fn put(self, out: &mut Self::Builder);
+
+    /// Adds what `next` gives for each row, with less work for each.
+    #[inline(always)]
+    fn put_all(rows: usize, out: &mut Self::Builder, mut next: impl FnMut(usize) -> Self)
+    where
+        Self: Sized,
+    {
+        (0..rows).for_each(|row| next(row).put(out));
+    }
 }
 
 /// Values that can be elements of a list: all but `u8`, whose vector is a BINARY value.
@@ -34,6 +43,14 @@ macro_rules! plain_value {
             fn put(self, out: &mut Self::Builder) {
                 let $value = self;
                 out.push($converted);
+            }
+
+            #[inline(always)]
+            fn put_all(rows: usize, out: &mut Self::Builder, mut next: impl FnMut(usize) -> Self) {
+                out.push_all((0..rows).map(|row| {
+                    let $value = next(row);
+                    $converted
+                }));
             }
         }
 
