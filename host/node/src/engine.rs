@@ -88,9 +88,9 @@ impl Engine {
         let native = Arc::new(NativeBackend::new(interpreter.clone()));
         let executor = Executor::new(ExecutorConfig {
             threads: config.options.threads,
-            interpreter,
+            interpreter: interpreter.clone(),
             native: Some(native.clone()),
-            wasm: None,
+            wasm: Some(Arc::new(sandbox.backend(interpreter.clone()))),
             guests: Some(sandbox.clone()),
             library: Arc::new(FunctionLibrary::with_guests(sandbox.clone())),
             scans: Arc::new(StorageScans(storage.clone())),

@@ -33,8 +33,7 @@ pub fn plan(session: &Session, sql: &str, query: &Query) -> Result<Planned> {
     let start = Instant::now();
     let in_use = session.engine.use_modules();
     let tables = session.tables();
-    let planned =
-        session.engine.frontend().plan_query_with_uses(sql, query, &tables, &session.options)?;
+    let planned = session.engine.frontend().plan_query_with_uses(sql, query, &tables, &session.options)?;
     let (logical, uses) = (planned.plan, planned.uses);
     let fragments = nyala_planner::plan(&logical, tables.version(), &session.options)?;
     let [fragment] = <[Fragment; 1]>::try_from(fragments)

@@ -12,7 +12,8 @@ use nyala_native::NativeBackend;
 use nyala_pipeline::backend::States;
 use nyala_pipeline::program::{StateOp, StateUpdate};
 use nyala_pipeline::{Backend, Block, Call, Op, Program, Statement, Type, ValueId};
-use nyala_sandbox::{Kernels, Modules, WasmBackend};
+use nyala_sandbox::artefact::Artefacts;
+use nyala_sandbox::{CompilerChoice, Kernels, Modules, WasmBackend};
 use nyala_schema::expr::{ArithmeticOp, CompareOp, Volatility};
 use nyala_schema::guest::{GuestCode, GuestFunction, Limits, ModuleHash, Tier};
 use nyala_schema::{Callee, Result};
@@ -183,7 +184,10 @@ fn others() -> Vec<(&'static str, DataType, bool, Arc<Program>)> {
 
 fn compare_others(inputs: &[ArrayRef; 2]) -> Result<()> {
     let native = NativeBackend::new(Arc::new(Interpreter::new()));
-    let kernels = Kernels::new(Arc::new(One(module(3, false).into())), Arc::new(Artefacts::new(None, CompilerChoice::InProcess)?))?;
+    let kernels = Kernels::new(
+        Arc::new(One(module(3, false).into())),
+        Arc::new(Artefacts::new(None, CompilerChoice::InProcess)?),
+    )?;
     let wasm = WasmBackend::new(kernels, Arc::new(Interpreter::new()));
     for (name, data_type, nulls, program) in others() {
         let zeros = Int64Array::from(vec![13; ROWS]);
@@ -218,7 +222,10 @@ fn main() -> Result<()> {
             ("wasm, function", false, call()),
             ("wasm, function with a loop", true, call()),
         ] {
-            let kernels = Kernels::new(Arc::new(One(module(count, looping).into())), Arc::new(Artefacts::new(None, CompilerChoice::InProcess)?))?;
+            let kernels = Kernels::new(
+                Arc::new(One(module(count, looping).into())),
+                Arc::new(Artefacts::new(None, CompilerChoice::InProcess)?),
+            )?;
             let wasm = WasmBackend::new(kernels, Arc::new(Interpreter::new()));
             let (ns, sum) = measure(&wasm, &program, &inputs)?;
             assert_eq!(sum, expected, "the sums differ");

@@ -1,21 +1,23 @@
 //! The sandbox as the rest of the system sees it.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
-use nyala_pipeline::GroupAccumulator;
 use nyala_pipeline::guest::{Guests, OperatorGuest, ScalarGuest, TableGuest};
+use nyala_pipeline::{Backend, GroupAccumulator};
 use nyala_schema::expr::Volatility;
 use nyala_schema::function::FunctionKind;
 use nyala_schema::guest::{GuestCode, GuestFunction, GuestOperator, Tier};
 use nyala_schema::operator::GuestCall;
-use nyala_schema::{Error, Result};
+use nyala_schema::Result;
 
 use crate::config::{Modules, SandboxConfig, UploadLimits};
 use crate::guest::{Aggregate, Operator, Scalar, Source, Table};
 use crate::health::{FunctionHealth, Health, Record};
 use crate::instance::{Blueprint, Grants, Instance};
+use crate::kernel::{Kernels, RowFunction, WasmBackend};
 use crate::loaded::{Loaded, Loader};
 use crate::module::{self, ModuleInfo};
 use crate::statement::StatementClock;
@@ -43,40 +45,30 @@ pub enum Inlining {
     Called(String),
 }
 
-/// Runs scalar functions that are called with numbers.
-pub trait RowTier: Send + Sync {
-    /// # Errors
-    /// As [`Guests::scalar`].
-    fn scalar(&self, function: &Arc<GuestFunction>) -> Result<Arc<dyn ScalarGuest>>;
-
-    /// Compiles the bare call.
-    ///
-    /// # Errors
-    /// `InvalidModule`.
-    fn check(&self, function: &GuestFunction, info: &ModuleInfo) -> Result<FunctionReport>;
-}
-
 /// Runs what users uploaded. Shared by all queries of a process.
 pub struct Sandbox {
     config: SandboxConfig,
     loader: Loader,
-    health: Health,
+    health: Arc<Health>,
     clock: Arc<StatementClock>,
-    row_tier: OnceLock<Arc<dyn RowTier>>,
+    kernels: Arc<Kernels>,
+    rows: Mutex<HashMap<GuestFunction, Arc<RowFunction>>>,
 }
 
 impl Sandbox {
     /// # Errors
     /// `Store` when the directory for compiled code cannot be made; Internal when WebAssembly cannot be set up.
     pub fn new(config: SandboxConfig, modules: Arc<dyn Modules>) -> Result<Arc<Self>> {
-        let loader = Loader::new(&config, modules)?;
-        let (health, clock) = (Health::default(), Arc::default());
-        Ok(Arc::new(Self { config, loader, health, clock, row_tier: OnceLock::new() }))
+        let loader = Loader::new(&config, modules.clone())?;
+        let (health, clock) = (Arc::<Health>::default(), Arc::default());
+        let kernels = Kernels::with_health(modules, loader.artefacts().clone(), health.clone())?;
+        Ok(Arc::new(Self { config, loader, health, clock, kernels, rows: Mutex::default() }))
     }
 
-    /// What runs functions that are called with numbers; the first one set stays.
-    pub fn set_row_tier(&self, row_tier: Arc<dyn RowTier>) {
-        let _ = self.row_tier.set(row_tier);
+    /// Runs programs as WebAssembly, with users' functions over numbers inlined; `interpreter` runs what that does not
+    /// cover.
+    pub fn backend(&self, interpreter: Arc<dyn Backend>) -> WasmBackend {
+        WasmBackend::new(self.kernels.clone(), interpreter)
     }
 
     pub fn upload_limits(&self) -> &UploadLimits {
@@ -132,7 +124,7 @@ impl Sandbox {
     ) -> Result<FunctionReport> {
         module::check_function(info, function, kind)?;
         if function.tier == Tier::Row && kind == FunctionKind::Scalar {
-            return self.row_tier()?.check(function, info);
+            return self.row_report(function, info);
         }
         self.report(&function.code, info)
     }
@@ -162,9 +154,31 @@ impl Sandbox {
         })
     }
 
-    fn row_tier(&self) -> Result<&Arc<dyn RowTier>> {
-        self.row_tier.get().ok_or_else(|| {
-            Error::unsupported("functions that are called with numbers cannot be run by this program")
+    /// A function over numbers with its loop, compiled once for all queries.
+    fn row(&self, function: &Arc<GuestFunction>) -> Result<Arc<RowFunction>> {
+        let rows = || self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = rows().get(function.as_ref()) {
+            return Ok(known.clone());
+        }
+        let made = Arc::new(RowFunction::new(&self.kernels, function.clone())?);
+        let mut rows = rows();
+        if rows.len() >= self.config.modules_max {
+            rows.clear();
+        }
+        rows.insert(function.as_ref().clone(), made.clone());
+        Ok(made)
+    }
+
+    fn row_report(&self, function: &GuestFunction, info: &ModuleInfo) -> Result<FunctionReport> {
+        let row = self.row(&Arc::new(function.clone()))?;
+        Ok(FunctionReport {
+            tier: Tier::Row,
+            imports: Vec::new(),
+            module_bytes: info.size_bytes,
+            code_bytes: row.made.code_bytes,
+            compile_time: row.made.time,
+            artefact_cached: row.made.cached,
+            inlining: self.kernels.inlining(function)?,
         })
     }
 
@@ -198,7 +212,7 @@ fn grants(volatility: Volatility) -> Grants {
 impl Guests for Sandbox {
     fn scalar(&self, function: &Arc<GuestFunction>) -> Result<Arc<dyn ScalarGuest>> {
         match function.tier {
-            Tier::Row => self.row_tier()?.scalar(function),
+            Tier::Row => Ok(self.row(function)?),
             Tier::Batch => {
                 let source = self.source(&function.code, grants(function.volatility))?;
                 Ok(Arc::new(Scalar::new(function.clone(), source)))

@@ -57,7 +57,7 @@ pub fn function(
 /// `InvalidModule` when the version's code is not what the definition says.
 pub fn check(session: &Session, definition: &FunctionDefinition, version: &FunctionVersion) -> Result<()> {
     if let Some(guest) = definition.guest(version) {
-        session.engine.sandbox.check(&guest)?;
+        session.engine.sandbox.check_as(&guest, definition.kind)?;
     }
     Ok(())
 }

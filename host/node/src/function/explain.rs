@@ -70,7 +70,7 @@ pub fn explain(session: &Session, overload: &Overload) -> Result<Answer> {
             rows.push(("inlined", "into the plan of every query that calls it".to_owned()));
         }
         Some(guest) => {
-            let report = session.engine.sandbox.check(&guest)?;
+            let report = session.engine.sandbox.check_as(&guest, function.kind)?;
             let from = if report.artefact_cached { "loaded from the cache in" } else { "compiled in" };
             let took = format!("{from} {:.2} ms", report.compile_time.as_secs_f64() * 1e3);
             rows.extend([

@@ -19,7 +19,7 @@ impl WasmBackend {
     /// `fallback` is the interpreter: it runs the parts of programs that loops do not cover, and batches in which a
     /// loop or a function failed, to say where.
     pub fn new(kernels: Arc<Kernels>, fallback: Arc<dyn Backend>) -> Self {
-        let compiler = Arc::new(KernelCompiler { kernels, bare: false });
+        let compiler = Arc::new(KernelCompiler::fused(kernels));
         Self { loops: LoopBackend::new(compiler, fallback, PROGRAMS_CACHED_MAX) }
     }
 

@@ -1,6 +1,6 @@
 //! Loops as kernels.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nyala_loops::{CallFacts, Compiled, Detail, LoopCompiler, Part};
 use nyala_schema::Result;
@@ -9,12 +9,31 @@ use nyala_wasm::Driver;
 
 use super::engine::Kernels;
 use super::instance::Kernel;
+use super::row::Making;
 
 /// Compiles loops with wasmtime.
 pub(crate) struct KernelCompiler {
     pub kernels: Arc<Kernels>,
     /// Loops are a call of one function and nothing else, whose failures `RowFunction` sees to.
-    pub bare: bool,
+    bare: bool,
+    made: Mutex<Making>,
+}
+
+impl KernelCompiler {
+    /// For programs.
+    pub fn fused(kernels: Arc<Kernels>) -> Self {
+        Self { kernels, bare: false, made: Mutex::default() }
+    }
+
+    /// For calls on their own.
+    pub fn bare(kernels: &Arc<Kernels>) -> Self {
+        Self { kernels: Arc::clone(kernels), bare: true, made: Mutex::default() }
+    }
+
+    /// What the last loop took to make.
+    pub fn made(&self) -> Making {
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl LoopCompiler for KernelCompiler {
@@ -38,7 +57,9 @@ impl LoopCompiler for KernelCompiler {
     fn compile(&self, part: Part<'_, '_>) -> Result<Compiled> {
         let driver = Driver::of(part)?;
         let made = self.kernels.compile(&driver)?;
-        let kernel = Kernel::new(Arc::clone(&self.kernels), &made, driver.functions)?;
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner) =
+            Making { code_bytes: made.code_bytes, time: made.compile_time, cached: made.cached };
+        let kernel = Kernel::new(Arc::clone(&self.kernels), &made, driver.functions, self.bare)?;
         Ok(Compiled { code: Arc::new(kernel), code_bytes: made.code_bytes as usize })
     }
 

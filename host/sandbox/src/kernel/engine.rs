@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use nyala_schema::guest::{GuestCode, GuestFunction, ModuleHash};
-use nyala_schema::{Error, Result};
+use nyala_schema::guest::{GuestCode, GuestFunction, ModuleHash, OnError};
+use nyala_schema::Result;
 use nyala_wasm::Driver;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -15,6 +15,8 @@ use super::failure;
 use crate::artefact::{ArtefactKind, Artefacts, Key};
 use crate::config::Modules;
 use crate::engine::{self, EngineKind};
+use crate::health::{Health, Record};
+use crate::sandbox::Inlining;
 
 /// Code kept whose analysis is remembered.
 const ANALYSES_MAX: usize = 4096;
@@ -32,6 +34,7 @@ pub struct Kernels {
     /// Drivers without functions are ours alone: they are compiled here, not in a child.
     own: Artefacts,
     analyses: Mutex<HashMap<GuestCode, Result<Analysis>>>,
+    health: Arc<Health>,
 }
 
 /// What is compiled of a driver.
@@ -51,8 +54,18 @@ impl Kernels {
     /// # Errors
     /// `Store` as [`Artefacts::new`].
     pub fn new(modules: Arc<dyn Modules>, artefacts: Arc<Artefacts>) -> Result<Arc<Self>> {
+        Self::with_health(modules, artefacts, Arc::default())
+    }
+
+    /// Notes calls in `health`.
+    pub(crate) fn with_health(
+        modules: Arc<dyn Modules>,
+        artefacts: Arc<Artefacts>,
+        health: Arc<Health>,
+    ) -> Result<Arc<Self>> {
         let own = artefacts.in_process();
         Ok(Arc::new(Self {
+            health,
             bounded: OnceLock::new(),
             watched: OnceLock::new(),
             modules,
@@ -60,6 +73,11 @@ impl Kernels {
             own,
             analyses: Mutex::default(),
         }))
+    }
+
+    /// Where calls of a version are noted.
+    pub(crate) fn record(&self, code: &GuestCode) -> Arc<Record> {
+        self.health.record(code)
     }
 
     /// # Errors
@@ -89,6 +107,22 @@ impl Kernels {
         }
         analyses.insert(function.code.clone(), found.clone());
         found
+    }
+
+    /// Whether queries have the function in their loops.
+    ///
+    /// # Errors
+    /// Those of `analysis`.
+    pub(crate) fn inlining(&self, function: &GuestFunction) -> Result<Inlining> {
+        let analysis = self.analysis(function)?;
+        let fails = analysis.may_trap || analysis.unbounded;
+        Ok(if fails && function.code.limits.on_error == OnError::Null {
+            Inlining::Called(
+                "it may fail, and only a call on its own tells which rows become NULL".to_owned(),
+            )
+        } else {
+            Inlining::Inlined
+        })
     }
 
     /// Compiles a driver with the modules that it calls, or finds it compiled.

@@ -13,6 +13,7 @@ use wasmtime::{ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
 
 use super::engine::{Kernels, Made};
 use super::failure::{self, CutOff};
+use crate::health::Record;
 
 /// Instances kept for the next batches; as many threads run one loop at once at most, mostly.
 const IDLE_MAX: usize = 64;
@@ -25,6 +26,9 @@ pub(crate) struct Kernel {
     kernels: Arc<Kernels>,
     instance: InstancePre<Guard>,
     functions: Vec<Arc<GuestFunction>>,
+    /// Where calls are noted; of a bare call by who calls it. Failures are noted there, too: batches that fail are run
+    /// again, call by call.
+    records: Vec<Arc<Record>>,
     watched: bool,
     stateful: bool,
     memory_max: u64,
@@ -55,13 +59,17 @@ impl Kernel {
         kernels: Arc<Kernels>,
         made: &Made,
         functions: Vec<Arc<GuestFunction>>,
+        bare: bool,
     ) -> Result<Self> {
         let linker: Linker<Guard> = Linker::new(kernels.engine(made.watched)?);
         let instance = linker
             .instantiate_pre(&made.component)
             .map_err(|error| Error::internal(format!("a kernel cannot be linked: {error:#}")))?;
         let limits = functions.iter().map(|function| function.code.limits);
+        let noted = functions.iter().filter(|_| !bare);
+        let records = noted.map(|function| kernels.record(&function.code)).collect();
         Ok(Self {
+            records,
             kernels,
             instance,
             memory_max: limits.map(|limits| limits.memory_bytes).fold(0, u64::saturating_add),
@@ -105,18 +113,10 @@ impl Kernel {
         Ok(Ready { store, entry })
     }
 
-    fn record(&self, supervisor: &Arc<dyn Supervisor>, rows: u64, time: Duration, memory: u64, failed: bool) {
-        let share = u32::try_from(self.functions.len()).unwrap_or(u32::MAX).max(1);
-        for function in &self.functions {
-            let usage = GuestUsage {
-                calls: 1,
-                rows,
-                time: time / share,
-                traps: u64::from(failed),
-                memory_bytes: memory,
-            };
-            supervisor.record(&function.code, &usage);
-        }
+    fn note(&self, supervisor: Option<&Arc<dyn Supervisor>>, rows: u64, time: Duration, memory_bytes: u64) {
+        let share = u32::try_from(self.records.len()).unwrap_or(u32::MAX).max(1);
+        let usage = GuestUsage { calls: 1, rows, time: time / share, traps: 0, memory_bytes };
+        self.records.iter().for_each(|record| record.note(&usage, &Ok(()), supervisor));
     }
 }
 
@@ -126,6 +126,7 @@ impl CompiledLoop for Kernel {
         if supervisor.as_ref().is_some_and(|supervisor| supervisor.is_cancelled()) {
             return Err(failure::cancelled());
         }
+        self.records.iter().try_for_each(|record| record.admit())?;
         let started = Instant::now();
         let mut ready = self.ready(supervisor.as_ref())?;
         if self.watched {
@@ -133,12 +134,9 @@ impl CompiledLoop for Kernel {
         }
         let (rows, address) = (frame.count, std::ptr::from_mut(frame) as u64);
         let result = ready.entry.call(&mut ready.store, (address,));
-        if let Some(supervisor) = &supervisor {
-            let memory = ready.store.data().memory;
-            self.record(supervisor, rows, started.elapsed(), memory, result.is_err());
-        }
         match result {
             Ok((status,)) => {
+                self.note(supervisor.as_ref(), rows, started.elapsed(), ready.store.data().memory);
                 ready.store.data_mut().supervisor = None;
                 let mut idle = self.idle();
                 if !self.stateful && idle.len() < IDLE_MAX {

@@ -1,22 +1,34 @@
 //! A row-tier function called on its own, over whole columns.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, UInt32Array, new_null_array};
 use arrow::compute::take;
 use nyala_loops::LoopBackend;
-use nyala_pipeline::guest::ScalarGuest;
+use nyala_pipeline::guest::{GuestUsage, ScalarGuest, Supervised};
 use nyala_pipeline::{Backend, Block, Call, Executable, Op, Program, Statement, Type, ValueId};
 use nyala_schema::guest::{GuestFunction, OnError};
 use nyala_schema::{Callee, Error, ErrorCode, Result};
 
 use super::compiler::KernelCompiler;
 use super::engine::Kernels;
+use crate::health::Record;
 
 /// A function with the loop that calls it.
 pub struct RowFunction {
     function: Arc<GuestFunction>,
     executable: Arc<dyn Executable>,
+    record: Arc<Record>,
+    pub(crate) made: Making,
+}
+
+/// What making a function ready took.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Making {
+    pub code_bytes: u64,
+    pub time: Duration,
+    pub cached: bool,
 }
 
 impl RowFunction {
@@ -33,10 +45,12 @@ impl RowFunction {
             .with_hint("declare it STRICT, or export it for the batch tier"));
         }
         kernels.analysis(&function)?;
-        let compiler = Arc::new(KernelCompiler { kernels: Arc::clone(kernels), bare: true });
+        let compiler = Arc::new(KernelCompiler::bare(kernels));
         let blame = Arc::new(Blame { function: Arc::clone(&function) });
-        let executable = LoopBackend::new(compiler, blame, 1).compile(&Arc::new(program(&function)))?;
-        Ok(Self { function, executable })
+        let backend = LoopBackend::new(compiler.clone(), blame, 1);
+        let executable = backend.compile(&Arc::new(program(&function)))?;
+        let record = kernels.record(&function.code);
+        Ok(Self { function, executable, record, made: compiler.made() })
     }
 
     fn run(&self, arguments: &[ArrayRef], rows: usize, selection: Option<&[u32]>) -> Result<ArrayRef> {
@@ -79,6 +93,18 @@ impl RowFunction {
 
 impl ScalarGuest for RowFunction {
     fn call(&self, arguments: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+        self.record.admit()?;
+        let started = Instant::now();
+        let result = self.call_batch(arguments, rows);
+        let usage =
+            GuestUsage { calls: 1, rows: rows as u64, time: started.elapsed(), ..GuestUsage::default() };
+        self.record.note(&usage, &result, Supervised::current().as_ref());
+        result
+    }
+}
+
+impl RowFunction {
+    fn call_batch(&self, arguments: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         match self.run(arguments, rows, None) {
             Err(error) if error.code() == ErrorCode::GuestFailed => self.one_by_one(arguments, rows, error),
             // Trying each row would take as long again and again.
