@@ -248,9 +248,8 @@ pub(crate) fn unknown_function(name: &str, scope: &Scope, place: &Place) -> Erro
     let stands_in_from = scope.functions.functions(&name).iter().any(|function| is_table(function.kind))
         || scope.functions.operator(&name).is_some();
     let theirs = scope.functions.function_names();
+    let stands_in_from = stands_in_from || TABLE_FUNCTIONS.iter().any(|(table, _, _)| *table == name);
     let error = if stands_in_from {
-        error.with_hint(format!("{name} stands in FROM: SELECT * FROM {name}(…)"))
-    } else if TABLE_FUNCTIONS.iter().any(|(table, _, _)| *table == name) {
         error.with_hint(format!("{name} stands in FROM: SELECT * FROM {name}(…)"))
     } else {
         let ours = scope.registry.names();

@@ -7,6 +7,7 @@ mod build;
 mod cost;
 mod enumerate;
 mod graph;
+mod guest;
 mod implied;
 mod join;
 mod place;
@@ -18,7 +19,7 @@ use nyala_schema::option::Options;
 
 use crate::column::{ColumnId, Columns};
 use crate::estimate::{derive, distinct};
-use crate::relation::{Aggregate, Relation, RelationKind};
+use crate::relation::{Aggregate, Expand, Relation, RelationKind};
 
 /// Relations that can be ordered together.
 pub const RELATIONS_MAX: usize = 120;
@@ -27,11 +28,6 @@ pub const RELATIONS_MAX: usize = 120;
 const RECURSION_ROUNDS: f64 = 10.0;
 const RECURSION_INPUT_ROWS: f64 = 100.0;
 const ELEMENTS_PER_LIST: f64 = 4.0;
-/// Rows out of a user's function or operator per row in are counted in these.
-const HUNDREDTHS: f64 = 100.0;
-/// Stands where a relation has been taken out.
-const NOTHING: Relation =
-    Relation { kind: RelationKind::Union { columns: vec![], branches: vec![] }, rows: 0.0 };
 
 /// # Errors
 /// `TooComplex` for a join of more than [`RELATIONS_MAX`] relations.
@@ -73,15 +69,7 @@ impl Arranger<'_> {
             }
             RelationKind::Join(join) => return self.join(*join),
             RelationKind::Aggregate(aggregate) => return self.aggregate(*aggregate),
-            RelationKind::Expand(mut expand) => {
-                expand.input = self.arrange(expand.input)?;
-                let rows = expand.input.rows * expand.sets.len() as f64;
-                for (id, expr) in &expand.keys {
-                    *self.columns.estimate_mut(*id) = derive::estimate(expr, self.columns);
-                }
-                self.columns.estimate_mut(expand.grouping_id).distinct = expand.sets.len() as f64;
-                (RelationKind::Expand(expand), rows)
-            }
+            RelationKind::Expand(expand) => return self.expand(*expand),
             RelationKind::Sort { input, keys, fetch } => {
                 let input = self.arrange(*input)?;
                 let rows = fetch.map_or(input.rows, |fetch| input.rows.min(fetch as f64));
@@ -101,21 +89,8 @@ impl Arranger<'_> {
                 let rows = unnest.input.rows * ELEMENTS_PER_LIST;
                 (RelationKind::Unnest(unnest), rows)
             }
-            RelationKind::TableFunction(mut call) => {
-                call.input = self.arrange(call.input)?;
-                let rows = call.input.rows * f64::from(call.function.rows_per_row) / HUNDREDTHS;
-                (RelationKind::TableFunction(call), rows.max(1.0))
-            }
-            RelationKind::Guest(mut guest) => {
-                let mut rows_in = 0.0;
-                for table in &mut guest.inputs {
-                    let relation = std::mem::replace(&mut table.relation, NOTHING);
-                    table.relation = self.arrange(relation)?;
-                    rows_in += table.relation.rows;
-                }
-                let rows = rows_in * f64::from(guest.operator.rows_per_row) / HUNDREDTHS;
-                (RelationKind::Guest(guest), rows.max(1.0))
-            }
+            RelationKind::TableFunction(call) => return self.table_function(*call),
+            RelationKind::Guest(guest) => return self.guest(*guest),
             RelationKind::AtMostOneRow { input } => {
                 (RelationKind::AtMostOneRow { input: Box::new(self.arrange(*input)?) }, 1.0)
             }
@@ -137,6 +112,16 @@ impl Arranger<'_> {
         }
         let rows = input.rows;
         Relation { rows, ..input.extend(definitions) }
+    }
+
+    fn expand(&mut self, mut expand: Expand) -> Result<Relation> {
+        expand.input = self.arrange(expand.input)?;
+        let rows = expand.input.rows * expand.sets.len() as f64;
+        for (id, expr) in &expand.keys {
+            *self.columns.estimate_mut(*id) = derive::estimate(expr, self.columns);
+        }
+        self.columns.estimate_mut(expand.grouping_id).distinct = expand.sets.len() as f64;
+        Ok(Relation { kind: RelationKind::Expand(Box::new(expand)), rows })
     }
 
     fn aggregate(&mut self, mut aggregate: Aggregate) -> Result<Relation> {

@@ -131,9 +131,8 @@ fn cheap_conditions_that_cannot_fail_come_before_calls() {
         assert!(conditions.starts_with(expected), "{conditions}");
     };
     first("dear(o_orderkey) > 1 and o_custkey = 3", "(#1 = 3)");
-    first("dear(o_orderkey) > 1 and o_clerk like '%a%b%'", "#1");
-    // A condition that may fail may be guarded by what stands before it.
-    first("dear(o_orderkey) > 1 and o_custkey / 0 = 3", "(dear@3(#0) > 1)");
+    first("dear(o_orderkey) > 1 and o_clerk like '%a%b%'", "(#1 LIKE");
+    // A call may be guarded by what stands before it.
     first("dear(o_orderkey) > 1 and cheap(o_custkey) = 3", "(dear@3(#0) > 1)");
     // A cheap call stays before a condition that takes longer.
     first("cheap(o_orderkey) > 1 and o_clerk like '%a%b%'", "(cheap@3(#0) > 1)");
