@@ -27,11 +27,16 @@ use arguments::{Command, Invocation};
 use exit::Failure;
 
 fn main() -> ExitCode {
-    let outcome = match arguments::parse(std::env::args_os()) {
-        Ok(invocation) => run(invocation),
-        Err(error) => return exit::of_clap(&error),
-    };
-    exit::report(outcome)
+    match arguments::parse(std::env::args_os()) {
+        Ok(Invocation { command: Command::CompileModule, .. }) => compile_module(),
+        Ok(invocation) => exit::report(run(invocation)),
+        Err(error) => exit::of_clap(&error),
+    }
+}
+
+/// What the engine starts as a process of its own, with limits, for each module that a user uploads.
+fn compile_module() -> ExitCode {
+    exit::report(Err(Failure::Sql(nyala_node::Error::unsupported("this program compiles no modules"))))
 }
 
 fn run(invocation: Invocation) -> Result<(), Failure> {
@@ -40,11 +45,6 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Plugin(command) => plugin::run(&command),
-        Command::CompileModule => compile_module(),
+        Command::CompileModule => Ok(()),
     }
-}
-
-/// What the engine starts as a process of its own, with limits, for each module that a user uploads.
-fn compile_module() -> Result<(), Failure> {
-    Err(Failure::Sql(nyala_node::Error::unsupported("this program compiles no modules")))
 }
