@@ -53,7 +53,12 @@ pub fn run(source: &Source) -> Result<(), Failure> {
     }
     for check in checks(&declared, &examples) {
         stop_if_interrupted()?;
-        report.add(&check.subject, check.name, trial::run(&check, &mut database)?);
+        let outcome = trial::run(&check, &mut database)?;
+        // Failures are counted against a function, and it is called no more when there are many: not in the next check.
+        if outcome.has_failures() {
+            database = open(&create)?;
+        }
+        report.add(&check.subject, check.name, outcome);
     }
     report.print()?;
     if report.failed() > 0 { Err(Failure::PluginFailed) } else { Ok(()) }
@@ -65,8 +70,13 @@ fn open(create: &str) -> Result<Database, Failure> {
     let session: Session = Engine::open(config)?.session();
     interrupt::watch(session.cancel_handle());
     let mut database = Database::new(session);
-    database.rows(create)?;
-    Ok(database)
+    match database.rows(create) {
+        Ok(_) => Ok(database),
+        Err(error) => {
+            terminal::print_error(&error, create, None);
+            Err(Failure::PluginFailed)
+        }
+    }
 }
 
 fn stop_if_interrupted() -> Result<(), Failure> {
