@@ -119,13 +119,11 @@ fn measure(backend: &dyn Backend, program: &Arc<Program>, inputs: &[ArrayRef]) -
     for _ in 0..300 {
         let started = Instant::now();
         for _ in 0..20 {
-            let mut record = [0u128; 1];
-            let bytes = record.as_mut_ptr().cast::<u8>();
-            // SAFETY: the bytes of one record of sixteen, which nobody else sees meanwhile.
-            let records = unsafe { std::slice::from_raw_parts_mut(bytes, 16) };
+            let mut record = vec![[0u8; 16]];
+            let records = record.as_flattened_mut();
             let states = Some(States { groups: None, records, stride: 16 });
             executable.run(Call { rows: ROWS, inputs, parameters: &parameters, selection: None, states })?;
-            first.get_or_insert(record[0]);
+            first.get_or_insert(u128::from_ne_bytes(record[0]));
         }
         best = best.min(started.elapsed().as_secs_f64() / 20.0);
     }
