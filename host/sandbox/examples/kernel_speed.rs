@@ -119,7 +119,7 @@ fn measure(backend: &dyn Backend, program: &Arc<Program>, inputs: &[ArrayRef]) -
     for _ in 0..300 {
         let started = Instant::now();
         for _ in 0..20 {
-            let mut record = vec![[0u8; 16]];
+            let mut record = [[0u8; 16]];
             let records = record.as_flattened_mut();
             let states = Some(States { groups: None, records, stride: 16 });
             executable.run(Call { rows: ROWS, inputs, parameters: &parameters, selection: None, states })?;
