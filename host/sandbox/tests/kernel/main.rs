@@ -8,6 +8,7 @@ mod containment;
 mod differential;
 #[path = "../../../../codegen/native/tests/native/generator.rs"]
 mod generator;
+mod kept;
 #[path = "../../../../codegen/native/tests/native/loops.rs"]
 mod loops;
 mod modules;
