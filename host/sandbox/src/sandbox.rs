@@ -7,11 +7,11 @@ use std::time::Duration;
 use arrow::datatypes::SchemaRef;
 use nyala_pipeline::guest::{Guests, OperatorGuest, ScalarGuest, TableGuest};
 use nyala_pipeline::{Backend, GroupAccumulator};
+use nyala_schema::Result;
 use nyala_schema::expr::Volatility;
 use nyala_schema::function::FunctionKind;
 use nyala_schema::guest::{GuestCode, GuestFunction, GuestOperator, Tier};
 use nyala_schema::operator::GuestCall;
-use nyala_schema::Result;
 
 use crate::config::{Modules, SandboxConfig, UploadLimits};
 use crate::guest::{Aggregate, Operator, Scalar, Source, Table};

@@ -12,6 +12,18 @@ use crate::session::Session;
 use crate::show::{matches_pattern, text_rows};
 
 const BUILT_IN: &str = "(built-in)";
+const COLUMNS: [&str; 10] = [
+    "name",
+    "kind",
+    "arguments",
+    "returns",
+    "volatility",
+    "strict",
+    "version",
+    "module",
+    "tier",
+    "description",
+];
 
 /// Those of users first, each overload a row; then the built-in ones.
 pub fn functions(session: &Session, like: Option<&str>) -> Result<Answer> {
@@ -26,14 +38,12 @@ pub fn functions(session: &Session, like: Option<&str>) -> Result<Answer> {
         if matches_pattern(&function.name, like)? {
             let kind = format!("{:?}", function.kind).to_lowercase();
             let mut row = vec![function.name, kind, function.syntax];
-            row.resize(6, String::new());
-            row.extend([BUILT_IN.to_owned(), function.description]);
+            row.resize(COLUMNS.len() - 3, String::new());
+            row.extend([BUILT_IN.to_owned(), String::new(), function.description]);
             rows.push(row);
         }
     }
-    let columns =
-        ["function", "kind", "arguments", "returns", "volatility", "version", "module", "description"];
-    text_rows(&columns, &rows)
+    text_rows(&COLUMNS, &rows)
 }
 
 fn row(function: &FunctionDefinition) -> Vec<String> {
@@ -44,9 +54,15 @@ fn row(function: &FunctionDefinition) -> Vec<String> {
         arguments(function),
         sql_type_name(&function.returns),
         volatility_name(version.volatility).to_owned(),
+        if version.strict { "yes" } else { "no" }.to_owned(),
         version.number.to_string(),
         function.module.clone().unwrap_or_default(),
-        body_name(&version.body, version.strict),
+        match &version.body {
+            FunctionBody::Guest { tier, .. } => tier_name(*tier),
+            FunctionBody::Sql { .. } => "sql",
+        }
+        .to_owned(),
+        String::new(),
     ]
 }
 
@@ -81,14 +97,6 @@ pub fn tier_name(tier: Tier) -> &'static str {
     }
 }
 
-fn body_name(body: &FunctionBody, strict: bool) -> String {
-    let null = if strict { "strict" } else { "called on NULL" };
-    match body {
-        FunctionBody::Guest { tier, .. } => format!("WASM, {} tier, {null}", tier_name(*tier)),
-        FunctionBody::Sql { .. } => format!("SQL, {null}"),
-    }
-}
-
 /// What was called since the process began.
 pub fn health(session: &Session, like: Option<&str>) -> Result<Answer> {
     let mut rows = Vec::new();
@@ -114,7 +122,7 @@ pub fn health(session: &Session, like: Option<&str>) -> Result<Answer> {
             health.last_error.unwrap_or_default(),
         ]);
     }
-    let columns = ["function", "version", "state", "calls", "rows", "time", "traps", "memory", "last error"];
+    let columns = ["name", "version", "state", "calls", "rows", "time", "traps", "memory", "last error"];
     text_rows(&columns, &rows)
 }
 
@@ -135,7 +143,7 @@ pub fn modules(session: &Session, like: Option<&str>) -> Result<Answer> {
             ]);
         }
     }
-    text_rows(&["module", "size", "functions", "operators", "sha256"], &rows)
+    text_rows(&["name", "size", "functions", "operators", "sha256"], &rows)
 }
 
 pub fn operators(session: &Session, like: Option<&str>) -> Result<Answer> {
@@ -148,8 +156,9 @@ pub fn operators(session: &Session, like: Option<&str>) -> Result<Answer> {
         let operator = &definition.operator;
         let inputs = operator.inputs.iter().map(|input| {
             let keys = [(input.needs_partition, " PARTITION BY"), (input.needs_order, " ORDER BY")];
+            let all = if input.reads_all { " READS ALL" } else { "" };
             let keys: String = keys.iter().filter(|(needed, _)| *needed).map(|(_, text)| *text).collect();
-            format!("TABLE {}{keys}", input.name)
+            format!("TABLE {}{keys}{all}", input.name)
         });
         let parameters = operator.parameters.iter().map(|parameter| {
             let optional = if parameter.required { "" } else { " OPTIONAL" };
@@ -162,7 +171,7 @@ pub fn operators(session: &Session, like: Option<&str>) -> Result<Answer> {
             definition.module.clone().unwrap_or_default(),
         ]);
     }
-    text_rows(&["operator", "arguments", "returns", "module"], &rows)
+    text_rows(&["name", "arguments", "returns", "module"], &rows)
 }
 
 /// As a declaration says it.

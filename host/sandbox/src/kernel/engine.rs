@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use nyala_schema::guest::{GuestCode, GuestFunction, ModuleHash, OnError};
 use nyala_schema::Result;
+use nyala_schema::guest::{GuestCode, GuestFunction, ModuleHash, OnError};
 use nyala_wasm::Driver;
 use wasmtime::Engine;
 use wasmtime::component::Component;
