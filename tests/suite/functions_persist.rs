@@ -185,7 +185,11 @@ fn modules_that_are_not_what_they_say() {
     let lies = [
         ("CREATE FUNCTION absent (x BIGINT) RETURNS BIGINT;", ErrorCode::InvalidModule, "absent"),
         ("CREATE FUNCTION wide (x BIGINT) RETURNS TEXT;", ErrorCode::InvalidModule, "wide"),
-        ("CREATE FUNCTION late (x BIGINT) RETURNS BIGINT; CREATE FUNCTION negative (x BIGINT) RETURNS BIGINT;", ErrorCode::InvalidModule, "late"),
+        (
+            "CREATE FUNCTION late (x BIGINT) RETURNS BIGINT; CREATE FUNCTION negative (x BIGINT) RETURNS BIGINT;",
+            ErrorCode::InvalidModule,
+            "late",
+        ),
         ("CREATE AGGREGATE FUNCTION thrice (x BIGINT) RETURNS BIGINT;", ErrorCode::InvalidModule, "thrice"),
         ("CREATE OPERATOR thrice (TABLE t) RETURNS TABLE (x BIGINT);", ErrorCode::InvalidModule, "thrice"),
         ("CREATE TABLE secrets (x BIGINT);", ErrorCode::Syntax, "manifest"),
@@ -199,7 +203,8 @@ fn modules_that_are_not_what_they_say() {
         let error = database.query(&create("liar", &path)).expect_err(manifest);
         assert_eq!(error.code(), *code, "{manifest}: {error:?}");
         assert!(error.message().contains(part), "{manifest}: {error:?}");
-        let error = database.query(&create("liar", &path).replace("CREATE", "CREATE OR REPLACE")).unwrap_err();
+        let error =
+            database.query(&create("liar", &path).replace("CREATE", "CREATE OR REPLACE")).unwrap_err();
         assert_eq!(error.code(), *code, "{manifest}: {error:?}");
     }
     let error = database.query(&create("m", &good)).unwrap_err();

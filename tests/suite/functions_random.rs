@@ -102,7 +102,11 @@ impl Random {
                 self.condition(depth),
                 self.condition(depth)
             ),
-            _ => format!("SELECT count(*) FROM t WHERE {} AND {}", self.condition(depth), self.condition(depth)),
+            _ => format!(
+                "SELECT count(*) FROM t WHERE {} AND {}",
+                self.condition(depth),
+                self.condition(depth)
+            ),
         }
     }
 }
@@ -127,7 +131,9 @@ fn backends_agree_on_functions() {
         answered += usize::from(expected.is_ok());
         for (backend, database) in others {
             match (&expected, database.query(&sql)) {
-                (Ok(expected), Ok(found)) => assert_eq!(*expected, found, "round {round} on {backend}: {sql}"),
+                (Ok(expected), Ok(found)) => {
+                    assert_eq!(*expected, found, "round {round} on {backend}: {sql}")
+                }
                 (Err(expected), Err(found)) => {
                     assert_eq!(expected.code(), found.code(), "round {round} on {backend}: {sql}");
                 }

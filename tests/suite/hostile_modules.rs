@@ -64,7 +64,8 @@ fn batch_tier(returns: &str, body: &str) -> String {
 }
 
 /// Makes what is at 64 a text of three rows of three bytes, with offsets at 128.
-const TEXT: &str = "(i32.store (i32.const 64) (i32.const 10)) (i32.store offset=16 (i32.const 64) (i32.const 128))
+const TEXT: &str =
+    "(i32.store (i32.const 64) (i32.const 10)) (i32.store offset=16 (i32.const 64) (i32.const 128))
     (i32.store offset=20 (i32.const 64) (i32.const 9)) (i32.store (i32.const 132) (i32.const 3))
     (i32.store (i32.const 136) (i32.const 6)) (i32.store (i32.const 140) (i32.const 9))";
 
@@ -89,7 +90,12 @@ fn row_tier_functions_that_mean_harm() {
             "row 1",
         ),
         ("a division by zero", "(i64.div_s (local.get $x) (i64.const 0))", GuestFailed, "f@"),
-        ("a division that overflows", "(i64.div_s (i64.const 0x8000000000000000) (i64.const -1))", GuestFailed, "f@"),
+        (
+            "a division that overflows",
+            "(i64.div_s (i64.const 0x8000000000000000) (i64.const -1))",
+            GuestFailed,
+            "f@",
+        ),
         ("an access out of bounds", "(i64.load (i32.const -8))", GuestFailed, "f@"),
         ("a call of nothing", "(call_indirect (result i64) (i32.const 0))", GuestFailed, "f@"),
     ];
@@ -197,7 +203,12 @@ fn modules_that_are_refused() {
         ("a memory of 4 GiB", format!("(module (memory 65536) {export})")),
         ("a table of 100 million", format!("(module (table 100000000 funcref) {export})")),
         ("many functions", format!("(module {export} {many_functions})")),
-        ("an import of a file system", format!(r#"(module (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32))) {export})"#)),
+        (
+            "an import of a file system",
+            format!(
+                r#"(module (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32))) {export})"#
+            ),
+        ),
         (
             "imports of everything",
             format!(
@@ -225,8 +236,8 @@ fn modules_that_are_refused() {
 
 /// `(module (func (export "f") (param i64) (result i64) (local.get 0)))`.
 const IDENTITY: &[u8] = &[
-    0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 6, 1, 0x60, 1, 0x7e, 1, 0x7e, 3, 2, 1, 0, 7, 5, 1, 1, b'f', 0, 0, 10, 6,
-    1, 4, 0, 0x20, 0, 0x0b,
+    0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 6, 1, 0x60, 1, 0x7e, 1, 0x7e, 3, 2, 1, 0, 7, 5, 1, 1, b'f', 0, 0, 10,
+    6, 1, 4, 0, 0x20, 0, 0x0b,
 ];
 
 fn create_from(path: &Path, bytes: &[u8]) -> String {

@@ -67,6 +67,7 @@ fuzz_target!(|input: (bool, Vec<u8>)| {
     }
     typed(run(&mut session, &format!("CREATE OR REPLACE MODULE m FROM '{}'", path.display())));
     typed(run(&mut session, "DROP MODULE IF EXISTS m"));
-    let rows = run(&mut session, "SELECT v FROM generate_series(1, 3) AS g(v)").expect("the next query works");
+    let rows =
+        run(&mut session, "SELECT v FROM generate_series(1, 3) AS g(v)").expect("the next query works");
     assert_eq!(rows, 3);
 });
