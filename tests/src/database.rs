@@ -21,6 +21,29 @@ impl Database {
         Self { session }
     }
 
+    /// As [`open`](Self::open), with options of the session set.
+    pub fn with_options(backend: &str, options: &[(&str, &str)]) -> Self {
+        let mut database = Self::open(backend);
+        for (name, value) in options {
+            database.session.set(name, value).expect("option and value are known");
+        }
+        database
+    }
+
+    /// With definitions and uploaded code in a directory, which one database has at a time.
+    ///
+    /// # Errors
+    /// `Store` when the directory is damaged or in use.
+    pub fn at(folder: &Path) -> Result<Self> {
+        let config = Config {
+            data: Some(folder.to_owned()),
+            options: default_options(),
+            check_wire: true,
+            ..Config::default()
+        };
+        Ok(Self { session: Engine::open(config)?.session() })
+    }
+
     /// With the eight TPC-H tables over the Parquet files of a folder.
     pub fn tpch(backend: &str, folder: &Path) -> Self {
         let mut database = Self::open(backend);

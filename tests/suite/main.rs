@@ -3,7 +3,10 @@
 mod command_line;
 mod differential;
 mod documents;
+mod functions_persist;
+mod functions_random;
 mod hostile;
+mod hostile_modules;
 mod scripts;
 mod tidy;
 mod tpch;

@@ -77,6 +77,8 @@ fn between_types(from: &DataType, wanted: &DataType) -> Option<u32> {
         }
         (from, T::Float64) if digits(from).is_some() => Some(TO_DOUBLE),
         (T::Int8 | T::Int16 | T::UInt8 | T::UInt16, T::Float32) => Some(TO_REAL),
+        // Row numbers and ranks are unsigned, and never that large.
+        (T::UInt64, T::Int64) => Some(REFINED),
         (from, wanted) if signed_bits(from).is_some() => {
             let (have, want) = (signed_bits(from)?, signed_bits(wanted)?);
             (want > have).then(|| want.ilog2() - have.ilog2())

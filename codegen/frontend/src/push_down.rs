@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion_common::DataFusionError;
 use datafusion_common::tree_node::Transformed;
 use datafusion_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion_expr::{Filter, LogicalPlan};
+use datafusion_expr::{Expr, Filter, LogicalPlan};
 use datafusion_optimizer::optimizer::ApplyOrder;
 use datafusion_optimizer::push_down_filter::PushDownFilter;
 use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
@@ -43,7 +43,7 @@ impl OptimizerRule for PushDownStableFilter {
         if !filter.predicate.is_volatile() {
             let is_barrier = match filter.input.as_ref() {
                 LogicalPlan::Filter(below) => below.predicate.is_volatile(),
-                input => is_volatile_join(input),
+                input => is_volatile_join(input) || is_volatile_grouping(input),
             };
             let plan = LogicalPlan::Filter(filter);
             return if is_barrier { Ok(Transformed::no(plan)) } else { self.0.rewrite(plan, config) };
@@ -62,4 +62,9 @@ impl OptimizerRule for PushDownStableFilter {
 
 fn is_volatile_join(plan: &LogicalPlan) -> bool {
     matches!(plan, LogicalPlan::Join(join) if join.filter.as_ref().is_some_and(|filter| filter.is_volatile()))
+}
+
+/// Below the grouping a condition on such a key would be asked of another value than the one that is grouped by.
+fn is_volatile_grouping(plan: &LogicalPlan) -> bool {
+    matches!(plan, LogicalPlan::Aggregate(grouping) if grouping.group_expr.iter().any(Expr::is_volatile))
 }

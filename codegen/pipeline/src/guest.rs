@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use nyala_schema::Result;
-use nyala_schema::guest::{GuestCode, GuestFunction};
+use nyala_schema::guest::{GuestCode, GuestFunction, Tier};
 use nyala_schema::operator::GuestCall;
+use nyala_schema::scan::physical_type;
 
 use crate::library::GroupAccumulator;
 
 /// Makes uploaded code runnable. Shared by all queries of a process.
 ///
 /// Columns go in and come out in the exact types of the pipeline ([`exact_type`](crate::exact_type)): text is
-/// `Utf8View`, nothing is dictionary-encoded.
+/// `Utf8View`, nothing is dictionary-encoded. Scalar functions are given as [`as_called`] makes them.
 pub trait Guests: Send + Sync {
     /// # Errors
     /// `InvalidModule` when the code is not there or is not what the function says; `Quarantined`.
@@ -34,6 +35,24 @@ pub trait Guests: Send + Sync {
     /// # Errors
     /// As `scalar`, and what the operator says of its parameters and inputs.
     fn operator(&self, call: &GuestCall, inputs: &[SchemaRef]) -> Result<Box<dyn OperatorGuest>>;
+}
+
+/// The function in the types in which programs call it: the row tier passes decimals of up to 18 digits as 64-bit numbers.
+#[must_use]
+pub fn as_called(function: &GuestFunction) -> GuestFunction {
+    let held = |data_type: &DataType| match data_type {
+        DataType::Decimal128(..) => physical_type(data_type),
+        other => other.clone(),
+    };
+    let mut called = function.clone();
+    match function.tier {
+        Tier::Batch => {}
+        Tier::Row => {
+            called.arguments = function.arguments.iter().map(held).collect();
+            called.returns = held(&function.returns);
+        }
+    }
+    called
 }
 
 /// A scalar function, to be called from any thread.

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::ArrayRef;
+use arrow::compute::cast;
 use arrow::datatypes::Schema;
 use nyala_catalog::Snapshot;
 use nyala_executor::Scans;
 use nyala_pipeline::Guests;
+use nyala_pipeline::guest::as_called;
 use nyala_schema::Result;
 use nyala_schema::function::{FunctionDefinition, OperatorDefinition};
 use nyala_schema::guest::GuestFunction;
@@ -126,10 +128,14 @@ impl FunctionLookup for Tables {
         rows: usize,
     ) -> Result<ArrayRef> {
         // Planning must not wait for code that spins: what takes longer is left to the execution.
-        let mut function = function.as_ref().clone();
-        let limits = &mut function.code.limits;
+        let mut called = as_called(function);
+        let limits = &mut called.code.limits;
         limits.time_per_batch_ms = limits.time_per_batch_ms.min(FOLDING_MS_MAX);
-        self.guests.scalar(&Arc::new(function))?.call(arguments, rows)
+        let given = arguments.iter().zip(&called.arguments);
+        let arguments: Vec<ArrayRef> =
+            given.map(|(array, data_type)| cast(array, data_type)).collect::<Result<_, _>>()?;
+        let result = self.guests.scalar(&Arc::new(called))?.call(&arguments, rows)?;
+        Ok(cast(&result, &function.returns)?)
     }
 }
 

@@ -1,11 +1,14 @@
 //! One match over expressions: what each becomes.
 
+use std::sync::Arc;
+
 use arrow::datatypes::DataType;
 use nyala_schema::expr::Volatility;
-use nyala_schema::{Expr, Result, Value};
+use nyala_schema::{Callee, Expr, Result, Value};
 
 use super::{Lowering, Operand, physical_value};
 use crate::column::{Column, exact_type};
+use crate::guest::as_called;
 use crate::program::Op;
 
 impl Lowering<'_> {
@@ -78,18 +81,27 @@ impl Lowering<'_> {
         Ok(Operand::Computed(self.emit(op, column, false)))
     }
 
-    /// Arguments go to the library in their logical types, for its functions know no narrowed decimals.
+    /// Arguments go to the library in their logical types, for its functions know no narrowed decimals; to users'
+    /// functions in those of [`as_called`].
     fn call(&mut self, expr: &Expr, level: usize) -> Result<Operand> {
         let Expr::Call { function, arguments, data_type, nullable, volatility } = expr else {
             return self.lower(expr, level);
         };
+        let guest = match function {
+            Callee::Guest(guest) => Some(Arc::new(as_called(guest))),
+            Callee::Library(_) => None,
+        };
         let mut values = Vec::with_capacity(arguments.len());
-        for argument in arguments {
+        for (index, argument) in arguments.iter().enumerate() {
             let operand = self.lower(argument, level)?;
-            values.push(self.value(&operand, &exact_type(&argument.data_type()))?);
+            let wanted = guest.as_ref().and_then(|guest| guest.arguments.get(index));
+            let data_type = wanted.map_or_else(|| exact_type(&argument.data_type()), exact_type);
+            values.push(self.value(&operand, &data_type)?);
         }
-        let op = Op::Call { function: function.clone(), arguments: values, volatility: *volatility };
-        let column = Column::of_type(exact_type(data_type), *nullable);
+        let returns = guest.as_ref().map_or(data_type, |guest| &guest.returns);
+        let column = Column::of_type(exact_type(returns), *nullable);
+        let function = guest.map_or_else(|| function.clone(), Callee::Guest);
+        let op = Op::Call { function, arguments: values, volatility: *volatility };
         Ok(Operand::Computed(match volatility {
             Volatility::Volatile => self.emit_alone(op, column, true),
             Volatility::Immutable | Volatility::Stable => self.emit(op, column, true),

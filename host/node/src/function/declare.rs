@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nyala_pipeline::guest::as_called;
 use nyala_sandbox::tier_of;
 use nyala_schema::function::{
     FunctionBody, FunctionDeclaration, FunctionDefinition, FunctionKind, FunctionVersion,
@@ -57,7 +58,7 @@ pub fn function(
 /// `InvalidModule` when the version's code is not what the definition says.
 pub fn check(session: &Session, definition: &FunctionDefinition, version: &FunctionVersion) -> Result<()> {
     if let Some(guest) = definition.guest(version) {
-        session.engine.sandbox.check_as(&guest, definition.kind)?;
+        session.engine.sandbox.check_as(&as_called(&guest), definition.kind)?;
     }
     Ok(())
 }

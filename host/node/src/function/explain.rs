@@ -1,5 +1,6 @@
 //! DESCRIBE FUNCTION and EXPLAIN FUNCTION: what a function is, and how it is run.
 
+use nyala_pipeline::guest::as_called;
 use nyala_sandbox::Inlining;
 use nyala_schema::Result;
 use nyala_schema::command::Overload;
@@ -70,7 +71,7 @@ pub fn explain(session: &Session, overload: &Overload) -> Result<Answer> {
             rows.push(("inlined", "into the plan of every query that calls it".to_owned()));
         }
         Some(guest) => {
-            let report = session.engine.sandbox.check_as(&guest, function.kind)?;
+            let report = session.engine.sandbox.check_as(&as_called(&guest), function.kind)?;
             let from = if report.artefact_cached { "loaded from the cache in" } else { "compiled in" };
             let took = format!("{from} {:.2} ms", report.compile_time.as_secs_f64() * 1e3);
             rows.extend([
