@@ -8,6 +8,7 @@ pub const MANIFEST_SECTION: &str = "nyala.manifest";
 pub const EXPORT_MEMORY: &str = "memory";
 pub const EXPORT_ALLOC: &str = "nyala_alloc";
 pub const EXPORT_RESET: &str = "nyala_reset";
+pub const ROW_PREFIX: &str = "nyala_row_";
 pub const SCALAR_PREFIX: &str = "nyala_scalar_";
 pub const AGGREGATE_PREFIX: &str = "nyala_aggregate_";
 pub const TABLE_PREFIX: &str = "nyala_table_";

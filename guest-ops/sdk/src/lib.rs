@@ -34,6 +34,7 @@ pub mod operator;
 pub mod output;
 pub mod record;
 pub mod returned;
+pub mod row;
 pub mod scalar;
 pub mod sql_type;
 pub mod state;

@@ -138,10 +138,33 @@ pub fn each_written<O: Outcome>(
 /// then the function is called for NULL in those. Arguments of type [`Extra`](crate::Extra) may be left out of a call.
 /// The result is a value, an `Option`, or a `Result` of either, whose error fails the query.
 ///
+/// A function whose arguments and result all are `bool`, `i8` to `i64`, `f32`, `f64`, `Date`, `Timestamp` or `Decimal` of up to 18
+/// digits, written so, is exported for the row tier too. The host uses that where the code asks nothing of the host, not even to
+/// say why it panics: code that cannot panic.
+///
 /// A function that writes its text may return nothing, `Option<()>` (NULL if None), or a `Result` of either.
 #[macro_export]
 macro_rules! scalar {
+    // Types of one word, or with two numbers: maybe they are all numbers.
+    ($(#[$meta:meta])* ($($option:tt)*) $vis:vis fn $name:ident (
+        $($arg:ident : $type:tt $(<$digits:tt, $scale:tt>)?),* $(,)?
+    ) -> $returned:tt $(<$result_digits:tt, $result_scale:tt>)? $body:block) => {
+        $crate::row! {
+            @if [$({$type $(<$digits, $scale>)?})* {$returned $(<$result_digits, $result_scale>)?}]
+            $name ($($arg : {$type $(<$digits, $scale>)?})*) {$returned $(<$result_digits, $result_scale>)?}
+        }
+        $crate::scalar! {
+            @batch $(#[$meta])* ($($option)*) $vis fn $name ($($arg : $type $(<$digits, $scale>)?),*)
+                -> $returned $(<$result_digits, $result_scale>)? $body
+        }
+    };
     ($(#[$meta:meta])* ($($option:tt)*) $vis:vis fn $name:ident ($($arg:ident : $type:ty),* $(,)?)
+        -> $returned:ty $body:block) => {
+        $crate::scalar! {
+            @batch $(#[$meta])* ($($option)*) $vis fn $name ($($arg : $type),*) -> $returned $body
+        }
+    };
+    (@batch $(#[$meta:meta])* ($($option:tt)*) $vis:vis fn $name:ident ($($arg:ident : $type:ty),*)
         -> $returned:ty $body:block) => {
         $(#[$meta])* $vis fn $name($($arg: $type),*) -> $returned $body
         $crate::scalar! { @export ($($option)*) $name ($($arg : $type),*) $returned, |batch, out| {

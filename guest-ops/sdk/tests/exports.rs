@@ -44,6 +44,12 @@ nyala_sdk::scalar! {
 }
 
 nyala_sdk::scalar! {
+    fn numbers(a: bool, b: i8, c: Date, d: Decimal<10, 2>) -> Decimal<18, 2> {
+        if a { Decimal(d.0 + i128::from(b) + i128::from(c.0)) } else { Decimal(i128::MAX) }
+    }
+}
+
+nyala_sdk::scalar! {
     fn or_zero(value: Option<i64>, more: Extra<i64>) -> bool {
         value.unwrap_or(0) + more.unwrap_or(0) > 0
     }
@@ -140,6 +146,8 @@ extern "C" {
     fn nyala_scalar_first_word(batch: u32) -> u32;
     fn nyala_scalar_shout(batch: u32) -> u32;
     fn nyala_scalar_everything(batch: u32) -> u32;
+    fn nyala_scalar_numbers(batch: u32) -> u32;
+    fn nyala_row_numbers(a: i32, b: i32, c: i32, d: i64) -> i64;
     fn nyala_scalar_or_zero(batch: u32) -> u32;
     fn nyala_scalar_doubled(batch: u32) -> u32;
     fn nyala_table_up_to_push(batch: u32) -> u32;
@@ -210,6 +218,19 @@ fn called_for_null_and_without_what_may_be_left_out() {
     assert_eq!(unsafe { values::<bool>(nyala_scalar_or_zero(one.address())) }, expected);
     let mut two = Arguments::new().column([None, Some(1i64)]).column([Some(1i64), None]);
     assert_eq!(unsafe { values::<bool>(nyala_scalar_or_zero(two.address())) }, [Some(true), None]);
+}
+
+#[test]
+fn numbers_alone_are_passed_as_they_are() {
+    // SAFETY: numbers.
+    unsafe {
+        assert_eq!(nyala_row_numbers(1, -1, 10, 1000), 1009);
+        assert_eq!(nyala_row_numbers(0, 0, 0, 0), i64::MAX);
+    }
+    let mut arguments =
+        Arguments::new().column([true]).column([-1i8]).column([Date(10)]).column([Decimal::<10, 2>(1000)]);
+    let found = unsafe { values::<Decimal<18, 2>>(nyala_scalar_numbers(arguments.address())) };
+    assert_eq!(found, [Some(Decimal(1009))]);
 }
 
 #[test]

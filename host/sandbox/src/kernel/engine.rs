@@ -11,6 +11,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::analysis::Analysis;
+use super::extract::extract;
 use super::failure;
 use crate::artefact::{ArtefactKind, Artefacts, Key};
 use crate::config::Modules;
@@ -131,12 +132,16 @@ impl Kernels {
     /// Those of `analysis`; `InvalidModule` where the code generator refuses a module.
     pub(crate) fn compile(&self, driver: &Driver) -> Result<Made> {
         let (mut watched, mut stateful) = (false, false);
-        let mut modules: HashMap<ModuleHash, Arc<[u8]>> = HashMap::new();
+        let mut called: HashMap<ModuleHash, Vec<&GuestFunction>> = HashMap::new();
         for function in &driver.functions {
             let analysis = self.analysis(function)?;
             watched |= analysis.unbounded;
             stateful |= analysis.stateful;
-            modules.insert(function.code.module, self.modules.bytes(function.code.module)?);
+            called.entry(function.code.module).or_default().push(function);
+        }
+        let mut modules: HashMap<ModuleHash, Vec<u8>> = HashMap::new();
+        for (module, functions) in called {
+            modules.insert(module, extract(&self.modules.bytes(module)?, functions)?);
         }
         let bytes = driver.component(&modules);
         let engine = self.engine(watched)?;

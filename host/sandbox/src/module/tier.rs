@@ -21,9 +21,12 @@ struct Wanted<'a> {
     returns: &'a DataType,
     volatility: Volatility,
     strict: bool,
+    /// Of a planned function; else the best that there is.
+    tier: Option<Tier>,
 }
 
-/// How a declared function is called: the batch tier where the module has the export for it, else the row tier.
+/// How a declared function is called: the row tier where the module has an export made for it that may run there, else the batch
+/// tier where it has the export for that, else the row tier with an export of the function's own name.
 ///
 /// # Errors
 /// `InvalidModule` when exports are missing or of another type, or it may call host functions that its volatility
@@ -36,6 +39,7 @@ pub fn tier_of(info: &ModuleInfo, declaration: &FunctionDeclaration) -> Result<T
         returns: &declaration.returns,
         volatility: declaration.volatility,
         strict: declaration.strict.unwrap_or(true),
+        tier: None,
     };
     wanted.check(info, &declaration.name)
 }
@@ -44,7 +48,8 @@ pub fn tier_of(info: &ModuleInfo, declaration: &FunctionDeclaration) -> Result<T
 pub(crate) fn kind_of(info: &ModuleInfo, function: &GuestFunction) -> FunctionKind {
     let export = &function.code.export;
     let has = |name: String| info.export(&name).is_some();
-    if has(format!("{}{export}", abi::SCALAR_PREFIX)) || has(export.clone()) {
+    let scalar = [abi::SCALAR_PREFIX, abi::ROW_PREFIX].map(|prefix| format!("{prefix}{export}"));
+    if scalar.into_iter().any(has) || has(export.clone()) {
         FunctionKind::Scalar
     } else if has(format!("{}{export}_update", abi::AGGREGATE_PREFIX)) {
         FunctionKind::Aggregate
@@ -64,6 +69,7 @@ pub(crate) fn check_function(info: &ModuleInfo, function: &GuestFunction, kind: 
         returns: &function.returns,
         volatility: function.volatility,
         strict: function.strict,
+        tier: Some(function.tier),
     };
     let tier = wanted.check(info, &function.code.name)?;
     if tier != function.tier {
@@ -120,41 +126,58 @@ impl Wanted<'_> {
                 (Tier::Batch, self.batch(info, name, vec![(export("push"), 1), (export("pull"), 0)])?)
             }
         };
-        self.refuse_host_functions(info, name, exports)?;
+        self.refuse_host_functions(info, name, tier, exports)?;
         Ok(tier)
     }
 
     fn scalar(&self, info: &ModuleInfo, name: &str) -> Result<(Tier, Vec<String>)> {
         let batch = format!("{}{}", abi::SCALAR_PREFIX, self.export);
+        let made_for_rows = format!("{}{}", abi::ROW_PREFIX, self.export);
+        let is_made_for_rows = info.export(&made_for_rows).is_some();
+        let row = if is_made_for_rows { &made_for_rows } else { self.export };
         if info.export(&batch).is_some() {
-            return Ok((Tier::Batch, self.batch(info, name, vec![(batch, 1)])?));
+            let runs_by_row = is_made_for_rows
+                && self.tier != Some(Tier::Batch)
+                && self.row_signature().is_ok_and(|signature| info.function(row) == Some(&signature))
+                && self.strict
+                && info.imports_of([row]).is_empty();
+            return Ok(if runs_by_row {
+                (Tier::Row, vec![made_for_rows])
+            } else {
+                (Tier::Batch, self.batch(info, name, vec![(batch, 1)])?)
+            });
         }
-        if info.export(self.export).is_none() {
+        if info.export(row).is_none() {
             return Err(missing(info, name, &format!("{batch} or {}", self.export)));
         }
-        let needs_batch = |data_type: &DataType| {
+        let signature = self.row_signature().map_err(|data_type| {
             invalid(format!(
-                "function {name}: export {} is called with numbers, which {data_type} is not; such functions need an export {batch}",
-                self.export
+                "function {name}: export {row} is called with numbers, which {data_type} is not; such functions need an export {batch}"
             ))
             .with_hint("build the module with the SDK, which makes that export")
-        };
-        let core = |data_type: &DataType| core_type(data_type).ok_or_else(|| needs_batch(data_type));
-        let signature = Signature {
-            parameters: self.arguments.iter().map(|argument| core(argument)).collect::<Result<_>>()?,
-            results: vec![core(self.returns)?],
-        };
-        require(info, name, self.export, &signature)?;
+        })?;
+        require(info, name, row, &signature)?;
         if !self.strict {
             return Err(invalid(format!(
-                "function {name}: export {} is called with numbers and so cannot see NULL",
-                self.export
+                "function {name}: export {row} is called with numbers and so cannot see NULL"
             ))
             .with_hint(
                 "declare it STRICT, or build it with the SDK for an export that is called with columns",
             ));
         }
-        Ok((Tier::Row, vec![self.export.to_owned()]))
+        Ok((Tier::Row, vec![row.to_owned()]))
+    }
+
+    /// What an export of the row tier takes and gives.
+    ///
+    /// # Errors
+    /// The type that is not a number.
+    fn row_signature(&self) -> std::result::Result<Signature, &DataType> {
+        let core = |data_type| core_type(data_type).ok_or(data_type);
+        Ok(Signature {
+            parameters: self.arguments.iter().copied().map(core).collect::<std::result::Result<_, _>>()?,
+            results: vec![core(self.returns)?],
+        })
     }
 
     /// Exports that are called with columns, each with so many parameters.
@@ -170,8 +193,14 @@ impl Wanted<'_> {
     }
 
     /// A function whose result the planner may fold, repeat or leave out must not see clock or chance.
-    fn refuse_host_functions(&self, info: &ModuleInfo, name: &str, mut exports: Vec<String>) -> Result<()> {
-        let is_row = self.kind == FunctionKind::Scalar && exports.iter().all(|export| export == self.export);
+    fn refuse_host_functions(
+        &self,
+        info: &ModuleInfo,
+        name: &str,
+        tier: Tier,
+        mut exports: Vec<String>,
+    ) -> Result<()> {
+        let is_row = tier == Tier::Row;
         if !is_row {
             exports.extend([abi::EXPORT_ALLOC.to_owned(), abi::EXPORT_RESET.to_owned()]);
         }
@@ -192,7 +221,7 @@ impl Wanted<'_> {
             return Ok(());
         }
         let hint = if is_row {
-            "functions that are called with numbers may import nothing; the SDK makes ones that are called with columns"
+            "functions that are called with numbers may call nothing of the host; the SDK makes ones that are called with columns"
         } else {
             "nyala.now is for STABLE and VOLATILE functions, nyala.random for VOLATILE ones, scratch files for aggregates and operators"
         };

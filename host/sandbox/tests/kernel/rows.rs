@@ -36,6 +36,25 @@ const COUNTER: &str = r#"(module
         (global.set $calls (i64.add (global.get $calls) (local.get 0)))
         (global.get $calls)))"#;
 
+/// As compilers make modules: with much that one function does not need.
+const LARGE: &str = r#"(module
+    (import "nyala" "fail" (func $fail (param i32 i32 i32)))
+    (import "nyala" "now" (func $now (result i64)))
+    (type $unary (func (param i64) (result i64)))
+    (table 2 funcref)
+    (elem (i32.const 0) $square $loud)
+    (memory 1)
+    (global $top (mut i32) (i32.const 4096))
+    (data (i32.const 16) "\2a\00\00\00\00\00\00\00")
+    (func $loud (param i64) (result i64) (call $fail (i32.const 0) (i32.const 0) (i32.const 0)) (call $now))
+    (func $square (param i64) (result i64) (i64.mul (local.get 0) (local.get 0)))
+    (func (export "loud") (param i64) (result i64) (call $loud (local.get 0)))
+    (func (export "any") (param i64) (result i64) (call_indirect (type $unary) (local.get 0) (i32.const 0)))
+    (func (export "square") (param i32) (result i32) (unreachable))
+    (func (export "nyala_row_square") (param i64) (result i64) (call $square (local.get 0)))
+    (func (export "plus_data") (param i64) (result i64)
+        (i64.add (local.get 0) (i64.load (i32.const 16)))))"#;
+
 fn integers(values: &[Option<i64>]) -> ArrayRef {
     Arc::new(Int64Array::from(values.to_vec()))
 }
@@ -65,6 +84,26 @@ fn null_arguments_give_null() {
     let (outcome, _) = run(&subject(), &b, &batch, &[]).unwrap();
     assert_eq!(outcome.columns[0].as_ref(), integers(&[Some(5), None, None, Some(19)]).as_ref());
     assert_eq!(outcome.columns[1].as_ref(), integers(&[Some(0), None, None, Some(-3)]).as_ref());
+}
+
+#[test]
+fn only_what_is_called_of_a_module_is_nested() {
+    let of = |name: &str| function(LARGE, name, &[DataType::Int64], DataType::Int64);
+    let mut b = Builder::default();
+    let x = b.input(DataType::Int64, false);
+    let square = call(&mut b, &of("square"), &[x]);
+    let both = call(&mut b, &of("plus_data"), &[square]);
+    b.outputs = vec![square, both];
+    only_loops(&b.program());
+    let batch = Batch::of(vec![integers(&[Some(1), Some(-3)])]);
+    let (outcome, _) = run(&subject(), &b, &batch, &[]).unwrap();
+    assert_eq!(outcome.columns[0].as_ref(), integers(&[Some(1), Some(9)]).as_ref());
+    assert_eq!(outcome.columns[1].as_ref(), integers(&[Some(43), Some(51)]).as_ref());
+    for name in ["loud", "any"] {
+        let error = RowFunction::new(&kernels().0, Arc::new(of(name))).map(drop).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidModule);
+        assert!(error.message().contains("it may call nyala.fail"), "{error:?}");
+    }
 }
 
 #[test]

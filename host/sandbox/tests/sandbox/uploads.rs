@@ -137,6 +137,21 @@ fn the_tier_follows_from_exports_and_types() {
         assert_eq!(error.code(), ErrorCode::InvalidModule);
         assert!(error.message().contains(message), "{error:?}");
     }
+    // What the SDK makes of a function over numbers, which may or may not call the host.
+    let both = |code: &str| {
+        info(&module(&format!(
+            "(func (export \"nyala_scalar_f\") (param i32) (result i32) (i32.const 0)) \
+             (func (export \"nyala_row_f\") (param i64) (result i64) {code} (local.get 0))"
+        )))
+    };
+    let quiet = both("");
+    let one = |returns| scalar(&[DataType::Int64], returns);
+    assert_eq!(tier_of(&quiet, &one(DataType::Int64)).unwrap(), Tier::Row);
+    assert_eq!(tier_of(&quiet, &one(DataType::Utf8)).unwrap(), Tier::Batch);
+    let called_for_null = FunctionDeclaration { strict: Some(false), ..one(DataType::Int64) };
+    assert_eq!(tier_of(&quiet, &called_for_null).unwrap(), Tier::Batch);
+    let loud = both("(call $fail (i32.const 0) (i32.const 0) (i32.const 0))");
+    assert_eq!(tier_of(&loud, &one(DataType::Int64)).unwrap(), Tier::Batch);
     let no_table =
         module("(func (export \"nyala_table_f_push\") (param i32 i32) (result i32) (i32.const 0))");
     let error = tier_of(
