@@ -3,7 +3,7 @@
 // Text.
 pub mod initials;
 pub mod jaro_winkler;
-pub mod levenshtein;
+pub mod levenshtein_distance;
 pub mod slugify;
 
 // Places.
