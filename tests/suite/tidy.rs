@@ -80,7 +80,7 @@ fn long_functions(text: &str) -> Vec<(String, usize)> {
                 || trimmed.starts_with("unsafe "))
                 && trimmed.contains("fn ")
                 && trimmed.contains('(');
-        if !is_function || trimmed.ends_with(';') {
+        if !is_function || trimmed.ends_with(';') || trimmed.ends_with('}') {
             continue;
         }
         let closing = format!("{}}}", " ".repeat(line.len() - trimmed.len()));
@@ -174,12 +174,15 @@ fn dependencies_point_one_way() {
     assert_none("dependencies that tests/tidy/dependencies.txt does not allow", &wrong);
 }
 
-/// `unsafe` only where generated code is made, handed buffers and entered, and in the executor's state records.
+/// `unsafe` only where generated code is made, handed buffers and entered, in the executor's state records, and where a
+/// guest reads what its host has put into its memory.
 #[test]
 fn unsafe_stays_where_it_belongs() {
-    const ALLOWED: [&str; 4] = [
+    const ALLOWED: [&str; 6] = [
         "codegen/loops/src/",
         "codegen/native/src/",
+        "guest-ops/sdk/src/",
+        "guest-ops/sdk/tests/",
         "host/executor/src/aggregate/records.rs",
         "host/sandbox/src/",
     ];

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 
 use nyala_schema::guest::GuestFunction;
 use nyala_schema::{Error, Result};
-use wasm_encoder::{
-    CodeSection, ExportKind, ExportSection, FunctionSection, Module, RawSection, SectionId,
-};
+use wasm_encoder::{CodeSection, ExportKind, ExportSection, FunctionSection, Module, RawSection, SectionId};
 
 use super::shape::ModuleShape;
 
