@@ -132,7 +132,7 @@ fn backends_agree_on_functions() {
         for (backend, database) in others {
             match (&expected, database.query(&sql)) {
                 (Ok(expected), Ok(found)) => {
-                    assert_eq!(*expected, found, "round {round} on {backend}: {sql}")
+                    assert_eq!(*expected, found, "round {round} on {backend}: {sql}");
                 }
                 (Err(expected), Err(found)) => {
                     assert_eq!(expected.code(), found.code(), "round {round} on {backend}: {sql}");

@@ -330,24 +330,29 @@ fn quarantine_and_its_end() {
 #[test]
 fn a_query_that_spins_in_a_function_can_be_cancelled() {
     for backend in BACKENDS {
-        let mut database = with_good_function(backend);
-        let endless = row_tier("(loop $again (br $again)) unreachable").replace("200ms", "60 min");
-        database.query(&endless).unwrap();
-        let cancel = database.session().cancel_handle();
-        let ended = Arc::new(AtomicBool::new(false));
-        let told = ended.clone();
-        // A query that does not run yet cannot be cancelled, so that it is tried until there is an end.
-        let canceller = std::thread::spawn(move || {
-            while !told.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(10));
-                cancel.cancel();
-            }
-        });
-        let outcome = database.query(CALL);
-        ended.store(true, Ordering::Relaxed);
-        canceller.join().unwrap();
-        let error = outcome.unwrap_err();
-        assert_eq!(error.code(), ErrorCode::Cancelled, "on {backend}: {error:?}");
-        still_works(&mut database, "a cancelled query");
+        cancelled(backend, &row_tier("(loop $again (br $again)) unreachable"));
+        cancelled(backend, &batch_tier("BIGINT", "(loop $again (br $again)) (i32.const 0)"));
     }
+}
+
+/// Runs a function that does not end, and cancels it from another thread.
+fn cancelled(backend: &str, endless: &str) {
+    let mut database = with_good_function(backend);
+    database.query(&endless.replace("200ms", "60 min")).unwrap();
+    let cancel = database.session().cancel_handle();
+    let ended = Arc::new(AtomicBool::new(false));
+    let told = ended.clone();
+    // A query that does not run yet cannot be cancelled, so that it is tried until there is an end.
+    let canceller = std::thread::spawn(move || {
+        while !told.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(10));
+            cancel.cancel();
+        }
+    });
+    let outcome = database.query(CALL);
+    ended.store(true, Ordering::Relaxed);
+    canceller.join().unwrap();
+    let error = outcome.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Cancelled, "on {backend}: {error:?}");
+    still_works(&mut database, "a cancelled query");
 }

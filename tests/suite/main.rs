@@ -7,6 +7,7 @@ mod functions_persist;
 mod functions_random;
 mod hostile;
 mod hostile_modules;
+mod hostile_operators;
 mod scripts;
 mod tidy;
 mod tpch;
