@@ -43,7 +43,7 @@ pub(super) fn extract<'f>(
     };
     let mut exports = ExportSection::new();
     for (name, index) in roots_by_name {
-        exports.export(name, ExportKind::Func, numbers.new(index)?);
+        exports.export(name, ExportKind::Func, numbers.of(index)?);
     }
     let (mut types, mut code) = (FunctionSection::new(), CodeSection::new());
     for index in &numbers.kept {
@@ -80,7 +80,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn new(&self, old: u32) -> Result<u32> {
+    fn of(&self, old: u32) -> Result<u32> {
         let found = self.kept.binary_search(&old);
         found
             .map(|new| new as u32)
@@ -100,8 +100,8 @@ impl Numbers {
                 copied = offset;
             }
             let instruction = match operator {
-                Operator::Call { function_index } => self.new(function_index).map(Instruction::Call),
-                Operator::RefFunc { function_index } => self.new(function_index).map(Instruction::RefFunc),
+                Operator::Call { function_index } => self.of(function_index).map(Instruction::Call),
+                Operator::RefFunc { function_index } => self.of(function_index).map(Instruction::RefFunc),
                 _ => continue,
             };
             match instruction {
