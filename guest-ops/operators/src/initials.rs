@@ -6,17 +6,27 @@ nyala_sdk::scalar! {
     pub fn initials(name: &str; out: &mut TextWriter) {
         let mut begins = true;
         for character in name.chars() {
-            if character.is_whitespace() || character == '-' {
-                begins = true;
-            } else if begins {
-                begins = false;
+            let parts = is_parting(character);
+            if begins && !parts {
                 if character.is_ascii() {
                     out.push(character.to_ascii_uppercase());
                 } else {
                     character.to_uppercase().for_each(|capital| out.push(capital));
                 }
             }
+            begins = parts;
         }
+    }
+}
+
+/// Without a branch for ASCII, where most characters are neither.
+#[inline(always)]
+fn is_parting(character: char) -> bool {
+    if character.is_ascii() {
+        let code = character as u32;
+        (code == u32::from(b' ')) | (code == u32::from(b'-')) | (code.wrapping_sub(9) < 5)
+    } else {
+        character.is_whitespace()
     }
 }
 

@@ -293,8 +293,14 @@ impl TextWriter {
         if character.is_ascii() {
             self.bytes.push(character as u8);
         } else {
-            self.bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            self.push_encoded(character);
         }
+    }
+
+    /// Apart, so that loops over ASCII stay small.
+    #[inline(never)]
+    fn push_encoded(&mut self, character: char) {
+        self.bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
     }
 
     /// Adds text.

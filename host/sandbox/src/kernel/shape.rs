@@ -26,7 +26,9 @@ pub(super) struct ModuleShape<'a> {
     exports: HashMap<&'a str, u32>,
     /// Functions that an indirect call may reach.
     referenced: Vec<u32>,
-    start: Option<u32>,
+    /// Some global begins as the reference of a function.
+    pub globals_refer: bool,
+    pub start: Option<u32>,
     /// Contents of sections, as they are.
     pub sections: HashMap<u8, &'a [u8]>,
 }
@@ -92,6 +94,7 @@ impl<'a> ModuleShape<'a> {
                 for global in section {
                     self.constant(&global?.init_expr)?;
                 }
+                self.globals_refer = !self.referenced.is_empty();
             }
             Payload::ElementSection(section) => {
                 for element in section {

@@ -134,8 +134,7 @@ fn what_does_not_fit_is_refused_with_the_reason() {
         let function = function(text, name, &[DataType::Int64], DataType::Int64);
         RowFunction::new(&kernels().0, Arc::new(function)).err().unwrap()
     };
-    let importing =
-        r#"(module (import "env" "now" (func)) (func (export "f") (param i64) (result i64) (local.get 0)))"#;
+    let importing = r#"(module (import "env" "now" (func $now)) (func (export "f") (param i64) (result i64) (call $now) (local.get 0)))"#;
     let narrow = r#"(module (func (export "f") (param i32) (result i64) (i64.const 0)))"#;
     for (text, name, part) in
         [(importing, "f", "env.now"), (narrow, "f", "parameters"), (narrow, "g", "exports no function g")]
