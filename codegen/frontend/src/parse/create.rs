@@ -3,7 +3,7 @@
 use nyala_schema::command::OnConflict;
 use nyala_schema::scan::FileFormat;
 use nyala_schema::{Error, ErrorCode, Result};
-use sqlparser::ast::{ColumnOption, DataType as SqlType};
+use sqlparser::ast::{ColumnOption, DataType as SqlType, TimezoneInfo};
 use sqlparser::tokenizer::Token;
 
 use super::StatementParser;
@@ -200,8 +200,34 @@ impl StatementParser<'_> {
 
     pub(super) fn data_type(&mut self) -> Result<arrow::datatypes::DataType> {
         let token = self.peek();
-        let sql_type: SqlType = self.sub(|parser| parser.parse_data_type())?;
+        let sql_type: SqlType = match self.time_before_clause() {
+            Some(sql_type) => sql_type,
+            None => self.sub(|parser| parser.parse_data_type())?,
+        };
         data_type_of(&sql_type).map_err(|error| super::at_token(error, &token))
+    }
+
+    /// TIMESTAMP or TIME before `WITH (…)`, a clause of ours: sqlparser would read on to WITH TIME ZONE.
+    fn time_before_clause(&mut self) -> Option<SqlType> {
+        let nth = |n: usize| &self.parser.peek_nth_token_ref(n).token;
+        let is_word = |n: usize, text: &str| matches!(nth(n), Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(text));
+        let is_timestamp = is_word(0, "TIMESTAMP");
+        if !is_timestamp && !is_word(0, "TIME") {
+            return None;
+        }
+        let precision = match (nth(1), nth(2), nth(3)) {
+            (Token::LParen, Token::Number(digits, _), Token::RParen) => Some(digits.parse().ok()?),
+            _ => None,
+        };
+        let length = if precision.is_some() { 4 } else { 1 };
+        if !is_word(length, "WITH") || *nth(length + 1) != Token::LParen {
+            return None;
+        }
+        for _ in 0..length {
+            self.parser.advance_token();
+        }
+        let zone = TimezoneInfo::None;
+        Some(if is_timestamp { SqlType::Timestamp(precision, zone) } else { SqlType::Time(precision, zone) })
     }
 }
 

@@ -246,3 +246,12 @@ fn mistakes_are_shown_where_they_are() {
     }
     expect_test::expect_file!["errors/uploads.txt"].assert_eq(&text);
 }
+
+#[test]
+fn limits_follow_a_timestamp() {
+    for returns in ["timestamp", "timestamp(6)", "time", "timestamp with time zone", "timestamp[]"] {
+        let sql = format!("create function f(x bigint) returns {returns} with (memory = '16MB') as 'f.wasm'");
+        let Ok(Statement::CreateFunction { declaration, .. }) = parse(&sql) else { panic!("{sql}") };
+        assert_eq!(declaration.limits.memory_bytes, 16_000_000, "{sql}");
+    }
+}

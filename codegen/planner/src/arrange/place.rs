@@ -27,7 +27,12 @@ fn place(input: Relation, predicates: Vec<Expr>) -> Relation {
     let rows = input.rows;
     match input.kind {
         RelationKind::Scan(mut scan) if scan.limit.is_none() => {
-            let (late, early): (Vec<_>, Vec<_>) = predicates.into_iter().partition(is_volatile);
+            let (mut late, mut early) = (vec![], vec![]);
+            for predicate in predicates {
+                // What may fail may be guarded by what is asked above the scan.
+                let guarded = !late.is_empty() && may_fail(&predicate);
+                if is_volatile(&predicate) || guarded { late.push(predicate) } else { early.push(predicate) }
+            }
             for predicate in early {
                 if !scan.filters.contains(&predicate) {
                     scan.filters.push(predicate);

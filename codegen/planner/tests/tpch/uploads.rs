@@ -134,6 +134,26 @@ fn cheap_conditions_that_cannot_fail_come_before_calls() {
     first("dear(o_orderkey) > 1 and o_clerk like '%a%b%'", "(#1 LIKE");
     // A call may be guarded by what stands before it.
     first("dear(o_orderkey) > 1 and cheap(o_custkey) = 3", "(dear@3(#0) > 1)");
+    // What may fail may be guarded by what stands before it, and stays behind it.
+    first("dear(o_orderkey) > 1 and 10 / o_custkey > 1", "(dear@3(#0) > 1)");
+    first("o_orderkey <> 3 and cheap(6 / (o_orderkey - 3)) > 0", "(#0 <> 3)");
+    first("o_custkey > 3 and 10 / (o_custkey - 3) > 1", "(#1 > 3)");
+    first("10 / (o_orderkey - 3) > 1 and cheap(o_custkey) > 1 and o_orderkey <> 7", "(#0 <> 7)");
+    first("o_clerk like 'a%' and 10 / o_custkey > 1", "(#2 LIKE");
     // A cheap call stays before a condition that takes longer.
     first("cheap(o_orderkey) > 1 and o_clerk like '%a%b%'", "(cheap@3(#0) > 1)");
+}
+
+#[test]
+fn conditions_keep_their_order_on_their_way_down() {
+    let text = operators(
+        "select * from (select o_custkey as a, o_orderkey as b from orders order by 1) join customer on a = c_custkey \
+         where dear(b) > 1 and 10 / a > 1",
+    )
+    .to_string();
+    let (guard, guarded) = (text.find("dear@3").expect(&text), text.find("(10 /").expect(&text));
+    assert!(guard < guarded, "{text}");
+    let text = operators("select o_orderkey from orders where vol(o_orderkey) > 1 and 10 / o_custkey > 1")
+        .to_string();
+    assert!(text.contains("filters=[]") || !text.contains("filters=["), "{text}");
 }

@@ -9,6 +9,7 @@ use arrow::csv::ReaderBuilder;
 use arrow::csv::reader::Decoder;
 use arrow::datatypes::{DataType, Field, Schema};
 use nyala_schema::scan::{CsvOptions, physical_type};
+use nyala_schema::type_name::sql_type_name;
 use nyala_schema::{Error, Result};
 
 use crate::file::FileHandle;
@@ -227,8 +228,8 @@ fn type_name(data_type: &DataType) -> String {
         DataType::Date32 => "a date such as 2024-12-31".to_owned(),
         DataType::Timestamp(..) => "a timestamp such as 2024-12-31 23:59:59".to_owned(),
         DataType::Decimal128(p, s) => format!("a DECIMAL({p}, {s})"),
-        it if it.is_integer() => format!("a whole number ({it})"),
+        it if it.is_integer() => format!("a whole number ({})", sql_type_name(it)),
         it if it.is_floating() => "a number".to_owned(),
-        it => format!("a value of type {it}"),
+        it => format!("a value of type {}", sql_type_name(it)),
     }
 }
