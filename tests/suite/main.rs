@@ -4,6 +4,7 @@ mod command_line;
 mod differential;
 mod documents;
 mod hostile;
+mod plugins;
 mod scripts;
 mod tidy;
 mod tpch;
