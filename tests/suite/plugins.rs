@@ -40,8 +40,7 @@ fn run_all(backend: &str) {
     let mut failures = Vec::new();
     for threads in ["1", "4"] {
         for script in scripts() {
-            let mut runner =
-                sqllogictest::Runner::new(|| async { Ok(database(backend, threads, &module)) });
+            let mut runner = sqllogictest::Runner::new(|| async { Ok(database(backend, threads, &module)) });
             if let Err(error) = runner.run_file(&script) {
                 failures.push(format!("{threads} threads: {}", error.display(false)));
             }
@@ -72,10 +71,10 @@ fn scripts_call_everything_that_ships() {
     let texts: String = scripts().iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
     let mut database = database("native", "1", &module);
     let mut names = Vec::new();
-    for (sql, column) in [("SHOW FUNCTIONS", "module"), ("SHOW OPERATORS", "module")] {
+    for sql in ["SHOW FUNCTIONS", "SHOW OPERATORS"] {
         let shown = database.query(sql).unwrap();
         let place = |wanted: &str| shown.names.iter().position(|name| name == wanted).unwrap();
-        let (name, of) = (place("name"), place(column));
+        let (name, of) = (place("name"), place("module"));
         names.extend(shown.rows.iter().filter(|row| row[of] == "operators").map(|row| row[name].clone()));
     }
     assert!(names.len() >= 18, "{names:?}");
