@@ -87,7 +87,13 @@ fn lines_match(shown: &[String], actual: &[&str]) -> bool {
 }
 
 fn run(document: &Path, failures: &mut Vec<String>) -> usize {
-    let shown = console_blocks(&std::fs::read_to_string(document).unwrap());
+    let text = std::fs::read_to_string(document).unwrap();
+    let shown = console_blocks(&text);
+    // Only `cargo xtask test` builds what ships.
+    if text.contains("$NYALA_OPERATORS") && std::env::var_os("NYALA_OPERATORS").is_none() {
+        eprintln!("left out: {}, NYALA_OPERATORS is not set", document.display());
+        return shown.len();
+    }
     let folder = tempfile::tempdir().unwrap();
     let programs = program().parent().unwrap().to_owned();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
@@ -99,11 +105,11 @@ fn run(document: &Path, failures: &mut Vec<String>) -> usize {
             .env("COLUMNS", "110")
             .output()
             .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let actual: Vec<&str> = text.lines().collect();
+        let found = String::from_utf8_lossy(&output.stdout).into_owned();
+        let actual: Vec<&str> = found.lines().collect();
         if !lines_match(&item.output, &actual) {
             failures.push(format!(
-                "{}: $ {}\n--- shown\n{}\n--- found\n{text}{}",
+                "{}: $ {}\n--- shown\n{}\n--- found\n{found}{}",
                 document.display(),
                 item.command,
                 item.output.join("\n"),
