@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nyala_pipeline::guest::{GuestUsage, Supervisor};
-use nyala_schema::guest::{GuestCode, OnError};
+use nyala_schema::guest::{GuestCode, ModuleHash, OnError};
 use nyala_schema::{Error, ErrorCode, Result};
 
 /// So many failures after one another, and the function is not called any more.
@@ -22,9 +22,18 @@ pub struct FunctionHealth {
     pub last_error: Option<String>,
 }
 
-/// Names are shared by overloads: module and export tell them apart.
+/// By what runs: the same code with other limits is still the same.
 #[derive(Default)]
-pub(crate) struct Health(Mutex<HashMap<GuestCode, Arc<Record>>>);
+pub(crate) struct Health(Mutex<HashMap<Subject, Arc<Record>>>);
+
+/// Names are shared by overloads: module and export tell them apart.
+#[derive(PartialEq, Eq, Hash)]
+struct Subject {
+    name: String,
+    version: u32,
+    module: ModuleHash,
+    export: String,
+}
 
 /// Of one version; held by all that call it.
 pub struct Record {
@@ -43,7 +52,13 @@ impl Health {
     pub(crate) fn record(&self, code: &GuestCode) -> Arc<Record> {
         let mut records = lock(&self.0);
         let new = || Arc::new(Record { code: code.clone(), state: Mutex::default() });
-        records.entry(code.clone()).or_insert_with(new).clone()
+        let subject = Subject {
+            name: code.name.clone(),
+            version: code.version,
+            module: code.module,
+            export: code.export.clone(),
+        };
+        records.entry(subject).or_insert_with(new).clone()
     }
 
     /// By name and version.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nyala_loops::{CompiledLoop, Frame};
 use nyala_pipeline::guest::{GuestUsage, Supervised, Supervisor};
 use nyala_schema::guest::GuestFunction;
-use nyala_schema::{Error, Result};
+use nyala_schema::{Error, ErrorCode, Result};
 use nyala_wasm::Driver;
 use wasmtime::component::{InstancePre, Linker, TypedFunc};
 use wasmtime::{ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
@@ -113,9 +113,14 @@ impl Kernel {
         Ok(Ready { store, entry })
     }
 
-    fn note(&self, supervisor: Option<&Arc<dyn Supervisor>>, rows: u64, time: Duration, memory_bytes: u64) {
+    /// Of each function, as if all had had the same share.
+    fn usage(&self, rows: u64, time: Duration, memory_bytes: u64) -> GuestUsage {
         let share = u32::try_from(self.records.len()).unwrap_or(u32::MAX).max(1);
-        let usage = GuestUsage { calls: 1, rows, time: time / share, traps: 0, memory_bytes };
+        GuestUsage { calls: 1, rows, time: time / share, traps: 0, memory_bytes }
+    }
+
+    fn note(&self, supervisor: Option<&Arc<dyn Supervisor>>, rows: u64, time: Duration, memory_bytes: u64) {
+        let usage = self.usage(rows, time, memory_bytes);
         self.records.iter().for_each(|record| record.note(&usage, &Ok(()), supervisor));
     }
 }
@@ -145,7 +150,16 @@ impl CompiledLoop for Kernel {
                 Ok(status)
             }
             // Neither the instance nor its store is used again.
-            Err(error) => Err(failure::of_run(&error, &self.functions)),
+            Err(error) => {
+                let error = failure::of_run(&error, &self.functions);
+                // What took too long is not tried again call by call, so it is noted here.
+                if error.code() == ErrorCode::GuestLimit {
+                    let usage = self.usage(rows, started.elapsed(), 0);
+                    let failed = Err::<(), _>(error.clone());
+                    self.records.iter().for_each(|record| record.note(&usage, &failed, supervisor.as_ref()));
+                }
+                Err(error)
+            }
         }
     }
 }

@@ -83,6 +83,9 @@ impl<'a> Reader<'a> {
             return Err(format!("the result has {} columns instead of {}", batch.column_count, types.len()));
         }
         let rows = batch.rows as usize;
+        if rows > ROWS_MAX {
+            return Err(format!("the result has {rows} rows; {ROWS_MAX} are allowed at once"));
+        }
         (0..)
             .zip(types)
             .map(|(index, data_type)| self.column(nth(batch.columns, index)?, data_type, rows))
