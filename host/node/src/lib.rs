@@ -8,6 +8,7 @@ mod copy;
 mod definition;
 pub mod engine;
 mod explain;
+mod folding;
 mod function;
 mod memory;
 mod modules;

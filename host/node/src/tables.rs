@@ -9,7 +9,7 @@ use arrow::datatypes::Schema;
 use nyala_catalog::Snapshot;
 use nyala_executor::Scans;
 use nyala_pipeline::Guests;
-use nyala_pipeline::guest::as_called;
+use nyala_pipeline::guest::{Supervised, as_called};
 use nyala_schema::Result;
 use nyala_schema::function::{FunctionDefinition, OperatorDefinition};
 use nyala_schema::guest::GuestFunction;
@@ -19,10 +19,8 @@ use nyala_schema::table::{ExternalTable, TableDefinition};
 use nyala_storage::{Scanner, Storage};
 
 use crate::engine::Engine;
+use crate::folding::Folding;
 use crate::modules::InUse;
-
-/// The longest that one call of a user's function may take while a query is planned.
-const FOLDING_MS_MAX: u32 = 100;
 
 /// The tables that one statement sees. Files are listed once, however often a query names them.
 pub struct Tables {
@@ -127,14 +125,13 @@ impl FunctionLookup for Tables {
         arguments: &[ArrayRef],
         rows: usize,
     ) -> Result<ArrayRef> {
-        // Planning must not wait for code that spins: what takes longer is left to the execution.
-        let mut called = as_called(function);
-        let limits = &mut called.code.limits;
-        limits.time_per_batch_ms = limits.time_per_batch_ms.min(FOLDING_MS_MAX);
+        let called = as_called(function);
         let given = arguments.iter().zip(&called.arguments);
         let arguments: Vec<ArrayRef> =
             given.map(|(array, data_type)| cast(array, data_type)).collect::<Result<_, _>>()?;
-        let result = self.guests.scalar(&Arc::new(called))?.call(&arguments, rows)?;
+        let scalar = self.guests.scalar(&Arc::new(called))?;
+        let _supervised = Supervised::enter(Arc::new(Folding::start()));
+        let result = scalar.call(&arguments, rows)?;
         Ok(cast(&result, &function.returns)?)
     }
 }

@@ -13,6 +13,7 @@ use arrow::datatypes::{
 use nyala_guest_abi::{BATCH_BYTES, Batch, COLUMN_BYTES, Column, Kind};
 
 use super::{kind, state_type, text};
+use crate::guest::ROWS_MAX;
 
 /// What is wrong with a result, for the error that names the function.
 pub(crate) type Nonsense = String;
