@@ -19,6 +19,9 @@ const COMMANDS_TREE: &str = "commands";
 /// sled's page cache; a catalog is read once.
 const CACHE_BYTES: u64 = 8 << 20;
 const CHECKSUM_BYTES: usize = 4;
+/// How long a folder that is locked is waited for: half a second.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_WAIT: std::time::Duration = std::time::Duration::from_millis(25);
 /// Folders of damaged stores that are kept apart from each other.
 const ASIDE_MAX: u32 = 1000;
 
@@ -36,17 +39,28 @@ impl SledStore {
     pub fn open(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).map_err(|e| unusable(folder, &e))?;
         let path = folder.join(FOLDER);
-        match Self::try_open(folder, &path) {
+        match Self::try_open_patiently(folder, &path) {
             Ok(store) => Ok(store),
-            Err(sled::Error::Io(error))
-                if error.kind() == std::io::ErrorKind::WouldBlock || is_lock(&error) =>
-            {
+            Err(sled::Error::Io(error)) if is_held(&error) => {
                 Err(Error::new(ErrorCode::Store, format!("another process uses {}", folder.display()))
                     .with_hint("stop it, or give another --data folder"))
             }
             Err(sled::Error::Io(error)) => Err(unusable(folder, &error)),
             Err(damage) => Self::rebuild(folder, &path, &damage.to_string()),
         }
+    }
+
+    /// A lock outlives its holder for a moment: sled's threads end after it, and so does a process between fork and exec.
+    fn try_open_patiently(folder: &Path, path: &Path) -> sled::Result<Self> {
+        let mut opened = Self::try_open(folder, path);
+        for _ in 0..LOCK_ATTEMPTS {
+            match &opened {
+                Err(sled::Error::Io(error)) if is_held(error) => std::thread::sleep(LOCK_WAIT),
+                _ => return opened,
+            }
+            opened = Self::try_open(folder, path);
+        }
+        opened
     }
 
     fn try_open(folder: &Path, path: &Path) -> sled::Result<Self> {
@@ -148,7 +162,8 @@ fn unusable(folder: &Path, error: &std::io::Error) -> Error {
     Error::new(ErrorCode::Store, format!("the data folder {} cannot be used: {error}", folder.display()))
 }
 
-/// sled reports its lock as an I/O error of kind `Other` with this text.
-fn is_lock(error: &std::io::Error) -> bool {
-    error.to_string().contains("lock")
+/// Whether another process, or one that just ended, has the folder. sled may report its lock as an I/O error of kind
+/// `Other` with this text.
+fn is_held(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::WouldBlock || error.to_string().contains("lock")
 }

@@ -141,6 +141,11 @@ pub trait Supervisor: Send + Sync {
     fn shrink(&self, bytes: u64);
 
     fn record(&self, code: &GuestCode, usage: &GuestUsage);
+
+    /// Whether a failure is one more on the way to quarantine: not when the call was only a try.
+    fn blames(&self) -> bool {
+        true
+    }
 }
 
 thread_local! {

@@ -108,7 +108,8 @@ impl Record {
                     // The query's end or the node's lack of memory is not the function's fault.
                     _ => false,
                 };
-                if blamed {
+                let tried = supervisor.is_some_and(|supervisor| !supervisor.blames());
+                if blamed && !tried {
                     usage.traps += 1;
                     state.last_error = Some(error.message().to_owned());
                     // A function that may fail on some rows is not worse for it; one that takes too much is.
