@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nyala_schema::{Error, Result};
 use wasmtime::{
-    Config, Engine, EngineWeak, Inlining, InstanceAllocationStrategy, PoolingAllocationConfig,
-    WasmBacktraceDetails,
+    Config, Engine, EngineWeak, Inlining, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    RegallocAlgorithm, WasmBacktraceDetails,
 };
 
 use crate::config::{SandboxConfig, UploadLimits};
@@ -18,7 +18,7 @@ pub const STACK_BYTES: usize = 512 << 10;
 /// Every 32-bit address is inside it, so that loads and stores need no check.
 const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
 /// Driver and function together may be so large, in Cranelift's instructions, and still be inlined.
-const INLINED_SIZE_MAX: &str = "20000";
+const INLINED_SIZE_MAX: &str = "4000";
 /// Of a freed memory, what is set to zero by hand instead of being given back to the system: cheaper for small guests.
 const KEPT_RESIDENT_BYTES: usize = 256 << 10;
 
@@ -29,23 +29,35 @@ pub enum EngineKind {
     Batch,
     /// Components of a loop and the functions that it calls, inlined across modules; without `epochs` nothing interrupts
     /// them, which is right only where the loop's own length bounds the time.
-    Kernel { epochs: bool },
+    Kernel { epochs: bool, effort: Effort },
+}
+
+/// How much time the compiler takes for good code. Code of either runs on the same engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effort {
+    Full,
+    /// Half the time, and code half as fast.
+    Quick,
 }
 
 impl EngineKind {
     pub(crate) fn to_byte(self) -> u8 {
         match self {
             Self::Batch => 0,
-            Self::Kernel { epochs: true } => 1,
-            Self::Kernel { epochs: false } => 2,
+            Self::Kernel { epochs: true, effort: Effort::Full } => 1,
+            Self::Kernel { epochs: false, effort: Effort::Full } => 2,
+            Self::Kernel { epochs: true, effort: Effort::Quick } => 3,
+            Self::Kernel { epochs: false, effort: Effort::Quick } => 4,
         }
     }
 
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         match byte {
             0 => Some(Self::Batch),
-            1 => Some(Self::Kernel { epochs: true }),
-            2 => Some(Self::Kernel { epochs: false }),
+            1 => Some(Self::Kernel { epochs: true, effort: Effort::Full }),
+            2 => Some(Self::Kernel { epochs: false, effort: Effort::Full }),
+            3 => Some(Self::Kernel { epochs: true, effort: Effort::Quick }),
+            4 => Some(Self::Kernel { epochs: false, effort: Effort::Quick }),
             _ => None,
         }
     }
@@ -67,15 +79,24 @@ impl EngineKind {
             .concurrency_support(false);
         match self {
             Self::Batch => config.epoch_interruption(true),
-            Self::Kernel { epochs } => {
+            Self::Kernel { epochs, effort } => {
                 // SAFETY: this setting only says how much is inlined.
                 unsafe {
                     config.cranelift_flag_set("wasmtime_inlining_sum_size_threshold", INLINED_SIZE_MAX)
                 };
+                // Errors of kernels say which function and row, and nothing reads where in the code it was.
                 config
                     .epoch_interruption(epochs)
+                    .generate_address_map(false)
+                    .native_unwind_info(false)
                     .wasm_wide_arithmetic(true)
-                    .compiler_inlining(Inlining::InterModule)
+                    .compiler_inlining(Inlining::InterModule);
+                if effort == Effort::Quick {
+                    config
+                        .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass)
+                        .cranelift_opt_level(OptLevel::None);
+                }
+                &mut config
             }
         };
         config
@@ -123,7 +144,7 @@ fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {
 /// # Errors
 /// Internal, when the machine does not have what wasmtime needs.
 pub fn kernel(epochs: bool) -> Result<Engine> {
-    let engine = EngineKind::Kernel { epochs }.compiler()?;
+    let engine = EngineKind::Kernel { epochs, effort: Effort::Full }.compiler()?;
     if epochs {
         interrupt(&engine);
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use nyala_sandbox::artefact::{ArtefactKind, Artefacts, Key};
-use nyala_sandbox::engine::EngineKind;
+use nyala_sandbox::engine::{Effort, EngineKind};
 use nyala_sandbox::{CompilerChoice, compile_child, to_wasm};
 use nyala_schema::ErrorCode;
 
@@ -35,7 +35,7 @@ fn a_child_compiles_what_the_process_compiles() {
     let component = to_wasm("(component)").unwrap();
     for name in [None, Some("native".to_owned())] {
         let kind = ArtefactKind::Component { unsafe_intrinsics: name };
-        let key = Key::new(&component, EngineKind::Kernel { epochs: false }, kind);
+        let key = Key::new(&component, EngineKind::Kernel { epochs: false, effort: Effort::Full }, kind);
         let artefact = artefacts.get_or_compile(&key, &component).unwrap();
         assert!(!artefact.cached, "kinds must not share code");
         artefact.component(&nyala_sandbox::engine::kernel(false).unwrap()).unwrap();

@@ -85,6 +85,9 @@ pub fn explain(session: &Session, overload: &Overload) -> Result<Answer> {
                 ),
                 ("machine code", format!("{}, {took}", format_bytes(report.code_bytes))),
             ]);
+            if let Some(time) = report.instance_time {
+                rows.push(("an instance", format!("ready in {:.1} µs", time.as_secs_f64() * 1e6)));
+            }
             rows.extend(limits(&version.limits));
         }
     }

@@ -56,7 +56,7 @@ impl LoopCompiler for KernelCompiler {
 
     fn compile(&self, part: Part<'_, '_>) -> Result<Compiled> {
         let driver = Driver::of(part)?;
-        let made = self.kernels.compile(&driver)?;
+        let made = self.kernels.compile(&driver, self.bare)?;
         *self.made.lock().unwrap_or_else(PoisonError::into_inner) =
             Making { code_bytes: made.code_bytes, time: made.compile_time, cached: made.cached };
         let kernel = Kernel::new(Arc::clone(&self.kernels), &made, driver.functions, self.bare)?;

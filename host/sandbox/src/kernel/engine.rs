@@ -15,9 +15,13 @@ use super::extract::extract;
 use super::failure;
 use crate::artefact::{ArtefactKind, Artefacts, Key};
 use crate::config::Modules;
-use crate::engine::{self, EngineKind};
+use crate::engine::{self, Effort, EngineKind};
 use crate::health::{Health, Record};
 use crate::sandbox::Inlining;
+
+/// Calls on their own, of more code than this, are compiled in a hurry: CREATE FUNCTION waits for them, and queries over
+/// many rows have loops of their own.
+const QUICK_BYTES_MIN: usize = 8 << 10;
 
 /// Code kept whose analysis is remembered.
 const ANALYSES_MAX: usize = 4096;
@@ -126,11 +130,11 @@ impl Kernels {
         })
     }
 
-    /// Compiles a driver with the modules that it calls, or finds it compiled.
+    /// Compiles a driver with the modules that it calls, or finds it compiled. `bare`: it is a call on its own.
     ///
     /// # Errors
     /// Those of `analysis`; `InvalidModule` where the code generator refuses a module.
-    pub(crate) fn compile(&self, driver: &Driver) -> Result<Made> {
+    pub(crate) fn compile(&self, driver: &Driver, bare: bool) -> Result<Made> {
         let (mut watched, mut stateful) = (false, false);
         let mut called: HashMap<ModuleHash, Vec<&GuestFunction>> = HashMap::new();
         for function in &driver.functions {
@@ -146,7 +150,9 @@ impl Kernels {
         let bytes = driver.component(&modules);
         let engine = self.engine(watched)?;
         let kind = ArtefactKind::Component { unsafe_intrinsics: Some(Driver::INTRINSICS.to_owned()) };
-        let key = Key::new(&bytes, EngineKind::Kernel { epochs: watched }, kind);
+        let quick = bare && bytes.len() > QUICK_BYTES_MIN;
+        let effort = if quick { Effort::Quick } else { Effort::Full };
+        let key = Key::new(&bytes, EngineKind::Kernel { epochs: watched, effort }, kind);
         let artefacts = if driver.functions.is_empty() { &self.own } else { &self.artefacts };
         let artefact = artefacts
             .get_or_compile(&key, &bytes)

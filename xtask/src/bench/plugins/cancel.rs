@@ -37,7 +37,13 @@ pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
 /// Milliseconds from the signal to the end of the process, which is later than the message.
 fn once(bench: &Bench) -> Result<f64> {
     let mut command = Command::new(&bench.program);
-    command.args(["--quiet", "-c", SPIN, "-c", "SELECT sum(spin(value)) FROM generate_series(1, 100000)"]);
+    command.args([
+        "--quiet",
+        "-c",
+        SPIN,
+        "-c",
+        "SELECT sum(spin(value)) FROM generate_series(1, 100000) AS g(value)",
+    ]);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     std::thread::sleep(UNTIL_IT_SPINS);
     if child.try_wait()?.is_some() {

@@ -11,7 +11,7 @@ pub const CAPITALS: &str = "capitals";
 pub fn numbers(rows: u64) -> Result<String> {
     Ok(format!(
         "CREATE TABLE numbers AS SELECT (value - 1) * 7919 % 10007 AS a, (value - 1) * 31 % 1009 AS b \
-         FROM generate_series(1, {rows});\n{}{}",
+         FROM generate_series(1, {rows}) AS g(value);\n{}{}",
         THREE.create()?,
         TWENTY.create()?
     ))

@@ -10,8 +10,8 @@ pub const SIZE_BYTES: usize = 30_000;
 /// The export of generated modules: BIGINT to BIGINT.
 pub const EXPORT: &str = "mix";
 
-/// The binary of at least [`SIZE_BYTES`], and not much more: functions with a loop and a branch, each of which calls the
-/// one before, so that all of them are code that runs.
+/// The binary of at least [`SIZE_BYTES`], and not much more: functions with a loop and a branch, each of which calls
+/// two others, a tree as programs are, so that all of them are code that runs.
 pub fn generate(seed: u64) -> Result<Vec<u8>> {
     // A function takes about 90 bytes.
     let mut count = SIZE_BYTES / 100;
@@ -30,7 +30,8 @@ fn text(seed: u64, count: usize) -> Result<String> {
     for index in 1..=count {
         // Knuth's multiplier; the value is of no importance, only that it differs.
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let (previous, factor, shift) = (index - 1, (random >> 20) as i64, random >> 59);
+        let (factor, shift) = ((random >> 20) as i64, random >> 59);
+        let [left, right] = [2 * index, 2 * index + 1].map(|child| if child > count { 0 } else { child });
         write!(
             text,
             "  (func $f{index} (param $a i64) (param $b i64) (result i64) (local $n i32)
@@ -40,12 +41,12 @@ fn text(seed: u64, count: usize) -> Result<String> {
         (then (local.set $b (i64.add (local.get $b) (i64.extend_i32_u (local.get $n)))))
         (else (local.set $b (i64.rotl (local.get $a) (local.get $b)))))
       (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 3))))
-    (i64.add (call $f{previous} (local.get $a) (local.get $b)) (local.get $b)))\n"
+    (i64.add (call $f{left} (local.get $a) (local.get $b)) (call $f{right} (local.get $b) (local.get $a))))\n"
         )?;
     }
     write!(
         text,
-        "  (func (export \"{EXPORT}\") (param i64) (result i64)\n    (call $f{count} (local.get 0) (i64.const 1))))\n"
+        "  (func (export \"{EXPORT}\") (param i64) (result i64)\n    (call $f1 (local.get 0) (i64.const 1))))\n"
     )?;
     Ok(text)
 }
