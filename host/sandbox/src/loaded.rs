@@ -1,7 +1,7 @@
 //! Modules that are ready to be instantiated.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use nyala_schema::Result;
@@ -24,13 +24,20 @@ pub(crate) struct Loaded {
 
 /// From hashes to code.
 pub struct Loader {
-    engine: Engine,
-    linker: Linker<Host>,
+    config: SandboxConfig,
+    /// Made when the first module is loaded, so that processes that never call one start at once.
+    runtime: OnceLock<Runtime>,
     artefacts: Arc<Artefacts>,
     modules: Arc<dyn Modules>,
     upload: UploadLimits,
     kept: Mutex<Kept>,
     kept_max: usize,
+}
+
+/// What instances run on.
+struct Runtime {
+    engine: Engine,
+    linker: Linker<Host>,
 }
 
 /// What was loaded, with the count of loads at which it was last wanted.
@@ -42,11 +49,19 @@ struct Kept {
 
 impl Loader {
     pub(crate) fn new(config: &SandboxConfig, modules: Arc<dyn Modules>) -> Result<Self> {
-        let engine = engine::pooled(config)?;
-        let linker = instance::linker(&engine)?;
         let artefacts = Arc::new(Artefacts::new(config.artefacts.as_deref(), config.compiler.clone())?);
         let (upload, kept_max) = (config.upload, config.modules_max);
-        Ok(Self { engine, linker, artefacts, modules, upload, kept: Mutex::default(), kept_max })
+        let (config, runtime) = (config.clone(), OnceLock::new());
+        Ok(Self { config, runtime, artefacts, modules, upload, kept: Mutex::default(), kept_max })
+    }
+
+    fn runtime(&self) -> Result<&Runtime> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime);
+        }
+        let engine = engine::pooled(&self.config)?;
+        let linker = instance::linker(&engine)?;
+        Ok(self.runtime.get_or_init(|| Runtime { engine, linker }))
     }
 
     /// The cache of compiled code.
@@ -91,8 +106,9 @@ impl Loader {
                 self.artefacts.compile(&key, &bytes)?
             }
         };
-        let module = artefact.module(&self.engine)?;
-        let module = self.linker.instantiate_pre(&module).map_err(|error| {
+        let runtime = self.runtime()?;
+        let module = artefact.module(&runtime.engine)?;
+        let module = runtime.linker.instantiate_pre(&module).map_err(|error| {
             module::invalid(format!("the module of function {code} asks for what no guest gets: {error:#}"))
         })?;
         let loaded = Arc::new(Loaded {

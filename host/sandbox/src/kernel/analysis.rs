@@ -14,6 +14,8 @@ pub(crate) struct Analysis {
     pub may_trap: bool,
     /// What it does may depend on earlier calls.
     pub stateful: bool,
+    /// Of the function and all that it calls.
+    pub code_bytes: usize,
 }
 
 impl Analysis {

@@ -136,27 +136,26 @@ impl Kernels {
     /// Those of `analysis`; `InvalidModule` where the code generator refuses a module.
     pub(crate) fn compile(&self, driver: &Driver, bare: bool) -> Result<Made> {
         let (mut watched, mut stateful) = (false, false);
-        let mut called: HashMap<ModuleHash, Vec<&GuestFunction>> = HashMap::new();
         for function in &driver.functions {
             let analysis = self.analysis(function)?;
             watched |= analysis.unbounded;
             stateful |= analysis.stateful;
-            called.entry(function.code.module).or_default().push(function);
         }
-        let mut modules: HashMap<ModuleHash, Vec<u8>> = HashMap::new();
-        for (module, functions) in called {
-            modules.insert(module, extract(&self.modules.bytes(module)?, functions)?);
-        }
-        let bytes = driver.component(&modules);
         let engine = self.engine(watched)?;
-        let kind = ArtefactKind::Component { unsafe_intrinsics: Some(Driver::INTRINSICS.to_owned()) };
-        let quick = bare && bytes.len() > QUICK_BYTES_MIN;
+        let quick = bare && self.is_large(driver)?;
         let effort = if quick { Effort::Quick } else { Effort::Full };
-        let key = Key::new(&bytes, EngineKind::Kernel { epochs: watched, effort }, kind);
+        let key = Key {
+            hash: identity(driver),
+            engine: EngineKind::Kernel { epochs: watched, effort },
+            kind: ArtefactKind::Component { unsafe_intrinsics: Some(Driver::INTRINSICS.to_owned()) },
+        };
         let artefacts = if driver.functions.is_empty() { &self.own } else { &self.artefacts };
-        let artefact = artefacts
-            .get_or_compile(&key, &bytes)
-            .map_err(|error| failure::of_compilation(error, &driver.functions))?;
+        let artefact = match artefacts.get(&key)? {
+            Some(artefact) => artefact,
+            None => artefacts
+                .compile(&key, &self.component(driver)?)
+                .map_err(|error| failure::of_compilation(error, &driver.functions))?,
+        };
         Ok(Made {
             component: artefact.component(engine)?,
             code_bytes: artefact.size_bytes(),
@@ -166,4 +165,37 @@ impl Kernels {
             stateful,
         })
     }
+
+    /// The driver with what it calls of its functions' modules.
+    fn component(&self, driver: &Driver) -> Result<Vec<u8>> {
+        let mut called: HashMap<ModuleHash, Vec<&GuestFunction>> = HashMap::new();
+        for function in &driver.functions {
+            called.entry(function.code.module).or_default().push(function);
+        }
+        let mut modules: HashMap<ModuleHash, Vec<u8>> = HashMap::new();
+        for (module, functions) in called {
+            modules.insert(module, extract(&self.modules.bytes(module)?, functions)?);
+        }
+        Ok(driver.component(&modules))
+    }
+
+    fn is_large(&self, driver: &Driver) -> Result<bool> {
+        let mut code_bytes = 0;
+        for function in &driver.functions {
+            code_bytes += self.analysis(function)?.code_bytes;
+        }
+        Ok(code_bytes > QUICK_BYTES_MIN)
+    }
+}
+
+/// Changes with what [`extract`] and [`Driver::component`] make of the same code.
+const COMPONENT_FORMAT: u8 = 1;
+
+/// Names what a component is made of without making it: a new process finds compiled code by it.
+fn identity(driver: &Driver) -> [u8; 32] {
+    let mut parts: Vec<&[u8]> = vec![&[COMPONENT_FORMAT], &driver.module];
+    for function in &driver.functions {
+        parts.extend([&function.code.module.0[..], function.code.export.as_bytes(), &[0]]);
+    }
+    crate::artefact::sha256(&parts)
 }

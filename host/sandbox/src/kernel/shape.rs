@@ -163,13 +163,14 @@ impl<'a> ModuleShape<'a> {
         let mut open: Vec<u32> = functions.into_iter().collect();
         if let Some(start) = self.start {
             open.push(start);
-            reached.analysis = Analysis { unbounded: true, may_trap: true, stateful: true };
+            reached.analysis = Analysis { unbounded: true, may_trap: true, stateful: true, code_bytes: 0 };
         }
         while let Some(index) = open.pop() {
             if !reached.functions.insert(index) {
                 continue;
             }
             let Some(body) = self.body(index) else { continue };
+            reached.analysis.code_bytes += body.range().len();
             for operator in body.get_operators_reader()? {
                 self.follow(&operator?, &mut reached, &mut open);
             }
@@ -197,7 +198,7 @@ impl<'a> ModuleShape<'a> {
                 reached.uses_memory = true;
             }
             operator => {
-                *analysis = Analysis { unbounded: true, may_trap: true, stateful: true };
+                (analysis.unbounded, analysis.may_trap, analysis.stateful) = (true, true, true);
                 reached.uses_tables |= is_of_tables(operator);
                 reached.uses_memory |= !is_of_tables(operator);
                 match operator {

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 
 use super::figure::{Figure, Unit, Wanted};
-use super::{Bench, module};
+use super::{Bench, data, module};
 use crate::bench::engine::{self, Engine};
 use crate::bench::median;
 
@@ -95,12 +95,9 @@ pub fn first_call(bench: &Bench) -> Result<Vec<Figure>> {
 
 /// As EXPLAIN FUNCTION tells it: a line that names an instance and a time.
 pub fn instance(bench: &Bench) -> Result<Vec<Figure>> {
-    let folder = bench.folder.join("instance");
-    std::fs::create_dir_all(&folder)?;
-    let create = create_function(&folder, "mix", seed()?)?;
     let mut command = Command::new(&bench.program);
-    command.args(["--quiet", "--format", "tsv", "-c", &create, "-c", "SELECT mix(1)", "-c"]);
-    let output = command.arg("EXPLAIN FUNCTION mix").output()?;
+    command.args(["--quiet", "--format", "tsv", "-c", &data::create_capitals(), "-c"]);
+    let output = command.arg(format!("EXPLAIN FUNCTION {}", data::CAPITALS)).output()?;
     if !output.status.success() {
         bail!("{}", String::from_utf8_lossy(&output.stderr));
     }

@@ -21,7 +21,14 @@ pub fn numbers(rows: u64) -> Result<String> {
 pub fn words() -> String {
     format!(
         "CREATE TABLE words AS SELECT 'Row ' || CAST(a AS VARCHAR) || ' of block ' || CAST(b AS VARCHAR) AS s FROM numbers;\n\
-         CREATE FUNCTION {CAPITALS} (s TEXT) RETURNS TEXT LANGUAGE wat IMMUTABLE STRICT AS $$\n{}$$;\n",
+         {};\n",
+        create_capitals()
+    )
+}
+
+pub fn create_capitals() -> String {
+    format!(
+        "CREATE FUNCTION {CAPITALS} (s TEXT) RETURNS TEXT LANGUAGE wat IMMUTABLE STRICT AS $$\n{}$$",
         include_str!("capitals.wat")
     )
 }
