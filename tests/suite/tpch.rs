@@ -35,6 +35,11 @@ fn answers_on_native_code() {
 }
 
 #[test]
+fn answers_on_wasm() {
+    run_all("wasm");
+}
+
+#[test]
 fn answers_switching_between_them() {
     run_all("auto");
 }
