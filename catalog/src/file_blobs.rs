@@ -57,6 +57,7 @@ impl FileBlobs {
 
     /// Removes files of one folder that are not in use; what has no name of ours is left alone.
     fn retain_in(folder: &Path, in_use: &BTreeSet<ModuleHash>) -> io::Result<()> {
+        let mut removed = false;
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -68,9 +69,11 @@ impl FileBlobs {
             let Some(hash) = ModuleHash::parse(digits) else { continue };
             if unfinished || !in_use.contains(&hash) {
                 fs::remove_file(entry.path())?;
+                removed = true;
             }
         }
-        sync_folder(folder)
+        // Every start looks for what is not needed: it waits for the disk only where there was something.
+        if removed { sync_folder(folder) } else { Ok(()) }
     }
 }
 

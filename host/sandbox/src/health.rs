@@ -36,7 +36,7 @@ struct Subject {
 }
 
 /// Of one version; held by all that call it.
-pub struct Record {
+pub(crate) struct Record {
     code: GuestCode,
     state: Mutex<State>,
 }

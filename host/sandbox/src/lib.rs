@@ -21,8 +21,7 @@ mod statement;
 
 pub use artefact::compile_child;
 pub use config::{CompilerChoice, Modules, SandboxConfig, UploadLimits};
-pub use health::{FAILURES_MAX, FunctionHealth, Record};
+pub use health::{FAILURES_MAX, FunctionHealth};
 pub use kernel::{Kernels, RowFunction, WasmBackend};
-pub use loaded::Loader;
 pub use module::{Body, CoreType, Export, Import, Item, ModuleInfo, Signature, inspect, tier_of, to_wasm};
 pub use sandbox::{FunctionReport, Inlining, Sandbox};

@@ -23,7 +23,7 @@ pub(crate) struct Loaded {
 }
 
 /// From hashes to code.
-pub struct Loader {
+pub(crate) struct Loader {
     config: SandboxConfig,
     /// Made when the first module is loaded, so that processes that never call one start at once.
     runtime: OnceLock<Runtime>,

@@ -15,7 +15,7 @@ use nyala_schema::operator::GuestCall;
 
 use crate::config::{Modules, SandboxConfig, UploadLimits};
 use crate::guest::{Aggregate, Operator, Scalar, Source, Table};
-use crate::health::{FunctionHealth, Health, Record};
+use crate::health::{FunctionHealth, Health};
 use crate::instance::{Blueprint, Grants, Instance};
 use crate::kernel::{Kernels, RowFunction, WasmBackend};
 use crate::loaded::{Loaded, Loader};
@@ -85,16 +85,6 @@ impl Sandbox {
     /// Lets a function that had failed too often be called again; whether it was ever called.
     pub fn resume(&self, name: &str) -> bool {
         self.health.resume(name)
-    }
-
-    /// Where calls of a version are noted; refuses those of a version in quarantine.
-    pub fn record(&self, code: &GuestCode) -> Arc<Record> {
-        self.health.record(code)
-    }
-
-    /// Compiled code and where it is kept.
-    pub fn loader(&self) -> &Loader {
-        &self.loader
     }
 
     /// Whether the module has what the function says of it; compiles it and starts an instance. The kind of function is

@@ -31,7 +31,7 @@ pub fn function(session: &Session, overload: Overload, change: FunctionChange) -
 ///
 /// # Errors
 /// `UndefinedFunction`, `AmbiguousFunction`.
-pub fn find(session: &Session, overload: &Overload) -> Result<Arc<FunctionDefinition>> {
+fn find(session: &Session, overload: &Overload) -> Result<Arc<FunctionDefinition>> {
     session.engine.catalog.snapshot().overload(overload).cloned()
 }
 

@@ -3,7 +3,7 @@
 use super::declared::Function;
 use super::law::{Check, Law, Run, call, copies, table, with_nulls};
 use super::samples;
-use super::scalar::no_values;
+use super::scalar::{each, no_values};
 
 /// Groups of the merge law: few enough that each has rows of many batches.
 const GROUPS: u64 = 7;
@@ -85,17 +85,6 @@ fn nulls(function: &Function, rows: &[Vec<String>]) -> Law {
     let both: Vec<Vec<String>> = rows.iter().chain(&nulls).cloned().collect();
     let of = |rows: &[Vec<String>]| format!("SELECT {} FROM {}", call(&function.name, rows), table(rows));
     Law::Same(Run::alone(&of(rows)), Run::alone(&of(&both)))
-}
-
-fn each(function: &Function, rows: &[Vec<String>]) -> Law {
-    let statement = |row: &Vec<String>| {
-        let row = [row.clone()];
-        format!("SELECT {} FROM {}", call(&function.name, &row), table(&row))
-    };
-    match rows {
-        [] => Law::LeftOut("no such values of these types".to_owned()),
-        rows => Law::Each(rows.iter().map(statement).collect()),
-    }
 }
 
 #[cfg(test)]

@@ -59,7 +59,8 @@ fn nulls(function: &Function, rows: &[Vec<String>]) -> Law {
     each(function, &rows)
 }
 
-fn each(function: &Function, rows: &[Vec<String>]) -> Law {
+/// A statement for each row, by itself.
+pub(super) fn each(function: &Function, rows: &[Vec<String>]) -> Law {
     let statement = |row: &Vec<String>| {
         let row = [row.clone()];
         format!("SELECT {} FROM {}", call(&function.name, &row), table(&row))
