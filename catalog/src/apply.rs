@@ -7,12 +7,12 @@ mod near_miss;
 mod operator;
 mod table;
 
-use nyala_schema::Result;
-use nyala_schema::command::Command;
+use nyala_schema::command::{Command, Entry};
+use nyala_schema::{Error, Result};
 
 use crate::snapshot::Snapshot;
 
-/// The snapshot after `command`, one version later also when nothing but the version changed.
+/// The snapshot after `entry`, one version later also when nothing but the version changed.
 ///
 /// # Errors
 /// The snapshot is untouched by these:
@@ -21,10 +21,11 @@ use crate::snapshot::Snapshot;
 /// * `DatatypeMismatch`: DROP TABLE of a view and the reverse;
 /// * `AmbiguousFunction`: several overloads, and the command does not say which;
 /// * `Dependency`: a view, SQL function or module needs what would go or change.
-pub fn apply(snapshot: &Snapshot, command: &Command) -> Result<Snapshot> {
+pub fn apply(snapshot: &Snapshot, entry: &Entry) -> Result<Snapshot> {
     let mut next = snapshot.clone();
     next.version += 1;
-    match command {
+    next.at_ms = next.at_ms.max(entry.at_ms);
+    match &entry.command {
         Command::CreateTable { name, definition, on_conflict } => {
             table::create(&mut next, name, definition, *on_conflict)?;
         }
@@ -53,6 +54,7 @@ pub fn apply(snapshot: &Snapshot, command: &Command) -> Result<Snapshot> {
         Command::DropOperator { name, if_exists } => {
             operator::drop_operator(&mut next, name, *if_exists)?;
         }
+        other => return Err(Error::unsupported(format!("{other:?} is not applied yet"))),
     }
     Ok(next)
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
-use nyala_catalog::{Catalog, MemoryStore, SledStore, Snapshot, Store, apply};
-use nyala_schema::command::{Command, DropKind, OnConflict, Overload};
+use nyala_catalog::{Catalog, MemoryStore, SledStore, Snapshot, Store};
+use nyala_schema::command::{Command, DropKind, Entry, OnConflict, Overload};
 use nyala_schema::expr::Volatility;
 use nyala_schema::function::*;
 use nyala_schema::guest::*;
@@ -121,6 +121,10 @@ fn refused(snapshot: &Snapshot, command: &Command, code: ErrorCode, words: &[&st
     words.iter().for_each(|word| assert!(text.contains(word), "{word} is not in: {text}"));
 }
 
+fn apply(snapshot: &Snapshot, command: &Command) -> nyala_schema::Result<Snapshot> {
+    nyala_catalog::apply(snapshot, &Entry { at_ms: 0, command: command.clone() })
+}
+
 fn sample() -> Vec<Command> {
     vec![
         create(function("f", &[BIGINT], guest(1)), OnConflict::Fail),
@@ -139,8 +143,9 @@ fn sample() -> Vec<Command> {
 fn survives(open: impl Fn() -> Box<dyn Store>) {
     let catalog = Catalog::open(open()).unwrap();
     for command in sample() {
-        assert_eq!(wire::decode_command(&wire::encode_command(&command).unwrap()).unwrap(), command);
-        catalog.commit(&command).unwrap();
+        let entry = Entry { at_ms: 1, command };
+        assert_eq!(wire::decode_entry(&wire::encode_entry(&entry).unwrap()).unwrap(), entry);
+        catalog.commit(&entry.command).unwrap();
     }
     let snapshot = catalog.snapshot();
     let f = &snapshot.functions["f"][0];
@@ -296,9 +301,9 @@ fn random_commands_give_equal_snapshots_that_survive_the_wire() {
     for _ in 0..30 {
         let (mut one, mut two) = (Snapshot::default(), Snapshot::default());
         for _ in 0..40 {
-            let command = random_command(&mut next);
-            let decoded = wire::decode_command(&wire::encode_command(&command).unwrap()).unwrap();
-            match (apply(&one, &command), apply(&two, &decoded)) {
+            let entry = Entry { at_ms: 0, command: random_command(&mut next) };
+            let decoded = wire::decode_entry(&wire::encode_entry(&entry).unwrap()).unwrap();
+            match (nyala_catalog::apply(&one, &entry), nyala_catalog::apply(&two, &decoded)) {
                 (Ok(left), Ok(right)) => {
                     applied += 1;
                     (one, two) = (left, right);

@@ -71,6 +71,21 @@ codes! {
     /// A damaged or locked data directory.
     Store = "58000";
     Connection = "08006";
+    /// A commit in between changed what this one builds on: run the statement, or the transaction, again.
+    SerializationFailure = "40001";
+    NotNullViolation = "23502";
+    CheckViolation = "23514";
+    DuplicateSchema = "42P06";
+    UndefinedSchema = "3F000";
+    /// A version or time that is not kept any more, or not there yet.
+    UndefinedVersion = "72000";
+    ActiveTransaction = "25001";
+    NoActiveTransaction = "25P01";
+    /// A statement of the transaction failed; only ROLLBACK goes on.
+    FailedTransaction = "25P02";
+    /// A warehouse or folder that cannot be written.
+    ReadOnly = "25006";
+    DiskFull = "53100";
     /// Our own mistake.
     Internal = "XX000";
 }
@@ -149,7 +164,7 @@ impl Error {
 
     /// Whether the same statement may succeed when it is simply run again.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.0.code, ErrorCode::Connection)
+        matches!(self.0.code, ErrorCode::Connection | ErrorCode::SerializationFailure)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The nouns that the compiler and the runtime share, and their wire form.
 //!
 //! Reading order: [`id`], [`value`], [`expr`], [`scan`], [`operator`], [`fragment`] describe a plan;
-//! [`guest`] is uploaded code in plans; [`table`], [`function`], [`command`], [`statistics`], [`lookup`] describe what exists; [`error`], [`option`]
+//! [`guest`] is uploaded code in plans; [`table`], [`managed`], [`function`], [`command`], [`statistics`], [`lookup`] describe what exists; [`error`], [`option`]
 //! and [`type_name`] are used by all; [`wire`] is the only place that knows Cap'n Proto.
 
+pub mod bound;
 pub mod command;
 pub mod error;
 pub mod expr;
@@ -12,6 +13,7 @@ pub mod function;
 pub mod guest;
 pub mod id;
 pub mod lookup;
+pub mod managed;
 pub mod operator;
 pub mod option;
 pub mod scan;
@@ -21,6 +23,7 @@ pub mod type_name;
 pub mod value;
 pub mod wire;
 
+pub use bound::Bound;
 pub use error::{Error, ErrorCode, Result};
 pub use expr::Expr;
 pub use fragment::Fragment;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::function::{FunctionDefinition, OperatorDefinition};
 use crate::guest::GuestFunction;
 use crate::scan::ScanSource;
@@ -25,6 +25,14 @@ pub enum TableContent {
     View { sql: String },
 }
 
+/// A point in the history of a table or of the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AsOf {
+    Version(u64),
+    /// What was newest then; milliseconds since 1970.
+    Time(i64),
+}
+
 /// One catalog snapshot and the files it leads to.
 pub trait TableLookup: Send + Sync {
     /// The version of the snapshot.
@@ -35,6 +43,14 @@ pub trait TableLookup: Send + Sync {
     /// # Errors
     /// When the name leads to files that cannot be read.
     fn table(&self, name: &str) -> Result<Option<Arc<ResolvedTable>>>;
+
+    /// As [`table`](Self::table), but as it was.
+    ///
+    /// # Errors
+    /// `UndefinedVersion` when that is not kept; `Unsupported` for what has no versions.
+    fn table_at(&self, name: &str, _at: &AsOf) -> Result<Option<Arc<ResolvedTable>>> {
+        Err(Error::unsupported(format!("\"{name}\" has no versions")))
+    }
 
     /// All names, for near-misses and completion.
     fn table_names(&self) -> Vec<String>;

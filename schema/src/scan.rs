@@ -5,7 +5,8 @@ use std::fmt;
 use arrow::datatypes::{DataType, SchemaRef};
 
 use crate::expr::Expr;
-use crate::id::RuntimeFilterId;
+use crate::id::{ColumnId, RuntimeFilterId, TableId};
+use crate::managed::FileList;
 use crate::statistics::ColumnStatistics;
 use crate::value::Value;
 
@@ -71,6 +72,29 @@ pub enum ScanSource {
     Files { format: FileFormat, files: Vec<FileEntry> },
     /// A table kept in the memory of this process, by its name and version.
     Memory { table: String, version: u64 },
+    /// The files of a managed table.
+    Managed(ManagedScan),
+}
+
+/// The files that a managed table has in the version that the query sees.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ManagedScan {
+    /// Names the folder of the files in the warehouse.
+    pub table: TableId,
+    /// One for each column of the scan's `table_schema`, except those of `row_identity`.
+    pub columns: Vec<ScanColumn>,
+    pub files: FileList,
+    /// Whether the last two columns of `table_schema` say where a row is: the id of its file and its position there, from 0,
+    /// both `Int64` and never NULL. Deleted rows are counted in positions.
+    pub row_identity: bool,
+}
+
+/// Where a column of a managed table is found in its files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScanColumn {
+    pub id: ColumnId,
+    /// What rows of files without the column have; NULL when there is none.
+    pub initial: Option<Value>,
 }
 
 /// A filter that a join makes while it builds and that drops rows here.

@@ -1,5 +1,8 @@
 //! What is known of a table's contents before it is read.
 
+use std::sync::Arc;
+
+use crate::managed::Histogram;
 use crate::value::Value;
 
 /// Bounds hold for every row of the files they were read from; counts marked `estimated` may be off.
@@ -23,4 +26,6 @@ pub struct ColumnStatistics {
     pub distinct: Option<f64>,
     /// Mean bytes of a value when it is text or binary.
     pub width: Option<f64>,
+    /// For estimates while planning: fragments do not carry it.
+    pub histogram: Option<Arc<Histogram>>,
 }

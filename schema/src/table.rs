@@ -2,15 +2,31 @@
 
 use arrow::datatypes::SchemaRef;
 
+use crate::managed::ManagedTable;
 use crate::scan::FileFormat;
 
-/// Lower-case unless it was quoted.
+/// Lower-case unless it was quoted: `table` in the schema `main`, `schema.table` in another. Neither part has a dot.
 pub type TableName = String;
+
+/// The schema that is always there.
+pub const MAIN_SCHEMA: &str = "main";
+
+/// Schema and table of a name.
+pub fn split_name(name: &str) -> (&str, &str) {
+    name.split_once('.').unwrap_or((MAIN_SCHEMA, name))
+}
+
+/// The name of a table in a schema.
+pub fn join_name(schema: &str, table: &str) -> TableName {
+    if schema == MAIN_SCHEMA { table.to_owned() } else { format!("{schema}.{table}") }
+}
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum TableDefinition {
     /// Files somewhere else, read as they are.
     External(ExternalTable),
+    /// Files of our own.
+    Managed(ManagedTable),
     /// Rows kept in memory; they end with the process.
     Memory { schema: SchemaRef, version: u64 },
     /// A query under a name, as SQL text, with the columns it had when it was made. `uses` names the user-defined
@@ -30,16 +46,18 @@ pub struct ExternalTable {
 }
 
 impl TableDefinition {
-    pub fn schema(&self) -> &SchemaRef {
+    pub fn schema(&self) -> SchemaRef {
         match self {
-            Self::External(table) => &table.schema,
-            Self::Memory { schema, .. } | Self::View { schema, .. } => schema,
+            Self::External(table) => table.schema.clone(),
+            Self::Managed(table) => table.shape.schema(),
+            Self::Memory { schema, .. } | Self::View { schema, .. } => schema.clone(),
         }
     }
 
     pub fn kind(&self) -> &'static str {
         match self {
             Self::External(_) => "external",
+            Self::Managed(_) => "managed",
             Self::Memory { .. } => "memory",
             Self::View { .. } => "view",
         }

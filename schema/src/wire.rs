@@ -16,7 +16,7 @@ mod generated {
     pub mod plan_capnp;
 }
 
-pub use catalog::{SnapshotContent, decode_command, decode_snapshot, encode_command, encode_snapshot};
+pub use catalog::{SnapshotContent, decode_entry, decode_snapshot, encode_entry, encode_snapshot};
 pub use fragment::{decode_fragment, encode_fragment};
 
 use capnp::message::{Builder, HeapAllocator, ReaderOptions};

@@ -21,6 +21,8 @@ struct Command {
   }
 }
 
+struct Entry { atMs @0 :Int64; command @1 :Command; }
+
 enum OnConflict { fail @0; keep @1; replace @2; }
 enum DropKind { table @0; view @1; }
 
@@ -35,6 +37,7 @@ struct TableDefinition {
 }
 
 struct Snapshot {
+
   version @0 :UInt64;
   tables @1 :List(NamedTable);
   functions @2 :List(FunctionDefinition);

@@ -84,13 +84,14 @@ fn remove(
         function::remove(next, &gone);
         changes.push((gone.name.clone(), format!("the function {}", function::signature(&gone))));
     }
-    next.operators.retain(|name, operator| {
-        let stays = !belongs(&operator.module) || keep(name, None);
-        if !stays {
-            changes.push((name.clone(), format!("the operator \"{name}\"")));
-        }
-        stays
-    });
+    let gone =
+        next.operators.iter().filter(|(name, operator)| belongs(&operator.module) && !keep(name, None));
+    let gone: Vec<String> = gone.map(|(name, _)| name.clone()).collect();
+    for name in gone {
+        next.operators.remove(&name);
+        let what = format!("the operator \"{name}\"");
+        changes.push((name, what));
+    }
     changes
 }
 

@@ -54,7 +54,9 @@ pub(super) fn drop_table(next: &mut Snapshot, name: &str, if_exists: bool, kind:
 fn noun(definition: &TableDefinition) -> &'static str {
     match definition {
         TableDefinition::View { .. } => "view",
-        TableDefinition::External(_) | TableDefinition::Memory { .. } => "table",
+        TableDefinition::External(_) | TableDefinition::Managed(_) | TableDefinition::Memory { .. } => {
+            "table"
+        }
     }
 }
 

@@ -55,6 +55,8 @@ pub use render::render;
 pub use script::{is_complete, split};
 pub use series::SeriesHandle;
 pub use statement::{
-    ColumnDefinition, CopySource, DescribeTarget, ExplainFormat, PartitionColumn, ShowTarget, Statement,
+    CheckDefinition, ColumnDefinition, CopySource, Delete, DescribeTarget, ExplainFormat, Insert,
+    InsertSource, IsolationLevel, Merge, MergeAction, MergeClause, MergeWhen, PartitionColumn, PartitionTerm,
+    PartitionValue, ShowTarget, SortTerm, Statement, TableAlter, TableClauses, Update,
 };
 pub use table::TableHandle;

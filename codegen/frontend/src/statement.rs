@@ -1,12 +1,14 @@
 //! The statements of Nyala, as data.
 
 use arrow::datatypes::DataType;
-use nyala_schema::command::{DropKind, OnConflict, Overload};
+use nyala_schema::command::{CommentTarget, DropKind, ObjectKind, OnConflict, Overload};
 use nyala_schema::function::{FunctionDeclaration, FunctionKind, OperatorDeclaration};
 use nyala_schema::guest::ModuleHash;
+use nyala_schema::lookup::AsOf;
+use nyala_schema::managed::Transform;
 use nyala_schema::scan::FileFormat;
 use nyala_schema::table::TableName;
-use sqlparser::ast::Query;
+use sqlparser::ast::{Expr, Query, TableFactor, TableWithJoins, With};
 
 use crate::definition::{CodeSource, FunctionChange, Language};
 
@@ -28,23 +30,104 @@ pub enum Statement {
         partition_by: Vec<PartitionColumn>,
         on_conflict: OnConflict,
     },
+    /// Only the clauses of `definition` that say nothing of columns are there.
     CreateTableAs {
         name: TableName,
+        definition: TableClauses,
         query: Box<Query>,
         on_conflict: OnConflict,
     },
-    /// An empty table in memory.
+    /// An empty table.
     CreateTable {
         name: TableName,
         columns: Vec<ColumnDefinition>,
+        definition: TableClauses,
         on_conflict: OnConflict,
     },
-    /// `columns` is empty when the query gives all of them in order.
-    Insert {
+    Insert(Insert),
+    Update(Update),
+    Delete(Delete),
+    Merge(Box<Merge>),
+    /// Without `partition` all rows.
+    Truncate {
+        table: TableName,
+        partition: Vec<PartitionValue>,
+    },
+    /// COPY t FROM: rows of files, columns by name.
+    CopyFrom {
         table: TableName,
         columns: Vec<String>,
-        query: Box<Query>,
+        location: String,
+        format: Option<FileFormat>,
     },
+    CreateSchema {
+        name: String,
+        if_not_exists: bool,
+    },
+    DropSchema {
+        name: String,
+        if_exists: bool,
+        cascade: bool,
+    },
+    /// The schema in which names without one are looked up first, and created.
+    Use {
+        schema: String,
+    },
+    AlterTable {
+        name: TableName,
+        if_exists: bool,
+        change: TableAlter,
+    },
+    Comment {
+        target: CommentTarget,
+        text: Option<String>,
+    },
+    Begin {
+        isolation: Option<IsolationLevel>,
+    },
+    Commit,
+    Rollback,
+    /// Of the transaction that runs, or of the next ones with `for_session`.
+    SetIsolation {
+        level: IsolationLevel,
+        for_session: bool,
+    },
+    RollbackTable {
+        table: TableName,
+        to: AsOf,
+    },
+    RollbackCatalog {
+        to: AsOf,
+    },
+    Undrop {
+        kind: ObjectKind,
+        name: String,
+        renamed: Option<String>,
+    },
+    /// Writes small files together and in order; `partition` limits it.
+    Optimize {
+        table: TableName,
+        partition: Vec<PartitionValue>,
+    },
+    /// Forgets versions that are older than `older_than_ms` (the table's retention when `None`), of one table or all, and
+    /// removes files that no version names.
+    Vacuum {
+        table: Option<TableName>,
+        older_than_ms: Option<u64>,
+    },
+    Analyze {
+        table: TableName,
+        columns: Vec<String>,
+    },
+    Backup {
+        to: String,
+    },
+    Restore {
+        from: String,
+        at: Option<AsOf>,
+    },
+    /// Keeps a snapshot of the catalog now.
+    Checkpoint,
     CreateView {
         name: TableName,
         columns: Option<Vec<String>>,
@@ -156,6 +239,182 @@ pub struct ColumnDefinition {
     pub name: String,
     pub data_type: DataType,
     pub nullable: bool,
+    /// The text of an expression without columns.
+    pub default: Option<String>,
+}
+
+/// What stands behind the columns of CREATE TABLE, and what is said of all of them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TableClauses {
+    /// Those of columns too.
+    pub checks: Vec<CheckDefinition>,
+    pub partition_by: Vec<PartitionTerm>,
+    pub sort_by: Vec<SortTerm>,
+    /// WITH (name = value): lower-case names.
+    pub properties: Vec<(String, String)>,
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckDefinition {
+    pub name: Option<String>,
+    /// The text of the condition.
+    pub sql: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionTerm {
+    pub column: String,
+    pub transform: Transform,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SortTerm {
+    pub column: String,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+/// A partition column, or a term such as `year(ts)` as it is written in PARTITIONED BY, with its value: an expression
+/// without columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionValue {
+    pub term: PartitionTerm,
+    pub value: Expr,
+}
+
+/// `columns` is empty when the query gives all of them in order (but those of `partition`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Insert {
+    pub table: TableName,
+    pub columns: Vec<String>,
+    /// INSERT INTO t PARTITION (p = 1): columns whose value the statement says.
+    pub partition: Vec<PartitionValue>,
+    /// INSERT OVERWRITE: of a partitioned table, the partitions that rows come for; otherwise everything.
+    pub overwrite: bool,
+    pub source: InsertSource,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum InsertSource {
+    Query(Box<Query>),
+    /// VALUES in which DEFAULT stands, which is `None`.
+    Rows(Vec<Vec<Option<Expr>>>),
+    /// One row of DEFAULT VALUES.
+    Defaults,
+}
+
+/// Expressions are as they were parsed, so that errors in them have their places; `update_query` makes a query of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Update {
+    pub table: TableName,
+    pub alias: Option<String>,
+    /// Column and new value; `None` for DEFAULT.
+    pub assignments: Vec<(String, Option<Expr>)>,
+    pub from: Vec<TableWithJoins>,
+    pub condition: Option<Expr>,
+    pub with: Option<With>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delete {
+    pub table: TableName,
+    pub alias: Option<String>,
+    pub using: Vec<TableWithJoins>,
+    pub condition: Option<Expr>,
+    pub with: Option<With>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Merge {
+    pub table: TableName,
+    pub alias: Option<String>,
+    pub source: TableFactor,
+    pub on: Expr,
+    pub clauses: Vec<MergeClause>,
+}
+
+/// WHEN … THEN …; the first that fits a row is taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergeClause {
+    pub when: MergeWhen,
+    pub condition: Option<Expr>,
+    pub action: MergeAction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeWhen {
+    Matched,
+    /// Rows of the source that no row of the table matches.
+    NotMatched,
+    /// Rows of the table that no row of the source matches.
+    NotMatchedBySource,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum MergeAction {
+    Update(Vec<(String, Option<Expr>)>),
+    Delete,
+    /// Columns (all in order when empty) and values; `None` for DEFAULT.
+    Insert {
+        columns: Vec<String>,
+        values: Vec<Option<Expr>>,
+    },
+    /// INSERT * and UPDATE *: columns by name.
+    InsertAll,
+    UpdateAll,
+    DoNothing,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum TableAlter {
+    AddColumn {
+        column: ColumnDefinition,
+        if_not_exists: bool,
+    },
+    DropColumn {
+        name: String,
+        if_exists: bool,
+    },
+    RenameColumn {
+        from: String,
+        to: String,
+    },
+    /// The new name, with its schema where one was written.
+    Rename {
+        to: TableName,
+    },
+    SetSchema {
+        schema: String,
+    },
+    SetDefault {
+        column: String,
+        default: Option<String>,
+    },
+    SetNullable {
+        column: String,
+        nullable: bool,
+    },
+    AddCheck(CheckDefinition),
+    DropCheck {
+        name: String,
+        if_exists: bool,
+    },
+    SetSortBy(Vec<SortTerm>),
+    /// Name and value, `None` for RESET.
+    SetProperties(Vec<(String, Option<String>)>),
+    DropPartition {
+        partition: Vec<PartitionValue>,
+        if_exists: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsolationLevel {
+    ReadCommitted,
+    /// REPEATABLE READ is another word for it.
+    Snapshot,
+    Serializable,
 }
 
 /// A column that the directories' names give; its type is to be found when it is not said.
@@ -183,13 +442,56 @@ pub enum DescribeTarget {
 /// `like` is a pattern of LIKE.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ShowTarget {
-    Tables { like: Option<String> },
-    Views { like: Option<String> },
-    Columns { table: TableName },
-    Functions { like: Option<String> },
-    FunctionHealth { like: Option<String> },
-    Modules { like: Option<String> },
-    Operators { like: Option<String> },
+    Tables {
+        like: Option<String>,
+    },
+    Views {
+        like: Option<String>,
+    },
+    Columns {
+        table: TableName,
+    },
+    Functions {
+        like: Option<String>,
+    },
+    FunctionHealth {
+        like: Option<String>,
+    },
+    Modules {
+        like: Option<String>,
+    },
+    Operators {
+        like: Option<String>,
+    },
     Options,
-    Option { name: String },
+    Option {
+        name: String,
+    },
+    Schemas {
+        like: Option<String>,
+    },
+    /// What UNDROP can bring back.
+    Dropped {
+        like: Option<String>,
+    },
+    CreateTable {
+        table: TableName,
+    },
+    Properties {
+        table: TableName,
+    },
+    /// Of a table, or of the catalog.
+    History {
+        table: Option<TableName>,
+        limit: Option<u64>,
+    },
+    Files {
+        table: TableName,
+    },
+    Partitions {
+        table: TableName,
+    },
+    Statistics {
+        table: TableName,
+    },
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use nyala_frontend::{ColumnDefinition, PartitionColumn, Statement};
+use nyala_frontend::{ColumnDefinition, Insert, InsertSource, PartitionColumn, Statement};
 use nyala_schema::command::{Command, DropKind, OnConflict};
 use nyala_schema::lookup::TableLookup;
 use nyala_schema::scan::FileFormat;
@@ -24,13 +24,12 @@ pub fn run(session: &Session, sql: &str, statement: Statement) -> Result<Answer>
             create(session, &name, definition, on_conflict)?;
             Ok(Answer::Done("CREATE EXTERNAL TABLE".into()))
         }
-        Statement::CreateTable { name, columns, on_conflict } => {
+        Statement::CreateTable { name, columns, on_conflict, .. } => {
             create_memory(session, &name, &schema_of(&columns), Vec::new(), on_conflict)?;
             Ok(Answer::Done("CREATE TABLE".into()))
         }
-        Statement::CreateTableAs { name, query, on_conflict } => {
-            if on_conflict != OnConflict::Replace && session.engine.catalog.snapshot().table(&name).is_some()
-            {
+        Statement::CreateTableAs { name, query, on_conflict, .. } => {
+            if on_conflict != OnConflict::Replace && session.snapshot().table(&name).is_some() {
                 return refuse_or_keep(session, &name, on_conflict);
             }
             let (schema, batches) = query::collect(session, sql, &query)?;
@@ -43,9 +42,11 @@ pub fn run(session: &Session, sql: &str, statement: Statement) -> Result<Answer>
             create_view(session, sql, &name, columns, query_sql, &query, on_conflict)?;
             Ok(Answer::Done("CREATE VIEW".into()))
         }
-        Statement::Insert { table, columns, query } => insert(session, sql, &table, &columns, &query),
+        Statement::Insert(Insert { table, columns, source: InsertSource::Query(query), .. }) => {
+            insert(session, sql, &table, &columns, &query)
+        }
         Statement::Drop { kind, name, if_exists } => {
-            session.engine.catalog.commit(&Command::DropTable { name: name.clone(), if_exists, kind })?;
+            session.commit(&Command::DropTable { name: name.clone(), if_exists, kind })?;
             session.engine.storage.drop_memory(&name);
             Ok(Answer::Done(match kind {
                 DropKind::Table => "DROP TABLE".into(),
@@ -57,11 +58,7 @@ pub fn run(session: &Session, sql: &str, statement: Statement) -> Result<Answer>
 }
 
 fn create(session: &Session, name: &str, definition: TableDefinition, on_conflict: OnConflict) -> Result<()> {
-    session.engine.catalog.commit(&Command::CreateTable {
-        name: name.to_owned(),
-        definition,
-        on_conflict,
-    })?;
+    session.commit(&Command::CreateTable { name: name.to_owned(), definition, on_conflict })?;
     Ok(())
 }
 
@@ -86,6 +83,7 @@ fn external(
                 name: column.name.clone(),
                 data_type: data_type.clone(),
                 nullable: true,
+                default: None,
             });
         }
     }
@@ -138,7 +136,7 @@ fn create_memory(
     batches: Vec<RecordBatch>,
     on_conflict: OnConflict,
 ) -> Result<()> {
-    let exists = session.engine.catalog.snapshot().table(name).is_some();
+    let exists = session.snapshot().table(name).is_some();
     let version = session.engine.next_memory_version();
     if !exists || on_conflict == OnConflict::Replace {
         session.engine.storage.put_memory(name, version, schema, batches)?;
@@ -187,7 +185,7 @@ fn insert(session: &Session, sql: &str, table: &str, columns: &[String], query: 
     let known = tables
         .table(table)?
         .ok_or_else(|| Error::new(ErrorCode::UndefinedTable, format!("there is no table \"{table}\"")))?;
-    let snapshot = session.engine.catalog.snapshot();
+    let snapshot = session.snapshot();
     let Some(TableDefinition::Memory { schema, .. }) = snapshot.table(table).map(AsRef::as_ref) else {
         return Err(Error::unsupported(format!(
             "INSERT into \"{}\", which is not a table in memory",

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use nyala_frontend::{ExplainFormat, Statement};
+use nyala_frontend::{ExplainFormat, Insert, InsertSource, Statement};
 use nyala_pipeline::{Program, Sink, Source, Step};
 use nyala_schema::{Error, Result};
 use sqlparser::ast::Query;
@@ -31,7 +31,7 @@ fn explained_query(statement: &Statement) -> Result<&Query> {
     match statement {
         Statement::Query(query)
         | Statement::CreateTableAs { query, .. }
-        | Statement::Insert { query, .. } => Ok(query),
+        | Statement::Insert(Insert { source: InsertSource::Query(query), .. }) => Ok(query),
         _ => Err(Error::unsupported("EXPLAIN of this statement").with_hint("it explains queries")),
     }
 }

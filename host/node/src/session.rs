@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use nyala_catalog::Snapshot;
 use nyala_frontend::{FunctionKind, Statement};
 use nyala_schema::Result;
+use nyala_schema::command::Command;
 use nyala_schema::option::{OPTIONS, Options};
 
 use crate::answer::Answer;
@@ -65,7 +67,7 @@ impl Session {
             | Statement::CreateTable { .. }
             | Statement::CreateTableAs { .. }
             | Statement::CreateView { .. }
-            | Statement::Insert { .. }
+            | Statement::Insert(_)
             | Statement::Drop { .. } => definition::run(self, sql, statement),
             Statement::CreateFunction { .. }
             | Statement::CreateOperator { .. }
@@ -80,6 +82,29 @@ impl Session {
             }
             Statement::Describe(target) => show::describe(self, sql, &target),
             Statement::Show(target) => show::run(self, &target),
+            Statement::Update(_)
+            | Statement::Delete(_)
+            | Statement::Merge(_)
+            | Statement::Truncate { .. }
+            | Statement::CopyFrom { .. }
+            | Statement::CreateSchema { .. }
+            | Statement::DropSchema { .. }
+            | Statement::Use { .. }
+            | Statement::AlterTable { .. }
+            | Statement::Comment { .. }
+            | Statement::Begin { .. }
+            | Statement::Commit
+            | Statement::Rollback
+            | Statement::SetIsolation { .. }
+            | Statement::RollbackTable { .. }
+            | Statement::RollbackCatalog { .. }
+            | Statement::Undrop { .. }
+            | Statement::Optimize { .. }
+            | Statement::Vacuum { .. }
+            | Statement::Analyze { .. }
+            | Statement::Backup { .. }
+            | Statement::Restore { .. }
+            | Statement::Checkpoint => Err(nyala_schema::Error::unsupported("this statement is not run yet")),
             Statement::Set { name, value } => {
                 self.options.set(&name, &value)?;
                 Ok(Answer::Done("SET".into()))
@@ -115,9 +140,11 @@ impl Session {
 
     /// Names for completion and for `\d`.
     pub fn names(&self) -> Names {
-        let snapshot = self.engine.catalog.snapshot();
+        let snapshot = self.snapshot();
         let columns = snapshot.tables.iter().flat_map(|(table, definition)| {
-            definition.schema().fields().iter().map(move |field| (table.clone(), field.name().clone()))
+            let names =
+                definition.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+            names.into_iter().map(move |column| (table.clone(), column))
         });
         let functions = self.engine.frontend().function_names();
         Names {
@@ -131,6 +158,19 @@ impl Session {
                 .collect(),
             keywords: OPTIONS.iter().map(|option| option.name.to_owned()).collect(),
         }
+    }
+
+    /// The catalog that a statement starting now sees: inside a transaction with what the transaction has changed.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.engine.catalog.snapshot()
+    }
+
+    /// Makes a change: at once, or with the transaction that runs. Gives the snapshot that has it.
+    ///
+    /// # Errors
+    /// Those of applying it, and of the store.
+    pub(crate) fn commit(&self, command: &Command) -> Result<Arc<Snapshot>> {
+        self.engine.catalog.commit(command)
     }
 
     /// The tables that a statement starting now sees.

@@ -36,6 +36,14 @@ pub fn run(session: &Session, target: &ShowTarget) -> Result<Answer> {
             });
             text_rows(&["option", "value", "description"], &rows.collect::<Result<Vec<_>>>()?)
         }
+        ShowTarget::Schemas { .. }
+        | ShowTarget::Dropped { .. }
+        | ShowTarget::CreateTable { .. }
+        | ShowTarget::Properties { .. }
+        | ShowTarget::History { .. }
+        | ShowTarget::Files { .. }
+        | ShowTarget::Partitions { .. }
+        | ShowTarget::Statistics { .. } => Err(Error::unsupported("this is not shown yet")),
         ShowTarget::Option { name } => text_rows(&[name], &[vec![session.options.get(name)?]]),
     }
 }
@@ -49,8 +57,8 @@ pub fn describe(session: &Session, sql: &str, target: &DescribeTarget) -> Result
 }
 
 fn describe_table(session: &Session, name: &str) -> Result<Answer> {
-    if let Some(definition) = session.engine.catalog.snapshot().table(name) {
-        return schema_rows(definition.schema());
+    if let Some(definition) = session.snapshot().table(name) {
+        return schema_rows(&definition.schema());
     }
     match session.tables().table(name)? {
         Some(table) => schema_rows(&table.schema),
@@ -104,7 +112,7 @@ fn tables(
     like: Option<&str>,
     wanted: impl Fn(&TableDefinition) -> bool,
 ) -> Result<Answer> {
-    let snapshot = session.engine.catalog.snapshot();
+    let snapshot = session.snapshot();
     let mut rows = Vec::new();
     for (name, definition) in snapshot.tables.iter().filter(|(_, definition)| wanted(definition)) {
         if matches_pattern(name, like)? {

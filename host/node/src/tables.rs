@@ -54,12 +54,15 @@ impl Tables {
                 source: ScanSource::Memory { table: name.to_owned(), version: *version },
                 statistics: Arc::new(self.storage.memory_statistics(name).unwrap_or_default()),
             },
+            TableDefinition::Managed(_) => {
+                return Err(nyala_schema::Error::unsupported("managed tables are not read yet"));
+            }
             TableDefinition::External(table) => {
                 let files = self.resolve_external(table)?;
                 TableContent::Data { source: files.source, statistics: Arc::new(files.statistics) }
             }
         };
-        let schema = definition.schema().clone();
+        let schema = definition.schema();
         Ok(Some(Arc::new(ResolvedTable { name: name.to_owned(), schema, content })))
     }
 

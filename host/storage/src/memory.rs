@@ -238,6 +238,7 @@ fn column_statistics(
         nulls: Some(nulls as f64),
         distinct,
         width: morsels.first().and_then(|stored| text_width(stored.columns[index].as_ref())),
+        histogram: None,
     }
 }
 

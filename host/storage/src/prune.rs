@@ -1,17 +1,9 @@
 //! Whether a part of a table can have rows that pass a filter, by its bounds.
 
 use arrow::datatypes::DataType;
+pub use nyala_schema::Bound;
 use nyala_schema::expr::CompareOp;
 use nyala_schema::{Expr, Value};
-
-/// A bound in the order of its column.
-#[derive(Debug, Clone, PartialEq, PartialOrd)]
-pub enum Bound {
-    /// Integers, dates, times, timestamps, decimals unscaled.
-    Int(i128),
-    Float(f64),
-    Text(Vec<u8>),
-}
 
 /// What is known of one column in one part of a table. Bounds need not occur.
 #[derive(Debug, Clone, Default)]

@@ -58,6 +58,9 @@ impl Storage {
     pub fn open(&self, scan: &TableScan) -> Result<Box<dyn Scanner>> {
         match &scan.source {
             ScanSource::Memory { table, version } => self.shared.memory.open(table, *version, scan),
+            ScanSource::Managed(_) => {
+                Err(nyala_schema::Error::unsupported("managed tables are not read yet"))
+            }
             ScanSource::Files { format, files } => match format {
                 FileFormat::Parquet => {
                     let footers = self.footers(files)?;

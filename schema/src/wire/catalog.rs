@@ -8,11 +8,11 @@ use super::function::{
     decode_function, decode_module, decode_operator_definition, decode_overload, decode_version,
     encode_function, encode_module, encode_operator_definition, encode_overload, encode_version,
 };
-use super::generated::catalog_capnp::{self as wire, command, snapshot, table_definition};
+use super::generated::catalog_capnp::{self as wire, command, entry, snapshot, table_definition};
 use super::scan::{decode_format, encode_format};
 use super::{count, enum_pairs, read, to_bytes};
-use crate::command::{Command, DropKind, OnConflict};
-use crate::error::Result;
+use crate::command::{Command, DropKind, Entry, OnConflict};
+use crate::error::{Error, Result};
 use crate::function::{FunctionDefinition, ModuleDefinition, OperatorDefinition};
 use crate::table::{ExternalTable, TableDefinition, TableName};
 
@@ -21,9 +21,24 @@ enum_pairs!(drop_to_wire, drop_from_wire, DropKind, wire::DropKind, Table, View)
 
 /// # Errors
 /// When a schema cannot be written as Arrow IPC.
-pub fn encode_command(value: &Command) -> Result<Vec<u8>> {
+pub fn encode_entry(value: &Entry) -> Result<Vec<u8>> {
     let mut message = capnp::message::Builder::new_default();
-    let builder: command::Builder<'_> = message.init_root();
+    let mut builder: entry::Builder<'_> = message.init_root();
+    builder.set_at_ms(value.at_ms);
+    encode(&value.command, builder.init_command())?;
+    Ok(to_bytes(&message))
+}
+
+/// # Errors
+/// When the bytes are not an entry of a version that we know.
+pub fn decode_entry(bytes: &[u8]) -> Result<Entry> {
+    read(bytes, |message| {
+        let reader: entry::Reader<'_> = message.get_root()?;
+        Ok(Entry { at_ms: reader.get_at_ms(), command: decode(reader.get_command()?)? })
+    })
+}
+
+fn encode(value: &Command, builder: command::Builder<'_>) -> Result<()> {
     match value {
         Command::CreateTable { name, definition, on_conflict } => {
             let mut create = builder.init_create_table();
@@ -79,14 +94,9 @@ pub fn encode_command(value: &Command) -> Result<Vec<u8>> {
             drop.set_name(name);
             drop.set_if_exists(*if_exists);
         }
+        other => return Err(Error::unsupported(format!("{other:?} has no wire form yet"))),
     }
-    Ok(to_bytes(&message))
-}
-
-/// # Errors
-/// When the bytes are not a command of a version that we know.
-pub fn decode_command(bytes: &[u8]) -> Result<Command> {
-    read(bytes, |message| decode(message.get_root()?))
+    Ok(())
 }
 
 fn decode(reader: command::Reader<'_>) -> Result<Command> {
@@ -219,13 +229,16 @@ fn encode_operators<O: Borrow<OperatorDefinition>>(
 }
 
 fn encode_definition(value: &TableDefinition, mut builder: table_definition::Builder<'_>) -> Result<()> {
-    builder.set_schema(&encode_schema(value.schema())?);
+    builder.set_schema(&encode_schema(&value.schema())?);
     match value {
         TableDefinition::External(table) => {
             let mut external = builder.init_external();
             encode_format(&table.format, external.reborrow().init_format());
             external.set_location(&table.location);
             external.set_partition_columns(count(table.partition_columns));
+        }
+        TableDefinition::Managed(_) => {
+            return Err(Error::unsupported("managed tables have no wire form yet"));
         }
         TableDefinition::Memory { version, .. } => builder.set_memory(*version),
         TableDefinition::View { sql, columns, uses, .. } => {

@@ -4,7 +4,7 @@ use super::arrow_data::{decode_schema, decode_value, encode_schema, encode_value
 use super::generated::plan_capnp::{self as wire, column_statistics, file_entry, file_format, table_scan};
 use super::generated::plan_capnp::{optional_count, optional_data, optional_float, optional_text};
 use super::{count, enum_pairs, expr};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::RuntimeFilterId;
 use crate::scan::{Compression, CsvOptions, FileEntry, FileFormat, RuntimeFilterUse, ScanSource, TableScan};
 use crate::statistics::ColumnStatistics;
@@ -44,6 +44,7 @@ fn encode_source(source: &ScanSource, builder: table_scan::source::Builder<'_>) 
                 encode_file(file, entries.reborrow().get(count(index)))?;
             }
         }
+        ScanSource::Managed(_) => return Err(Error::unsupported("managed tables have no wire form yet")),
         ScanSource::Memory { table, version } => {
             let mut memory = builder.init_memory();
             memory.set_name(table);
@@ -122,6 +123,7 @@ fn decode_statistics(reader: column_statistics::Reader<'_>) -> Result<ColumnStat
         nulls: decode_float(reader.get_nulls()?)?,
         distinct: decode_float(reader.get_distinct()?)?,
         width: decode_float(reader.get_width()?)?,
+        histogram: None,
     })
 }
 

@@ -11,7 +11,7 @@ use super::file_format::{FileOptions, build_format};
 use crate::context::data_type_of;
 use crate::locate::position_of;
 use crate::normalize::ident_of;
-use crate::statement::{ColumnDefinition, PartitionColumn, Statement};
+use crate::statement::{ColumnDefinition, PartitionColumn, Statement, TableClauses};
 use crate::suggest::quoted;
 
 impl StatementParser<'_> {
@@ -56,7 +56,8 @@ impl StatementParser<'_> {
         let on_conflict = self.conflict(replace)?;
         let name = self.object_name()?;
         if self.word("AS") {
-            return Ok(Statement::CreateTableAs { name, query: self.query()?, on_conflict });
+            let definition = TableClauses::default();
+            return Ok(Statement::CreateTableAs { name, definition, query: self.query()?, on_conflict });
         }
         let columns = self.column_definitions()?;
         if columns.is_empty() {
@@ -73,7 +74,7 @@ impl StatementParser<'_> {
             let error = Error::unsupported("CREATE TABLE with both columns and AS is not supported");
             return Err(self.here(error).with_hint("name and cast the columns in the query"));
         }
-        Ok(Statement::CreateTable { name, columns, on_conflict })
+        Ok(Statement::CreateTable { name, columns, definition: TableClauses::default(), on_conflict })
     }
 
     fn create_view(&mut self, replace: bool) -> Result<Statement> {
@@ -193,7 +194,7 @@ impl StatementParser<'_> {
                 }
             }
             let data_type = data_type_of(&definition.data_type).map_err(fail)?;
-            columns.push(ColumnDefinition { name, data_type, nullable });
+            columns.push(ColumnDefinition { name, data_type, nullable, default: None });
         }
         Ok(columns)
     }

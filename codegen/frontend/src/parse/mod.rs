@@ -22,7 +22,7 @@ use crate::expansion::check_expansion;
 use crate::locate::{end_of, offset_of, position_of};
 use crate::normalize::{ident_of, name_of, normalize_query};
 use crate::shape::{NESTING_MAX, Shape};
-use crate::statement::{ExplainFormat, Statement};
+use crate::statement::{ExplainFormat, Insert, InsertSource, Statement};
 use crate::suggest::{did_you_mean, nearest};
 use crate::syntax::{expected_message, syntax_error, syntax_hint};
 
@@ -192,7 +192,7 @@ impl<'a> StatementParser<'a> {
         match statement.as_ref() {
             Statement::Query(_)
             | Statement::CreateTableAs { .. }
-            | Statement::Insert { .. }
+            | Statement::Insert(_)
             | Statement::Copy { .. } => Ok(Statement::Explain { format, analyze, statement }),
             _ => Err(at_token(Error::new(ErrorCode::Syntax, "EXPLAIN takes a query"), &start)),
         }
@@ -267,7 +267,8 @@ impl<'a> StatementParser<'a> {
         if !self.at_query() {
             return Err(self.expected("VALUES or SELECT"));
         }
-        Ok(Statement::Insert { table, columns, query: self.query()? })
+        let source = InsertSource::Query(self.query()?);
+        Ok(Statement::Insert(Insert { table, columns, partition: Vec::new(), overwrite: false, source }))
     }
 
     fn finish(&mut self) -> Result<()> {

@@ -76,11 +76,9 @@ fn tables_and_views() {
     assert_eq!((name.as_str(), columns), ("V", Some(vec!["x".to_owned(), "y".to_owned()])));
     assert!(query_sql.starts_with("select 1, ';'") && !query_sql.ends_with(';'), "{query_sql}");
     assert!(
-        matches!(ok("insert into t (a, b) values (1, 2)"), Statement::Insert { columns, .. } if columns.len() == 2)
+        matches!(ok("insert into t (a, b) values (1, 2)"), Statement::Insert(insert) if insert.columns.len() == 2)
     );
-    assert!(
-        matches!(ok("insert into t (select 1)"), Statement::Insert { columns, .. } if columns.is_empty())
-    );
+    assert!(matches!(ok("insert into t (select 1)"), Statement::Insert(insert) if insert.columns.is_empty()));
     let drop = Statement::Drop { kind: DropKind::View, name: "v".into(), if_exists: true };
     assert_eq!(ok("drop view if exists v"), drop);
     assert_eq!(code("create table t (a int, a int)"), ErrorCode::DuplicateColumn);

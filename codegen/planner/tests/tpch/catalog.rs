@@ -199,5 +199,6 @@ fn statistics(kind: &Kind, distinct: f64) -> ColumnStatistics {
         nulls: Some(0.0),
         distinct: Some(distinct),
         width: if let Text(_, _, width) = kind { Some(*width) } else { None },
+        histogram: None,
     }
 }

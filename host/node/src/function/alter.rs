@@ -32,11 +32,11 @@ pub fn function(session: &Session, overload: Overload, change: FunctionChange) -
 /// # Errors
 /// `UndefinedFunction`, `AmbiguousFunction`.
 fn find(session: &Session, overload: &Overload) -> Result<Arc<FunctionDefinition>> {
-    session.engine.catalog.snapshot().overload(overload).cloned()
+    session.snapshot().overload(overload).cloned()
 }
 
 fn set_version(session: &Session, overload: Overload, number: u32) -> Result<()> {
-    session.engine.catalog.commit(&Command::SetFunctionVersion { overload, number })?;
+    session.commit(&Command::SetFunctionVersion { overload, number })?;
     Ok(())
 }
 
@@ -70,7 +70,7 @@ fn add_version(
     let declaration = declaration(definition, &version, new.export.clone());
     if let (Language::Sql, CodeSource::Text(text)) = (new.language, &new.code) {
         version.body = declare::sql_function(session, declaration, text)?.versions.swap_remove(0).body;
-        session.engine.catalog.commit(&Command::AddFunctionVersion { overload, version })?;
+        session.commit(&Command::AddFunctionVersion { overload, version })?;
         return Ok(());
     }
     let in_use = session.engine.use_modules();
@@ -80,7 +80,7 @@ fn add_version(
     let export = declaration.export.unwrap_or(declaration.name);
     version.body = FunctionBody::Guest { module: code.info.hash, export, tier, source: code.source.clone() };
     declare::check(session, definition, &version)?;
-    session.engine.catalog.commit(&Command::AddFunctionVersion { overload, version })?;
+    session.commit(&Command::AddFunctionVersion { overload, version })?;
     session.engine.collect_modules(in_use)
 }
 

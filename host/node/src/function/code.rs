@@ -51,7 +51,7 @@ impl Code {
     }
 
     fn named(session: &Session, name: &str) -> Result<Self> {
-        let snapshot = session.engine.catalog.snapshot();
+        let snapshot = session.snapshot();
         let Some(module) = snapshot.modules.get(name) else {
             return Err(Error::new(ErrorCode::UndefinedObject, format!("there is no module \"{name}\""))
                 .with_hint("SHOW MODULES lists them; CREATE MODULE name FROM 'file.wasm' makes one"));

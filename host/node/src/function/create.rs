@@ -34,7 +34,7 @@ pub fn function(
             definition
         }
     };
-    session.engine.catalog.commit(&Command::CreateFunction { definition, on_conflict })?;
+    session.commit(&Command::CreateFunction { definition, on_conflict })?;
     session.engine.collect_modules(in_use)?;
     Ok(Answer::Done("CREATE FUNCTION".into()))
 }
@@ -56,7 +56,7 @@ pub fn operator(
     let code = Code::get(session, code, language)?;
     session.engine.modules.put(&code.bytes)?;
     let definition = declare::operator(session, declaration, &code, None)?;
-    session.engine.catalog.commit(&Command::CreateOperator { definition, on_conflict })?;
+    session.commit(&Command::CreateOperator { definition, on_conflict })?;
     session.engine.collect_modules(in_use)?;
     Ok(Answer::Done("CREATE OPERATOR".into()))
 }
@@ -95,7 +95,7 @@ pub fn module(
     }
     check_all(session, &functions.iter().collect::<Vec<_>>())?;
     let (function_count, operator_count) = (functions.len(), operators.len());
-    session.engine.catalog.commit(&Command::CreateModule {
+    session.commit(&Command::CreateModule {
         definition: ModuleDefinition {
             name: name.to_owned(),
             hash: code.info.hash,

@@ -29,13 +29,13 @@ pub fn operator(session: &Session, name: String, if_exists: bool) -> Result<Answ
 
 fn commit(session: &Session, command: &Command, tag: &str) -> Result<Answer> {
     let in_use = session.engine.use_modules();
-    session.engine.catalog.commit(command)?;
+    session.commit(command)?;
     session.engine.collect_modules(in_use)?;
     Ok(Answer::Done(tag.into()))
 }
 
 fn check_kind(session: &Session, kind: FunctionKind, overload: &Overload) -> Result<()> {
-    let snapshot = session.engine.catalog.snapshot();
+    let snapshot = session.snapshot();
     let overloads = snapshot.functions.get(&overload.name).map(Vec::as_slice).unwrap_or_default();
     let other = overloads.iter().find(|function| {
         let meant = overload.arguments.as_ref().is_none_or(|types| *types == function.argument_types());

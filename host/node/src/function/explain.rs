@@ -16,7 +16,7 @@ use crate::show::text_rows;
 
 /// A row for each version, the current one marked.
 pub fn describe(session: &Session, overload: &Overload) -> Result<Answer> {
-    let snapshot = session.engine.catalog.snapshot();
+    let snapshot = session.snapshot();
     let overloads = match &overload.arguments {
         None if snapshot.functions.contains_key(&overload.name) => snapshot.functions[&overload.name].clone(),
         _ => vec![snapshot.overload(overload)?.clone()],
@@ -51,7 +51,7 @@ fn version_row(function: &FunctionDefinition, version: &FunctionVersion) -> Vec<
 
 /// Property and value, of the current version.
 pub fn explain(session: &Session, overload: &Overload) -> Result<Answer> {
-    let snapshot = session.engine.catalog.snapshot();
+    let snapshot = session.snapshot();
     let function = snapshot.overload(overload)?;
     let version = function.current_version();
     let mut rows: Vec<(&str, String)> = vec![

@@ -27,7 +27,7 @@ const COLUMNS: [&str; 10] = [
 
 /// Those of users first, each overload a row; then the built-in ones.
 pub fn functions(session: &Session, like: Option<&str>) -> Result<Answer> {
-    let snapshot = session.engine.catalog.snapshot();
+    let snapshot = session.snapshot();
     let mut rows = Vec::new();
     for function in snapshot.functions.values().flatten() {
         if matches_pattern(&function.name, like)? {
@@ -127,7 +127,7 @@ pub fn health(session: &Session, like: Option<&str>) -> Result<Answer> {
 }
 
 pub fn modules(session: &Session, like: Option<&str>) -> Result<Answer> {
-    let snapshot = session.engine.catalog.snapshot();
+    let snapshot = session.snapshot();
     let mut rows = Vec::new();
     for module in snapshot.modules.values() {
         if matches_pattern(&module.name, like)? {
@@ -147,7 +147,7 @@ pub fn modules(session: &Session, like: Option<&str>) -> Result<Answer> {
 }
 
 pub fn operators(session: &Session, like: Option<&str>) -> Result<Answer> {
-    let snapshot = session.engine.catalog.snapshot();
+    let snapshot = session.snapshot();
     let mut rows = Vec::new();
     for definition in snapshot.operators.values() {
         if !matches_pattern(&definition.name, like)? {

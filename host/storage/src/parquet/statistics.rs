@@ -115,6 +115,7 @@ fn column(chunks: &[Chunk<'_>], data_type: &DataType, rows: f64) -> ColumnStatis
         nulls,
         distinct,
         width,
+        histogram: None,
     }
 }
 

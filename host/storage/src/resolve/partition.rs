@@ -87,6 +87,7 @@ impl Partitions {
             nulls: if self.fields[index].is_nullable() { None } else { Some(0.0) },
             distinct: Some(known.len() as f64),
             width: width.map(|bytes| bytes as f64),
+            histogram: None,
         }
     }
 }
