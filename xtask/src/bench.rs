@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: engines in turns over the same data, warm, as ratios of one run.
 
+mod catalog;
 mod engine;
+mod figure;
 mod plugins;
 mod tpch;
 
@@ -12,7 +14,8 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
     match arguments.first().map(String::as_str) {
         Some("tpch") => tpch::run(root, &arguments[1..]),
         Some("plugins") => plugins::run(root, &arguments[1..]),
-        _ => bail!("which benchmark? `cargo xtask bench tpch` or `cargo xtask bench plugins`"),
+        Some("catalog") => catalog::run(root, &arguments[1..]),
+        _ => bail!("which benchmark? `cargo xtask bench tpch`, `plugins` or `catalog`"),
     }
 }
 

@@ -7,7 +7,6 @@ mod contest;
 mod create;
 mod data;
 mod expression;
-mod figure;
 mod module;
 mod numbers;
 mod pair;
@@ -18,8 +17,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use self::figure::{Figure, Figures};
 use super::engine;
+use super::figure::{Figure, Figures};
 use crate::build::{cache_folder, nyala};
 
 /// A name for `--only`, and what it measures.

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Bench;
-use super::figure::{Figure, Unit, Wanted};
+use crate::bench::figure::{Figure, Unit, Wanted};
 use crate::bench::median;
 
 const ROUNDS: usize = 5;

@@ -5,9 +5,9 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::expression::{THREE, TWENTY};
-use super::figure::{Figure, Unit, Wanted};
 use super::{Bench, answer, arrow_udf, data};
 use crate::bench::engine::Engine;
+use crate::bench::figure::{Figure, Unit, Wanted};
 use crate::bench::median;
 use crate::peers;
 

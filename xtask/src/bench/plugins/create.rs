@@ -6,9 +6,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
-use super::figure::{Figure, Unit, Wanted};
 use super::{Bench, data, module};
 use crate::bench::engine::{self, Engine};
+use crate::bench::figure::{Figure, Unit, Wanted};
 use crate::bench::median;
 
 /// How often a function is created, and processes are started.

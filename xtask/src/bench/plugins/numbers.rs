@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use super::expression::{THREE, TWENTY};
-use super::figure::{Figure, Wanted};
 use super::pair::{self, Pair};
 use super::{Bench, answer, data};
 use crate::bench::engine::Engine;
+use crate::bench::figure::{Figure, Wanted};
 
 pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     answer::check(bench)?;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::figure::{Figure, Unit, Wanted};
 use crate::bench::engine::Engine;
+use crate::bench::figure::{Figure, Unit, Wanted};
 use crate::bench::median;
 
 pub struct Pair {

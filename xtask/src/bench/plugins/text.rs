@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 
-use super::figure::{Figure, Wanted};
 use super::pair::{self, Pair};
 use super::{Bench, answer, data};
 use crate::bench::engine::Engine;
+use crate::bench::figure::{Figure, Wanted};
 
 /// Text takes more memory than numbers.
 const ROWS_SHARE: u64 = 10;

@@ -15,6 +15,7 @@ pub enum Unit {
     Ratio,
     Milliseconds,
     Microseconds,
+    PerSecond,
 }
 
 pub struct Figure {
@@ -91,6 +92,7 @@ impl Unit {
             Self::Ratio => format!("{value:.2} ×"),
             Self::Milliseconds => format!("{value:.2} ms"),
             Self::Microseconds => format!("{value:.1} µs"),
+            Self::PerSecond => format!("{value:.0} a second"),
         }
     }
 }
