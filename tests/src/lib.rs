@@ -3,6 +3,7 @@
 mod answers;
 mod data;
 mod database;
+pub mod load;
 mod oracle;
 
 pub use answers::{Rows, compare, compare_unordered};

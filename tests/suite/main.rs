@@ -8,6 +8,7 @@ mod functions_random;
 mod hostile;
 mod hostile_modules;
 mod hostile_operators;
+mod kill;
 mod plugins;
 mod scripts;
 mod tidy;
