@@ -157,9 +157,10 @@ impl State {
         next
     }
 
-    /// The same with rows in the order in which [`read`] gives them.
+    /// As [`read`] gives it: rows in order, steps not known.
     #[must_use]
-    pub fn sorted(mut self) -> Self {
+    pub fn as_read(mut self) -> Self {
+        self.steps = 0;
         self.main.sort_unstable();
         self.other.sort_unstable();
         self.copy.iter_mut().for_each(|rows| rows.sort_unstable());
