@@ -182,8 +182,8 @@ fn a_snapshot_file_fills_an_empty_folder() {
     let bytes = fs::read(path).unwrap();
     let empty = tempfile::tempdir().unwrap();
     let store = SledStore::open(empty.path()).unwrap();
-    assert_eq!(nyala_catalog::restore(&bytes, &store, 0).unwrap(), version);
-    assert_eq!(nyala_catalog::restore(&bytes, &store, 0).unwrap_err().code(), ErrorCode::Store);
+    assert_eq!(nyala_catalog::restore(&bytes, &store).unwrap(), version);
+    assert_eq!(nyala_catalog::restore(&bytes, &store).unwrap_err().code(), ErrorCode::Store);
     drop(store);
     let restored = Snapshot::decode(&bytes).unwrap();
     assert_eq!(open(empty.path()).unwrap(), restored);
@@ -192,6 +192,25 @@ fn a_snapshot_file_fills_an_empty_folder() {
     assert!(text.contains(&format!("catalog version {version}")) && text.contains("journal "), "{text}");
     let catalog = Catalog::open(Box::new(SledStore::open(empty.path()).unwrap())).unwrap();
     assert_eq!(catalog.commit(&create("after", 99)).unwrap().version, version + 1);
+}
+
+#[test]
+fn a_snapshot_is_installed_in_place_of_an_empty_catalog() {
+    let snapshot = history(3, 60).pop().unwrap().0;
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(Box::new(SledStore::open(folder.path()).unwrap())).unwrap();
+    catalog.commit(&create("t", 1)).unwrap();
+    let error = catalog.install(snapshot.clone()).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidParameter);
+    catalog.commit(&drop_table("t")).unwrap();
+    assert_eq!(*catalog.install(snapshot.clone()).unwrap(), snapshot);
+    let version = catalog.commit(&create("after", 99)).unwrap().version;
+    assert_eq!(version, snapshot.version + 1);
+    let expected = catalog.snapshot();
+    drop(catalog);
+    assert_eq!(check_folder(folder.path()).unwrap().problems, []);
+    fs::remove_dir_all(folder.path().join("catalog.sled")).unwrap();
+    assert_eq!(open(folder.path()).unwrap(), *expected);
 }
 
 #[test]
