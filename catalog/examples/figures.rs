@@ -106,12 +106,19 @@ fn many_tables(folder: &std::path::Path) -> Result<()> {
     store.save_snapshot(None, snapshot.version, &all)?;
     store.checkpoint(snapshot.version, 0, snapshot.parts()?)?;
     drop(store);
-    let start = Instant::now();
-    let store = SledStore::open(folder)?;
-    println!("{TABLES} tables: {} ms to read and verify the store", start.elapsed().as_millis());
-    let catalog = Catalog::open(Box::new(store))?;
-    println!("{TABLES} tables: {} ms to open the catalog", start.elapsed().as_millis());
-    assert_eq!(catalog.snapshot().tables.len() as u64, TABLES);
+    for _ in 0..2 {
+        let (start, busy) = (Instant::now(), busy_ms());
+        let store = SledStore::open(folder)?;
+        let read = (start.elapsed().as_millis(), busy_ms() - busy);
+        let catalog = Catalog::open(Box::new(store))?;
+        let open = (start.elapsed().as_millis(), busy_ms() - busy);
+        println!(
+            "{TABLES} tables: {} ms ({} busy) to read the store, {} ms ({}) to open",
+            read.0, read.1, open.0, open.1
+        );
+        assert_eq!(catalog.snapshot().tables.len() as u64, TABLES);
+    }
+    let base = snapshot.clone();
     let start = Instant::now();
     for _ in 0..100 {
         if let Some(command) = insert(&snapshot, "t000777", one_row()?, 1) {
@@ -119,6 +126,20 @@ fn many_tables(folder: &std::path::Path) -> Result<()> {
         }
     }
     println!("{TABLES} tables: {} µs to apply an insert", start.elapsed().as_micros() / 100);
+    let start = Instant::now();
+    let parts = snapshot.parts_since(&base)?.len();
+    println!("{TABLES} tables: {} µs to find the {parts} parts that differ", start.elapsed().as_micros());
+    let start = Instant::now();
+    let differ = base.tables.diff(&snapshot.tables).count();
+    println!("{TABLES} tables: {} µs to find the {differ} tables that differ", start.elapsed().as_micros());
+    let start = Instant::now();
+    let parts = snapshot.parts()?;
+    println!("{TABLES} tables: {} ms to make all {} parts", start.elapsed().as_millis(), parts.len());
+    let (start, busy) = (Instant::now(), process_ms());
+    let again = Snapshot::from_parts(parts)?;
+    let (elapsed, busy) = (start.elapsed().as_millis(), process_ms() - busy);
+    println!("{TABLES} tables: {elapsed} ms ({busy} busy, all threads) to read all parts");
+    assert_eq!(again.version, snapshot.version);
     Ok(())
 }
 
@@ -147,6 +168,19 @@ fn many_files() -> Result<()> {
     let parts = snapshot.parts_since(&base)?.len();
     println!("{FILES} files: {} µs to find the {parts} parts that differ", start.elapsed().as_micros());
     Ok(())
+}
+
+/// Milliseconds that this thread was running; 0 where that cannot be known.
+fn busy_ms() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0) / 1_000_000
+}
+
+/// Milliseconds that all threads were running, in steps of 10; 0 where that cannot be known.
+fn process_ms() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    fields.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10
 }
 
 fn main() -> Result<()> {

@@ -21,8 +21,8 @@ const THREADS_MAX: usize = 16;
 /// One part, read.
 enum Content {
     Root { version: u64, at_ms: i64 },
-    Live(u64, Object),
-    Retired(Retired),
+    Live(u64, Object, Vec<Arc<TableVersion>>),
+    Retired(Retired, Vec<Arc<TableVersion>>),
     Files(Vec<Arc<DataFile>>),
     RetiredFiles(Vec<(u64, Arc<DataFile>)>),
     Versions(Vec<Arc<TableVersion>>),
@@ -97,8 +97,18 @@ fn read_value(key: &Key, value: &[u8]) -> Result<Content> {
             rest.end()?;
             root
         }
-        Key::Live(kind, _, Piece::Head) => Content::Live(rest.u64()?, read_object(*kind, rest.0)?),
-        Key::Retired(_, _, _, Piece::Head) => Content::Retired(read_retired(value)?),
+        Key::Live(ObjectKind::Table, _, Piece::Head) => {
+            let since = rest.u64()?;
+            let (head, versions) = read_versions(rest)?;
+            Content::Live(since, Object::Table(Arc::new(wire::decode_table(head)?)), versions)
+        }
+        Key::Live(kind, _, Piece::Head) => {
+            Content::Live(rest.u64()?, read_object(*kind, rest.0)?, Vec::new())
+        }
+        Key::Retired(_, _, _, Piece::Head) => {
+            let (head, versions) = read_versions(rest)?;
+            Content::Retired(read_retired(head)?, versions)
+        }
         Key::Live(_, _, Piece::Files(_)) | Key::Retired(_, _, _, Piece::Files(_)) => {
             Content::Files(wire::decode_files(value)?)
         }
@@ -120,6 +130,14 @@ fn read_value(key: &Key, value: &[u8]) -> Result<Content> {
             Content::Journal(lines)
         }
     })
+}
+
+/// The head, and the versions that stand beside it.
+fn read_versions(mut rest: Rest<'_>) -> Result<(&[u8], Vec<Arc<TableVersion>>)> {
+    let length = rest.u32()? as usize;
+    let head = rest.take(length)?;
+    let versions = if rest.0.is_empty() { Vec::new() } else { wire::decode_versions(rest.0)? };
+    Ok((head, versions))
 }
 
 fn read_object(kind: ObjectKind, value: &[u8]) -> Result<Object> {
@@ -176,11 +194,13 @@ enum Owner {
 impl Builder {
     fn put(&mut self, key: Key, content: Content) -> Result<()> {
         match (key, content) {
-            (Key::Live(_, name, Piece::Head), Content::Live(since, object)) => {
+            (Key::Live(_, name, Piece::Head), Content::Live(since, object, versions)) => {
                 self.put_live(name, since, object);
+                self.put_versions(versions);
             }
-            (Key::Retired(version, kind, name, Piece::Head), Content::Retired(retired)) => {
+            (Key::Retired(version, kind, name, Piece::Head), Content::Retired(retired, versions)) => {
                 self.put_retired(version, kind, name, retired);
+                self.put_versions(versions);
             }
             (Key::Live(ObjectKind::Table, name, _), content) => {
                 self.put_piece(content, |owner| matches!(owner, Owner::Live(of) if *of == name))?;
@@ -267,6 +287,17 @@ impl Builder {
         }
     }
 
+    fn put_versions(&mut self, versions: Vec<Arc<TableVersion>>) {
+        let Some((_, table)) = &mut self.open else { return };
+        for mut version in versions {
+            if version.shape == table.shape {
+                // Most versions look as the table does: they share it, as they did when they were made.
+                Arc::make_mut(&mut version).shape = Arc::clone(&table.shape);
+            }
+            table.history.insert(version.number, version);
+        }
+    }
+
     fn put_piece(&mut self, content: Content, is_owner: impl Fn(&Owner) -> bool) -> Result<()> {
         let table = match &mut self.open {
             Some((owner, table)) if is_owner(owner) => table,
@@ -279,11 +310,7 @@ impl Builder {
                     table.retired.insert((version, file.id), file);
                 }
             }
-            Content::Versions(versions) => {
-                for version in versions {
-                    table.history.insert(version.number, version);
-                }
-            }
+            Content::Versions(versions) => self.put_versions(versions),
             _ => return Err(damaged("is of another kind than its key")),
         }
         Ok(())

@@ -7,12 +7,12 @@ use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 use nyala_schema::command::ObjectKind;
 use nyala_schema::id::FileId;
-use nyala_schema::managed::{DataFile, ManagedTable};
+use nyala_schema::managed::{DataFile, FileList, ManagedTable, TableVersion};
 use nyala_schema::wire::{self, RetiredContent, RetiredObject};
 use nyala_schema::{Error, Result};
 
 use super::bytes::put_text;
-use super::key::{CHUNK_LINES, CHUNK_RETIRED_FILES, CHUNK_VERSIONS, Key, Piece};
+use super::key::{CHUNK_LINES, CHUNK_RETIRED_FILES, CHUNK_VERSIONS, Key, Piece, VERSIONS_IN_HEAD};
 use super::{FORMAT_VERSION, Pair, Part};
 use crate::snapshot::{Object, Retired, Snapshot};
 
@@ -119,7 +119,7 @@ impl Parts {
         let (version, kind, name) = retired;
         let key = |piece| Key::Retired(*version, *kind, name.clone(), piece);
         let kept = now.retired.get(retired);
-        let head = kept.map(|kept| wire::encode_retired(&retired_content(kept))).transpose()?;
+        let head = kept.map(|kept| retired_head(kept)).transpose()?;
         self.0.push(Part { key: key(Piece::Head).to_bytes(), value: head });
         let before = base.retired.get(retired).and_then(|retired| retired.object.managed());
         self.put_content(before, kept.and_then(|retired| retired.object.managed()), &key)
@@ -132,23 +132,20 @@ impl Parts {
         now: Option<&ManagedTable>,
         key: &impl Fn(Piece) -> Key,
     ) -> Result<()> {
-        let nothing = (Default::default(), OrdMap::new(), OrdMap::new());
-        let (base_files, base_retired, base_history) =
-            base.map_or((&nothing.0, &nothing.1, &nothing.2), |t| (&t.files, &t.retired, &t.history));
-        let (files, retired, history) =
-            now.map_or((&nothing.0, &nothing.1, &nothing.2), |t| (&t.files, &t.retired, &t.history));
-        for chunk in files.changed_chunks(base_files) {
+        let (base_files, base_retired, base_history) = chunked(base);
+        let (files, retired, history) = chunked(now);
+        for chunk in files.changed_chunks(&base_files) {
             let files = files.chunk(chunk);
             let value = if files.is_empty() { None } else { Some(wire::encode_files(files)?) };
             self.0.push(Part { key: key(Piece::Files(chunk)).to_bytes(), value });
         }
-        let gone = changed_keys(base_retired, retired).into_iter();
+        let gone = changed_keys(&base_retired, &retired).into_iter();
         let chunks = gone.map(|(version, file)| (version / CHUNK_VERSIONS, file.0 / CHUNK_RETIRED_FILES));
         for (versions, files) in chunks.collect::<BTreeSet<_>>() {
-            let value = retired_chunk(retired, versions, files)?;
+            let value = retired_chunk(&retired, versions, files)?;
             self.0.push(Part { key: key(Piece::RetiredFiles(versions, files)).to_bytes(), value });
         }
-        let versions = changed_keys(base_history, history).into_iter();
+        let versions = changed_keys(&base_history, &history).into_iter();
         for chunk in versions.map(|version| version / CHUNK_VERSIONS).collect::<BTreeSet<_>>() {
             let range = history.range(chunk * CHUNK_VERSIONS..(chunk + 1) * CHUNK_VERSIONS);
             let versions: Vec<_> = range.map(|(_, version)| Arc::clone(version)).collect();
@@ -159,12 +156,22 @@ impl Parts {
     }
 }
 
+type RetiredFiles = OrdMap<(u64, FileId), Arc<DataFile>>;
+type Versions = OrdMap<u64, Arc<TableVersion>>;
+
+/// What of a table stands in chunks. Copies are cheap.
+fn chunked(table: Option<&ManagedTable>) -> (FileList, RetiredFiles, Versions) {
+    match table {
+        None => (FileList::default(), OrdMap::new(), OrdMap::new()),
+        Some(table) if has_versions_in_head(table) => {
+            (table.files.clone(), table.retired.clone(), OrdMap::new())
+        }
+        Some(table) => (table.files.clone(), table.retired.clone(), table.history.clone()),
+    }
+}
+
 /// How many, the versions in which they went, then the files.
-fn retired_chunk(
-    retired: &OrdMap<(u64, FileId), Arc<DataFile>>,
-    versions: u64,
-    files: u64,
-) -> Result<Option<Vec<u8>>> {
+fn retired_chunk(retired: &RetiredFiles, versions: u64, files: u64) -> Result<Option<Vec<u8>>> {
     let (first, after) = (FileId(files * CHUNK_RETIRED_FILES), FileId((files + 1) * CHUNK_RETIRED_FILES));
     let versions = versions * CHUNK_VERSIONS..(versions + 1) * CHUNK_VERSIONS;
     let found: Vec<_> = versions.flat_map(|v| retired.range((v, first)..(v, after))).collect();
@@ -187,7 +194,10 @@ fn live_head(snapshot: &Snapshot, kind: ObjectKind, name: &str) -> Result<Option
     let missing = || Error::internal(format!("{kind:?} \"{name}\" vanished"));
     let content = match kind {
         ObjectKind::Schema => Vec::new(),
-        ObjectKind::Table => wire::encode_table(snapshot.table(name).ok_or_else(missing)?)?,
+        ObjectKind::Table => {
+            let table = snapshot.table(name).ok_or_else(missing)?;
+            with_versions(wire::encode_table(table)?, table.managed())?
+        }
         ObjectKind::Function => wire::encode_functions(snapshot.functions.get(name).ok_or_else(missing)?)?,
         ObjectKind::Operator => wire::encode_operator(snapshot.operators.get(name).ok_or_else(missing)?)?,
         ObjectKind::Module => wire::encode_module(snapshot.modules.get(name).ok_or_else(missing)?)?,
@@ -195,6 +205,26 @@ fn live_head(snapshot: &Snapshot, kind: ObjectKind, name: &str) -> Result<Option
     let mut value = since.to_be_bytes().to_vec();
     value.extend_from_slice(&content);
     Ok(Some(value))
+}
+
+fn retired_head(retired: &Retired) -> Result<Vec<u8>> {
+    with_versions(wire::encode_retired(&retired_content(retired))?, retired.object.managed())
+}
+
+/// Few versions need no part of their own: most tables of a large catalog have few.
+fn has_versions_in_head(table: &ManagedTable) -> bool {
+    table.history.len() <= VERSIONS_IN_HEAD
+}
+
+/// The length of the head, the head, then versions that have no part of their own.
+fn with_versions(head: Vec<u8>, table: Option<&ManagedTable>) -> Result<Vec<u8>> {
+    let mut value = (head.len() as u32).to_be_bytes().to_vec();
+    value.extend_from_slice(&head);
+    if let Some(table) = table.filter(|table| has_versions_in_head(table)) {
+        let versions: Vec<_> = table.history.values().cloned().collect();
+        value.extend_from_slice(&wire::encode_versions(&versions)?);
+    }
+    Ok(value)
 }
 
 fn retired_content(retired: &Retired) -> RetiredContent {

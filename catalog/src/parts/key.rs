@@ -7,6 +7,8 @@ use super::bytes::{Rest, damaged, put_text};
 
 /// Versions of a table, or of the catalog, in one chunk.
 pub(super) const CHUNK_VERSIONS: u64 = 64;
+/// Versions that stand beside the table itself, at most.
+pub(super) const VERSIONS_IN_HEAD: usize = 4;
 /// Files that went in the same versions, in one chunk: those whose id divided by this is the same.
 pub(super) const CHUNK_RETIRED_FILES: u64 = 256;
 /// Lines of the journal in one chunk.

@@ -39,6 +39,10 @@ const JOURNAL_PER_SNAPSHOT: u64 = 4;
 const SLED_BYTES_MIN: u64 = 64 << 20;
 const SLED_PER_CONTENT: u64 = 8;
 
+/// Values written since sled was opened that make it worth to open it again: only then does it note where everything is,
+/// which the next start needs not find out from its whole log.
+const WRITTEN_MAX: usize = 50_000;
+
 pub struct SledStore {
     folder: PathBuf,
     state: Mutex<State>,
@@ -53,6 +57,8 @@ struct State {
     /// The last version that somebody was told of.
     acknowledged: u64,
     newest_file: Option<Newest>,
+    /// Values written since sled was opened.
+    written: usize,
     /// What was read at the start, until it is asked for.
     kept: Option<Kept>,
     interval_ms: i64,
@@ -73,6 +79,7 @@ impl SledStore {
             journal,
             acknowledged: newest,
             newest_file: snapshot_files::newest(folder),
+            written: 0,
             kept: Some(kept),
             interval_ms: SNAPSHOT_INTERVAL_MS,
         };
@@ -97,6 +104,7 @@ impl SledStore {
             database.forget_after(state.acknowledged)?;
             state.journal = journal;
             state.database = Some(database);
+            state.written = 0;
         }
         state.database.as_ref().ok_or_else(|| nyala_schema::Error::internal("sled is not open"))
     }
@@ -110,6 +118,17 @@ impl SledStore {
         state.newest_file = snapshot_files::newest(&self.folder);
         state.acknowledged = version;
         Ok(())
+    }
+
+    /// A look at everything that sled keeps, too: damage is found while there are other copies.
+    fn refresh(&self, state: &mut State) {
+        if state.written < WRITTEN_MAX {
+            return;
+        }
+        state.database = None;
+        if let Err(error) = self.reopen(state) {
+            tracing::warn!(%error, "the catalog's store could not be opened again yet");
+        }
     }
 
     fn rewrite_if_large(&self, state: &mut State) {
@@ -154,6 +173,7 @@ impl Store for SledStore {
             state.database = None;
             return Err(error);
         }
+        state.written += entries.len();
         if let Some((last, _)) = entries.last() {
             state.acknowledged = *last;
         }
@@ -167,6 +187,7 @@ impl Store for SledStore {
             state.database = None;
             return Err(error);
         }
+        state.written += parts.len();
         if version > state.acknowledged {
             self.begin_anew(&mut state, version, parts)?;
         }
@@ -194,6 +215,7 @@ impl Store for SledStore {
         }
         snapshot_files::remove_old(&self.folder)?;
         self.rewrite_if_large(&mut state);
+        self.refresh(&mut state);
         Ok(())
     }
 }
