@@ -1,9 +1,9 @@
 //! Which tables, views, functions, operators and modules exist: immutable versioned snapshots, a pure `apply`, a store
 //! that keeps them, and a place for the bytes of modules.
 //!
-//! Reading order: [`snapshot`] is the value; [`apply`] the only way it changes; [`history`] what it was; [`parts`] its form as
+//! Reading order: [`snapshot`] is the value; [`mod@apply`] the only way it changes; [`history`] what it was; [`parts`] its form as
 //! keys and values; [`store`] what a place to keep it must do, with [`memory_store`] and [`sled_store`]; [`catalog`] ties
-//! them together; [`check`] and [`dump`] are for who looks after it. [`blob`] says what a place for modules must do, with
+//! them together; [`check`] and [`mod@dump`] are for who looks after it. [`blob`] says what a place for modules must do, with
 //! [`memory_blobs`] and [`file_blobs`].
 
 pub mod apply;

@@ -1,8 +1,8 @@
 //! The state machine: what a command does to a snapshot. Pure and deterministic.
 //!
-//! Reading order: [`record`] keeps the history of whatever changed; [`transaction`] makes several commands one;
-//! [`table`] and [`alteration`] change what tables are, [`change`] their rows, with [`version`] and [`summary`];
-//! [`rollback`] and [`undrop`] bring back what was.
+//! Reading order: `record` keeps the history of whatever changed; `transaction` makes several commands one;
+//! `table` and `alteration` change what tables are, `change` their rows, with `version` and `summary`;
+//! `rollback` and `undrop` bring back what was.
 
 mod alteration;
 mod change;

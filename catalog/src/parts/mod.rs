@@ -1,7 +1,7 @@
 //! A snapshot as keys and values: one form for everything that is stored or sent.
 //!
 //! Each thing that can change alone has a key of its own, and what grows is cut into chunks, so what differs between two
-//! snapshots is few parts. [`key`] says which keys there are, [`difference`] makes parts, [`assemble`] reads them,
+//! snapshots is few parts. `key` says which keys there are, `difference` makes parts, `assemble` reads them,
 //! [`image`] puts all of a snapshot into one checked run of bytes.
 
 mod assemble;

@@ -5,8 +5,8 @@
 //! sled folder that cannot be read is put aside and filled again from these, and these from it. See
 //! `docs/decisions/0009-entries-are-kept-twice.md`.
 //!
-//! Reading order: [`recovery`] finds out what there is; [`database`] is sled's part, [`journal_file`] and
-//! [`snapshot_files`] are the plain files.
+//! Reading order: `recovery` finds out what there is; `database` is sled's part, `journal_file` and
+//! `snapshot_files` are the plain files.
 
 mod database;
 mod inspection;

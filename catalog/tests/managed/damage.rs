@@ -148,8 +148,7 @@ fn damage_everywhere_is_never_another_catalog() {
 fn a_torn_tail_is_cut_off_and_the_rest_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let expected = fill(folder.path());
-    let journal =
-        files(folder.path()).into_iter().filter(|f| f.to_string_lossy().contains("journal-")).next_back();
+    let journal = files(folder.path()).into_iter().rfind(|f| f.to_string_lossy().contains("journal-"));
     let journal = journal.unwrap();
     let mut bytes = fs::read(&journal).unwrap();
     let whole = bytes.len();

@@ -5,6 +5,7 @@ mod commit;
 mod damage;
 mod draw;
 mod history;
+mod kill;
 mod parts;
 mod random;
 mod tables;
