@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`snapshot`] is the value; [`apply`] the only way it changes; [`store`] what a place to keep it
 //! must do, with [`memory_store`] and [`sled_store`]; [`catalog`] ties them together. [`blob`] says what a
-//! place for modules must do, with [`memory_blobs`] and [`file_blobs`].
+//! place for modules must do, with [`memory_blobs`] and [`file_blobs`]. [`raft`] keeps a catalog on several replicas.
 
 pub mod apply;
 pub mod blob;
@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod file_blobs;
 pub mod memory_blobs;
 pub mod memory_store;
+pub mod raft;
 pub mod sled_store;
 pub mod snapshot;
 pub mod store;
