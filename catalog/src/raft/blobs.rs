@@ -113,18 +113,17 @@ impl Replica {
         Ok(missing)
     }
 
-    /// Gets missing bytes whenever the catalog has changed, until the replica ends.
+    /// Gets missing bytes whenever the catalog has changed, for as long as it is polled. What no replica had is
+    /// asked for again at the next change.
     pub async fn follow_blobs(&self) {
-        let mut applied = self.watch();
         loop {
+            let version = self.snapshot().version;
             match self.fetch_blobs().await {
                 Ok(missing) if missing.is_empty() => {}
                 Ok(missing) => tracing::warn!(?missing, "no replica that answers has these modules"),
                 Err(error) => tracing::warn!(%error, "modules of other replicas could not be kept"),
             }
-            if applied.changed().await.is_err() {
-                return;
-            }
+            self.progress().when(|applied| applied.snapshot.version > version).await;
         }
     }
 

@@ -9,10 +9,11 @@ use nyala_schema::{Error, ErrorCode, Result, wire};
 use openraft::storage::RaftStateMachine;
 use openraft::{BasicNode, EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::Mutex as AsyncMutex;
 
 use super::log::{cause, write_durably};
 use super::octets::Octets;
+use super::progress::{Applied, Progress};
 use super::recent::Recent;
 use super::store::{Key, ReplicaStore, put, read};
 use super::types::{
@@ -21,14 +22,6 @@ use super::types::{
 };
 use crate::apply::apply;
 use crate::snapshot::Snapshot;
-
-/// What has been applied, seen by whoever waits for it.
-#[derive(Clone, Default)]
-pub struct Applied {
-    /// Of the log: entries of openraft's own count too.
-    pub index: u64,
-    pub snapshot: Arc<Snapshot>,
-}
 
 #[derive(Clone, Default)]
 struct State {
@@ -58,7 +51,9 @@ struct KeptImage {
 pub struct Machine {
     store: Arc<dyn ReplicaStore>,
     state: Arc<Mutex<State>>,
-    applied: watch::Sender<Applied>,
+    progress: Arc<Progress>,
+    /// Up to where the image on disk goes; held while one is written.
+    kept: Arc<AsyncMutex<Option<LogId>>>,
 }
 
 impl Machine {
@@ -67,15 +62,17 @@ impl Machine {
     /// # Errors
     /// `Store` when the image is damaged.
     pub fn load(store: Arc<dyn ReplicaStore>) -> Result<Self> {
-        let machine = Self { store, state: Arc::default(), applied: watch::Sender::new(Applied::default()) };
-        if let Some(kept) = read::<KeptImage>(&*machine.store, Key::Snapshot)? {
-            machine.restore(&kept.meta, &kept.image.0)?;
+        let image = read::<KeptImage>(&*store, Key::Snapshot)?;
+        let kept = Arc::new(AsyncMutex::new(image.as_ref().and_then(|image| image.meta.last_log_id)));
+        let machine = Self { store, state: Arc::default(), progress: Arc::default(), kept };
+        if let Some(KeptImage { meta, image }) = image {
+            machine.restore(&meta, &image.0)?;
         }
         Ok(machine)
     }
 
-    pub fn applied(&self) -> watch::Receiver<Applied> {
-        self.applied.subscribe()
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
     }
 
     fn restore(&self, meta: &SnapshotMeta, image: &[u8]) -> Result<()> {
@@ -96,12 +93,19 @@ impl Machine {
 
     fn publish(&self, state: &State) {
         let index = state.last_applied.map_or(0, |log_id| log_id.index);
-        self.applied.send_replace(Applied { index, snapshot: Arc::clone(&state.snapshot) });
+        self.progress.set(Applied { index, snapshot: Arc::clone(&state.snapshot) });
     }
 
+    /// Unless a newer one is kept: one is built while another may be installed, and the log is cut up to the newest.
     async fn keep(&self, meta: &SnapshotMeta, image: Vec<u8>) -> Result<()> {
-        let kept = KeptImage { meta: meta.clone(), image: Octets(image) };
-        write_durably(&self.store, vec![put(Key::Snapshot, &kept)?]).await
+        let mut kept = self.kept.lock().await;
+        if meta.last_log_id < *kept {
+            return Ok(());
+        }
+        let image = KeptImage { meta: meta.clone(), image: Octets(image) };
+        write_durably(&self.store, vec![put(Key::Snapshot, &image)?]).await?;
+        *kept = meta.last_log_id;
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ mod message;
 pub mod network;
 mod network_factory;
 mod octets;
+mod progress;
 mod recent;
 pub mod replica;
 pub mod settings;

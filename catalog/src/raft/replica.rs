@@ -10,16 +10,16 @@ use openraft::BasicNode;
 use openraft::error::{ClientWriteError, InitializeError, RaftError};
 use rand::Rng;
 use rand::rngs::StdRng;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::blobs::ReplicaBlobs;
 use super::leader::{no_leader, stopped, unknown};
 use super::log::Log;
-use super::machine::{Applied, Machine, applied_to, is_answer};
+use super::machine::{Machine, applied_to, is_answer};
 use super::message::{Request, Response};
 use super::network::{Network, Peer};
 use super::octets::Octets;
+use super::progress::{Applied, Progress};
 use super::settings::Settings;
 use super::snapshot_stream::{Incoming, Received};
 use super::status::Status;
@@ -48,7 +48,7 @@ pub struct Replica(Arc<Inner>);
 struct Inner {
     id: ReplicaId,
     raft: Raft,
-    applied: watch::Receiver<Applied>,
+    progress: Arc<Progress>,
     network: Arc<dyn Network>,
     blobs: ReplicaBlobs,
     clock: Box<Clock>,
@@ -71,7 +71,7 @@ impl Replica {
         let mut random = settings.random();
         let config = settings.config(&mut random)?;
         let machine = Machine::load(Arc::clone(&store))?;
-        let applied = machine.applied();
+        let progress = machine.progress();
         let connections = Connections {
             network: Arc::clone(&network),
             attempts: Arc::new(AtomicU64::new(random.r#gen())),
@@ -82,7 +82,7 @@ impl Replica {
         let blobs = ReplicaBlobs::new(blobs, settings.blob_grace);
         let incoming = Mutex::default();
         let random = Mutex::new(random);
-        Ok(Self(Arc::new(Inner { id, raft, applied, network, blobs, clock, settings, incoming, random })))
+        Ok(Self(Arc::new(Inner { id, raft, progress, network, blobs, clock, settings, incoming, random })))
     }
 
     pub fn id(&self) -> ReplicaId {
@@ -102,7 +102,7 @@ impl Replica {
 
     /// What this replica knows, which may be behind what has been committed.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.0.applied.borrow().snapshot)
+        self.0.progress.now().snapshot
     }
 
     /// A snapshot that has all that was committed before the call, on any replica.
@@ -143,7 +143,7 @@ impl Replica {
     pub async fn propose(&self, command: &Command) -> Result<u64> {
         let entry = wire::encode_entry(&Entry { at_ms: 0, command: command.clone() })?;
         let id = self.0.random.lock().unwrap_or_else(PoisonError::into_inner).r#gen();
-        let floor = self.0.applied.borrow().index;
+        let floor = self.0.progress.now().index;
         let proposal = Proposal { id, floor, at_ms: 0, entry: Octets(entry) };
         match self.ask_leader(&Request::Propose(proposal)).await? {
             Response::Answer(Answer::Applied { version }) => Ok(version),
@@ -188,7 +188,7 @@ impl Replica {
     }
 
     pub fn status(&self) -> Status {
-        Status::new(&self.0.raft.metrics().borrow(), self.0.applied.borrow().snapshot.version)
+        Status::new(&self.0.raft.metrics().borrow(), self.0.progress.now().snapshot.version)
     }
 
     /// Answers a request of another replica, as the network brought it.
@@ -253,17 +253,17 @@ impl Replica {
     }
 
     async fn serve_read_index(&self) -> Response {
-        match self.0.raft.ensure_linearizable().await {
-            Ok(log_id) => Response::ReadIndex(log_id.map_or(0, |log_id| log_id.index)),
+        // Who asked waits for it to be applied there; here it need not be.
+        match self.0.raft.get_read_log_id().await {
+            Ok((log_id, _)) => Response::ReadIndex(log_id.map_or(0, |log_id| log_id.index)),
             Err(error) => Response::Unknown(error.to_string()),
         }
     }
 
     /// The snapshot as soon as something holds, if it does in time.
     async fn when(&self, holds: impl Fn(&Applied) -> bool) -> Option<Arc<Snapshot>> {
-        let mut applied = self.0.applied.clone();
-        let waited = timeout(self.0.settings.patience, applied.wait_for(|applied| holds(applied))).await;
-        Some(Arc::clone(&waited.ok()?.ok()?.snapshot))
+        let waited = timeout(self.0.settings.patience, self.0.progress.when(holds)).await;
+        Some(waited.ok()?.snapshot)
     }
 
     /// Who leads, as far as this replica knows.
@@ -296,8 +296,8 @@ impl Replica {
         &self.0.blobs
     }
 
-    pub(super) fn watch(&self) -> watch::Receiver<Applied> {
-        self.0.applied.clone()
+    pub(super) fn progress(&self) -> &Progress {
+        &self.0.progress
     }
 }
 
