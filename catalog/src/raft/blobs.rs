@@ -73,8 +73,13 @@ impl Replica {
         if keepers > voters.len() / 2 {
             return Ok(hash);
         }
-        Err(Error::new(ErrorCode::Connection, format!("only {keepers} of {} replicas have the module", voters.len()))
-            .with_hint("a majority of the replicas must be up and reach each other; then run the statement again"))
+        Err(Error::new(
+            ErrorCode::Connection,
+            format!("only {keepers} of {} replicas have the module", voters.len()),
+        )
+        .with_hint(
+            "a majority of the replicas must be up and reach each other; then run the statement again",
+        ))
     }
 
     /// The bytes of that hash, from here or from another replica; `None` when no replica that answers has them. What

@@ -215,10 +215,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
     async fn get_current_snapshot(&mut self) -> Result<Option<RaftSnapshot>, StorageError> {
         let kept = read::<KeptImage>(&*self.store, Key::Snapshot);
         let kept = kept.map_err(|e| StorageIoError::read_snapshot(None, cause(&e)))?;
-        Ok(kept.map(|kept| RaftSnapshot {
-            meta: kept.meta,
-            snapshot: Box::new(Cursor::new(kept.image.0)),
-        }))
+        Ok(kept.map(|kept| RaftSnapshot { meta: kept.meta, snapshot: Box::new(Cursor::new(kept.image.0)) }))
     }
 }
 

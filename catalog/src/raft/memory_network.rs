@@ -53,7 +53,7 @@ impl MemoryNetwork {
         self.replicas.lock().unwrap_or_else(PoisonError::into_inner).insert(replica.id(), replica);
     }
 
-    /// Messages to this replica are lost from now on.
+    /// Messages to this replica and from it are lost from now on.
     pub fn unplug(&self, id: ReplicaId) -> Option<Replica> {
         self.replicas.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
     }
@@ -63,7 +63,13 @@ impl MemoryNetwork {
     }
 
     /// One copy of a request: there, and its answer back.
-    async fn deliver(self, from: ReplicaId, to: ReplicaId, request: Vec<u8>, answers: mpsc::Sender<Result<Vec<u8>>>) {
+    async fn deliver(
+        self,
+        from: ReplicaId,
+        to: ReplicaId,
+        request: Vec<u8>,
+        answers: mpsc::Sender<Result<Vec<u8>>>,
+    ) {
         let Some(replica) = self.replica(to) else { return };
         let answer = replica.handle(&request).await;
         // A replica that was unplugged meanwhile says nothing more.
@@ -87,7 +93,9 @@ impl Network for End {
     async fn call(&self, to: &Peer, request: Vec<u8>) -> Result<Vec<u8>> {
         let (answers, mut answer) = mpsc::channel(1);
         let (from, to) = (self.id, to.id);
-        for delay in self.network.weather.delays(from, to) {
+        let is_plugged_in = self.network.replica(from).is_some();
+        let delays = if is_plugged_in { self.network.weather.delays(from, to) } else { Vec::new() };
+        for delay in delays {
             let (network, request, answers) = (self.network.clone(), request.clone(), answers.clone());
             // A task of its own: a request that was sent goes on when nobody waits for it any more.
             tokio::spawn(async move {

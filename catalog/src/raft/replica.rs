@@ -18,6 +18,7 @@ use super::log::Log;
 use super::machine::{Machine, applied_to, is_answer};
 use super::message::{Request, Response};
 use super::network::{Network, Peer};
+use super::network_factory::Connections;
 use super::octets::Octets;
 use super::progress::{Applied, Progress};
 use super::settings::Settings;
@@ -27,7 +28,6 @@ use super::store::{Key, ReplicaStore, check, put, read};
 use super::types::{Answer, Proposal, Raft, Refusal, ReplicaId, decode, encode};
 use crate::blob::Blobs;
 use crate::catalog::Clock;
-use super::network_factory::Connections;
 use crate::snapshot::Snapshot;
 
 /// What a replica is made of.
@@ -131,7 +131,8 @@ impl Replica {
         let version = self.propose(command).await?;
         let snapshot = self.when(|applied| applied.snapshot.version >= version).await;
         snapshot.ok_or_else(|| {
-            let message = format!("done, as version {version} of the catalog, which this replica has not got yet");
+            let message =
+                format!("done, as version {version} of the catalog, which this replica has not got yet");
             Error::new(ErrorCode::CommitUnknown, message).with_hint("do not run the statement again")
         })
     }
@@ -216,7 +217,8 @@ impl Replica {
             Request::Propose(proposal) => self.lead(self.serve_proposal(proposal)).await,
             Request::ReadIndex => self.lead(self.serve_read_index()).await,
             Request::AddLearner { id, address } => {
-                let done = async { self.0.raft.add_learner(id, BasicNode::new(address), true).await.map(|_| ()) };
+                let done =
+                    async { self.0.raft.add_learner(id, BasicNode::new(address), true).await.map(|_| ()) };
                 self.lead(async { membership_response(done.await) }).await
             }
             Request::ChangeMembership { voters } => {
@@ -304,10 +306,11 @@ impl Replica {
 /// A store belongs to the replica that used it first.
 fn own(store: &dyn ReplicaStore, id: ReplicaId) -> Result<()> {
     match read::<ReplicaId>(store, Key::Owner)? {
-        Some(owner) if owner != id => {
-            Err(Error::new(ErrorCode::Store, format!("the store is that of replica {owner}, not of replica {id}"))
-                .with_hint("start the replica with its own data folder"))
-        }
+        Some(owner) if owner != id => Err(Error::new(
+            ErrorCode::Store,
+            format!("the store is that of replica {owner}, not of replica {id}"),
+        )
+        .with_hint("start the replica with its own data folder")),
         Some(_) => Ok(()),
         None => {
             store.write(vec![put(Key::Owner, &id)?])?;

@@ -58,7 +58,8 @@ impl Settings {
     /// openraft draws the election timeout itself, from a generator that cannot be seeded: a range of one value leaves it
     /// no choice.
     pub(super) fn config(&self, random: &mut StdRng) -> Result<Arc<Config>> {
-        let election = millis(self.election.start)..millis(self.election.end).max(millis(self.election.start) + 1);
+        let election =
+            millis(self.election.start)..millis(self.election.end).max(millis(self.election.start) + 1);
         let election = random.gen_range(election);
         let config = Config {
             cluster_name: "nyala".into(),

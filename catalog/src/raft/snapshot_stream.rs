@@ -6,9 +6,9 @@
 use std::io::Cursor;
 
 use nyala_schema::Result;
+use openraft::AnyError;
 use openraft::error::{NetworkError, ReplicationClosed, StreamingError};
 use openraft::raft::SnapshotResponse;
-use openraft::AnyError;
 
 use super::message::{Chunk, Request, Response};
 use super::network::{Network, Peer};

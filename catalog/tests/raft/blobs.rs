@@ -25,7 +25,11 @@ async fn a_replica_gets_what_its_snapshot_names_from_another() {
     network.plug_in(away);
     network.unplug(1);
     replicas[2].linearizable_snapshot().await.unwrap();
-    assert_eq!(replicas[2].fetch_blobs().await.unwrap(), [], "replica 2 has it: a majority was asked to keep it");
+    assert_eq!(
+        replicas[2].fetch_blobs().await.unwrap(),
+        [],
+        "replica 2 has it: a majority was asked to keep it"
+    );
     network.unplug(2);
     assert_eq!(replicas[2].blob(name).await.unwrap().as_deref(), Some(&b"code"[..]), "kept here now");
     let other = hash(b"other code");

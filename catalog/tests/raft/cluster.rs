@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, Schema};
 use nyala_catalog::MemoryBlobs;
-use nyala_catalog::raft::{MemoryNetwork, MemoryReplicaStore, Parts, Replica, ReplicaId, ReplicaStore, Settings};
+use nyala_catalog::raft::{
+    MemoryNetwork, MemoryReplicaStore, Parts, Replica, ReplicaId, ReplicaStore, Settings,
+};
 use nyala_schema::command::{Command, DropKind, OnConflict};
 use nyala_schema::table::TableDefinition;
 

@@ -28,7 +28,11 @@ async fn every_replica_takes_commands_and_has_them() {
     let refused = replicas[1].commit(&write("v", "four", OnConflict::Fail)).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::DuplicateTable);
     assert!(refused.hint().is_some(), "an error comes whole: {refused:?}");
-    assert_eq!(replicas[2].linearizable_snapshot().await.unwrap().version, 3, "a refused command leaves no trace");
+    assert_eq!(
+        replicas[2].linearizable_snapshot().await.unwrap().version,
+        3,
+        "a refused command leaves no trace"
+    );
     let leaders = replicas.iter().filter(|replica| replica.status().role == Role::Leader);
     assert_eq!(leaders.count(), 1);
 }
@@ -100,7 +104,11 @@ async fn restarted_replicas_have_all_that_was_answered() {
     for replica in &restarted {
         assert_eq!(*replica.linearizable_snapshot().await.unwrap(), *expected);
     }
-    assert_eq!(replicas[0].commit(&set("v", "x")).await.unwrap_err().code(), ErrorCode::Store, "a stopped one");
+    assert_eq!(
+        replicas[0].commit(&set("v", "x")).await.unwrap_err().code(),
+        ErrorCode::Store,
+        "a stopped one"
+    );
 }
 
 #[tokio::test(start_paused = true)]

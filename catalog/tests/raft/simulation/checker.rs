@@ -20,8 +20,10 @@ pub fn check(operations: &[Operation]) -> Result<(), String> {
     let mut registers: Vec<usize> = registers.into_iter().collect();
     registers.sort_unstable();
     for register in registers {
-        let mut of_register: Vec<&Operation> =
-            operations.iter().filter(|operation| operation.register == register && matters(operation)).collect();
+        let mut of_register: Vec<&Operation> = operations
+            .iter()
+            .filter(|operation| operation.register == register && matters(operation))
+            .collect();
         of_register.sort_by_key(|operation| operation.start);
         if !Search::new(&of_register).is_linearizable() {
             let lines: Vec<_> = of_register.iter().map(|operation| format!("  {operation:?}")).collect();
@@ -165,7 +167,10 @@ mod tests {
 
     #[test]
     fn judges_versions() {
-        let with = |version, start, end| Operation { version: Some(version), ..write("a", Outcome::Done, start, end) };
+        let with = |version, start, end| Operation {
+            version: Some(version),
+            ..write("a", Outcome::Done, start, end)
+        };
         check(&[with(1, 1, 2), with(2, 3, 4)]).unwrap();
         check(&[with(2, 1, 4), with(1, 2, 3)]).unwrap();
         check(&[with(2, 1, 2), with(1, 3, 4)]).unwrap_err();

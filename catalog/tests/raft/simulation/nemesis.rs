@@ -43,7 +43,10 @@ impl Nemesis {
     }
 
     async fn act(&mut self) {
-        match self.world.random(|random| random.gen_range(0..20)) {
+        if self.changes_members && self.world.random(|random| random.gen_bool(0.2)) {
+            return self.change_members().await;
+        }
+        match self.world.random(|random| random.gen_range(0..18)) {
             0..4 => self.partition(),
             4 => self.cut(),
             5..8 => {
@@ -53,8 +56,7 @@ impl Nemesis {
             8..12 => self.crash().await,
             12..16 => self.restart().await,
             16 => self.step_clock(),
-            17 => self.change_sky(),
-            _ => self.change_members().await,
+            _ => self.change_sky(),
         }
     }
 
@@ -108,10 +110,11 @@ impl Nemesis {
 
     fn step_clock(&mut self) {
         let ids = self.ids();
-        let (id, step) = self.world.random(|random| (ids[0], random.gen_range(-STEP_MS..STEP_MS)));
-        let id = self.world.random(|random| ids.choose(random).copied()).unwrap_or(id);
-        self.world.note(&format!("clock {id} {step}"));
-        self.world.step_clock(id, step);
+        let step_ms = self.world.random(|random| random.gen_range(-STEP_MS..STEP_MS));
+        if let Some(id) = self.world.random(|random| ids.choose(random).copied()) {
+            self.world.note(&format!("clock {id} {step_ms}"));
+            self.world.step_clock(id, step_ms);
+        }
     }
 
     fn change_sky(&mut self) {
@@ -135,7 +138,7 @@ impl Nemesis {
 
     /// One at a time: a learner comes, then some replicas get the vote.
     async fn change_members(&mut self) {
-        if !self.changes_members || self.membership.as_ref().is_some_and(|change| !change.is_finished()) {
+        if self.membership.as_ref().is_some_and(|change| !change.is_finished()) {
             return;
         }
         self.finish_membership().await;
@@ -144,8 +147,8 @@ impl Nemesis {
         if !ids.contains(&newcomer) {
             self.world.start(newcomer).await;
         }
+        let mut known = self.ids();
         let voters: BTreeSet<ReplicaId> = self.world.random(|random| {
-            let mut known = self.ids();
             known.shuffle(random);
             known.truncate(random.gen_range(3..=5));
             known.into_iter().collect()

@@ -134,7 +134,8 @@ impl World {
         let Some(replica) = self.network.unplug(id) else { return };
         {
             let mut state = self.state.lock().unwrap();
-            let unflushed = if self.plant == Some(Plant::LostEntries) { 0 } else { state.random.gen_range(0..3) };
+            let unflushed =
+                if self.plant == Some(Plant::LostEntries) { 0 } else { state.random.gen_range(0..3) };
             if let Some(machine) = state.machines.get_mut(&id) {
                 machine.disk = machine.disk.crash(unflushed);
                 machine.replica = None;
@@ -190,7 +191,9 @@ impl World {
                 state.installed += 1;
             }
             if snapshot.version < version {
-                state.failure.get_or_insert(format!("replica {} went back to {}", status.id, snapshot.version));
+                state
+                    .failure
+                    .get_or_insert(format!("replica {} went back to {}", status.id, snapshot.version));
             }
             if snapshot.version != version {
                 see(&mut state, status.id, &snapshot);
@@ -201,10 +204,13 @@ impl World {
     /// Time does not go back from one version to a later one.
     pub fn check_times(&self) {
         let mut state = self.state.lock().unwrap();
-        let times: Vec<_> = state.versions.iter().map(|(version, (_, at_ms, _))| (*version, *at_ms)).collect();
+        let times: Vec<_> =
+            state.versions.iter().map(|(version, (_, at_ms, _))| (*version, *at_ms)).collect();
         for pair in times.windows(2) {
             if pair[1].1 < pair[0].1 {
-                state.failure.get_or_insert(format!("time goes back from version {} to {}", pair[0].0, pair[1].0));
+                state
+                    .failure
+                    .get_or_insert(format!("time goes back from version {} to {}", pair[0].0, pair[1].0));
             }
         }
     }
