@@ -19,6 +19,7 @@ mod progress;
 mod recent;
 pub mod replica;
 pub mod settings;
+mod silence;
 pub mod sled_store;
 mod snapshot_stream;
 pub mod status;

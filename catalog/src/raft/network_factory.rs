@@ -16,6 +16,7 @@ use openraft::{AnyError, BasicNode, OptionalSend};
 
 use super::message::{Request, Response};
 use super::network::{Network, Peer};
+use super::silence::Silence;
 use super::snapshot_stream::{Plan, SendError, send};
 use super::types::{RaftSnapshot, ReplicaId, TypeConfig, Vote, decode, encode};
 
@@ -24,6 +25,7 @@ pub struct Connections {
     /// Counts the attempts at sending an image.
     pub attempts: Arc<AtomicU64>,
     pub chunk_bytes: usize,
+    pub silence: Silence,
 }
 
 /// The way to one other replica.
@@ -31,6 +33,7 @@ pub struct Connection {
     network: Arc<dyn Network>,
     attempts: Arc<AtomicU64>,
     chunk_bytes: usize,
+    silence: Silence,
     peer: Peer,
 }
 
@@ -44,6 +47,7 @@ impl RaftNetworkFactory<TypeConfig> for Connections {
             network: Arc::clone(&self.network),
             attempts: Arc::clone(&self.attempts),
             chunk_bytes: self.chunk_bytes,
+            silence: self.silence.clone(),
             peer: Peer { id: target, address: node.addr.clone() },
         }
     }
@@ -74,6 +78,10 @@ impl RaftNetwork<TypeConfig> for Connection {
         rpc: AppendEntriesRequest<TypeConfig>,
         _option: RPCOption,
     ) -> Result<AppendEntriesResponse<ReplicaId>, CallError> {
+        if self.silence.is_on() {
+            // As if it were lost: openraft waits for its answer and tries again.
+            std::future::pending::<()>().await;
+        }
         match self.call(&Request::Append(rpc)).await.map_err(|e| unreachable(&e))? {
             Response::Append(Ok(response)) => Ok(response),
             Response::Append(Err(error)) => Err(self.remote(error).into()),

@@ -22,6 +22,7 @@ use super::network_factory::Connections;
 use super::octets::Octets;
 use super::progress::{Applied, Progress};
 use super::settings::Settings;
+use super::silence::Silence;
 use super::snapshot_stream::{Incoming, Received};
 use super::status::Status;
 use super::store::{Key, ReplicaStore, check, put, read};
@@ -55,6 +56,7 @@ struct Inner {
     settings: Settings,
     incoming: Mutex<Incoming>,
     random: Mutex<StdRng>,
+    silence: Silence,
 }
 
 impl Replica {
@@ -72,17 +74,21 @@ impl Replica {
         let config = settings.config(&mut random)?;
         let machine = Machine::load(Arc::clone(&store))?;
         let progress = machine.progress();
+        let silence = Silence::default();
         let connections = Connections {
             network: Arc::clone(&network),
             attempts: Arc::new(AtomicU64::new(random.r#gen())),
             chunk_bytes: settings.chunk_bytes.max(1),
+            silence: silence.clone(),
         };
         let raft = Raft::new(id, config, connections, Log(store), machine).await;
         let raft = raft.map_err(|e| stopped(&e.to_string()))?;
+        // Long enough for the others to elect another one, also when the first that tries lacks entries.
+        tokio::spawn(silence.clone().watch(raft.clone(), 4 * settings.election.end));
         let blobs = ReplicaBlobs::new(blobs, settings.blob_grace);
         let incoming = Mutex::default();
         let random = Mutex::new(random);
-        Ok(Self(Arc::new(Inner { id, raft, progress, network, blobs, clock, settings, incoming, random })))
+        Ok(Self(Arc::new(Inner { id, raft, progress, network, blobs, clock, settings, incoming, random, silence })))
     }
 
     pub fn id(&self) -> ReplicaId {
@@ -94,7 +100,8 @@ impl Replica {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Ends it; what it had said is on its disk.
+    /// Ends it; what it had said is on its disk. A replica goes on until this is called, also when all of its handles are
+    /// gone.
     pub async fn stop(&self) {
         // The only error is that it has ended already.
         let _ = self.0.raft.shutdown().await;
@@ -235,6 +242,9 @@ impl Replica {
         let leader = self.leader();
         if leader.as_ref().is_none_or(|leader| leader.id != self.0.id) {
             return Response::NotLeader(leader.map(|leader| (leader.id, leader.address)));
+        }
+        if self.0.silence.is_on() {
+            return Response::NotLeader(None);
         }
         let done = timeout(self.0.settings.attempt, work).await;
         done.unwrap_or_else(|_| Response::Unknown("no majority answered in time".into()))

@@ -1,9 +1,12 @@
 //! Replicas in calm weather, and what they do when a majority is away or one of them cannot go on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use nyala_catalog::raft::{MemoryNetwork, MemoryReplicaStore, Role, SledReplicaStore};
+use nyala_catalog::raft::{
+    MemoryNetwork, MemoryReplicaStore, ReplicaId, Role, SledReplicaStore, Weather,
+};
 use nyala_schema::ErrorCode;
 use nyala_schema::command::{Command, OnConflict};
 
@@ -55,6 +58,40 @@ async fn without_a_majority_nothing_is_done_and_nothing_is_lost() {
     away.into_iter().for_each(|replica| network.plug_in(replica));
     replicas[0].commit(&remove("v", false)).await.unwrap();
     assert_eq!(value(&replicas[2].linearizable_snapshot().await.unwrap(), "v"), None);
+}
+
+/// Hears nothing, though it is heard; 0 is nobody.
+struct Deaf(AtomicU64);
+
+impl Weather for Deaf {
+    fn delays(&self, _: ReplicaId, to: ReplicaId) -> Vec<Duration> {
+        if self.0.load(Ordering::Relaxed) == to { vec![] } else { vec![Duration::from_millis(1)] }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_hears_nothing_gives_way() {
+    let weather = Arc::new(Deaf(AtomicU64::new(0)));
+    let network = MemoryNetwork::with_weather(weather.clone());
+    let mut replicas = Vec::new();
+    for id in 1..=3 {
+        replicas.push(start(&network, id, Arc::new(MemoryReplicaStore::default())).await);
+    }
+    replicas[0].initialize(&members(1..=3)).await.unwrap();
+    replicas[0].commit(&set("v", "before")).await.unwrap();
+    let leader = replicas[0].status().leader.unwrap();
+    weather.0.store(leader, Ordering::Relaxed);
+    let other = &replicas[leader as usize % 3];
+    let mut tries = 0;
+    while let Err(error) = other.linearizable_snapshot().await {
+        tries += 1;
+        assert!(tries < 5, "{error:?}");
+    }
+    assert_ne!(other.status().leader, Some(leader));
+    other.commit(&set("v", "after")).await.unwrap();
+    weather.0.store(0, Ordering::Relaxed);
+    let snapshot = replicas[leader as usize - 1].linearizable_snapshot().await.unwrap();
+    assert_eq!(value(&snapshot, "v").as_deref(), Some("after"));
 }
 
 #[tokio::test(start_paused = true)]

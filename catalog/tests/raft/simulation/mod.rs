@@ -104,7 +104,7 @@ fn runs_are_worth_their_time() {
     assert!(total.unknown > 10, "{total:?}");
     assert!(total.crashes > 20 && total.partitions > 20, "{total:?}");
     assert!(total.snapshots_installed > 10, "{total:?}");
-    assert!(total.memberships > 2, "{total:?}");
+    assert!(total.memberships >= 2, "{total:?}");
     assert!(total.leaders > 40, "{total:?}");
 }
 

@@ -46,7 +46,7 @@ impl Nemesis {
         if self.changes_members && self.world.random(|random| random.gen_bool(0.2)) {
             return self.change_members().await;
         }
-        match self.world.random(|random| random.gen_range(0..18)) {
+        match self.world.random(|random| random.gen_range(0..19)) {
             0..4 => self.partition(),
             4 => self.cut(),
             5..8 => {
@@ -56,6 +56,7 @@ impl Nemesis {
             8..12 => self.crash().await,
             12..16 => self.restart().await,
             16 => self.step_clock(),
+            17 => self.deafen(),
             _ => self.change_sky(),
         }
     }
@@ -89,6 +90,13 @@ impl Nemesis {
         if let [from, to] = chosen[..] {
             self.world.note(&format!("cut {from}->{to}"));
             self.world.weather.cut(from, to);
+        }
+    }
+
+    fn deafen(&self) {
+        if let Some(leader) = self.world.leader() {
+            self.world.note(&format!("deaf {}", leader.id));
+            self.world.weather.deafen(leader.id);
         }
     }
 
@@ -147,7 +155,10 @@ impl Nemesis {
         if !ids.contains(&newcomer) {
             self.world.start(newcomer).await;
         }
-        let mut known = self.ids();
+        let mut known: Vec<_> = self.world.running().iter().map(nyala_catalog::raft::Replica::id).collect();
+        if known.len() < 3 {
+            return;
+        }
         let voters: BTreeSet<ReplicaId> = self.world.random(|random| {
             known.shuffle(random);
             known.truncate(random.gen_range(3..=5));
@@ -162,6 +173,10 @@ impl Nemesis {
 async fn change_members(world: Arc<World>, voters: BTreeSet<ReplicaId>) -> bool {
     for id in &voters {
         let Some(replica) = world.any_running() else { return false };
+        let status = replica.status();
+        if status.voters.contains(id) || status.learners.contains(id) {
+            continue;
+        }
         if replica.add_learner(*id, "").await.is_err() {
             return false;
         }

@@ -20,6 +20,8 @@ struct State {
     sides: BTreeMap<ReplicaId, u8>,
     /// Ways on which nothing arrives, though answers to it would.
     cut: Option<(ReplicaId, ReplicaId)>,
+    /// A replica that hears nothing, though it is heard.
+    deaf: Option<ReplicaId>,
 }
 
 /// Of 100 messages.
@@ -36,7 +38,7 @@ pub const CALM: Sky = Sky { lost: 0, twice: 0, late: 0, delay_ms: 2 };
 impl SeededWeather {
     pub fn new(seed: u64) -> Arc<Self> {
         let random = SmallRng::seed_from_u64(seed ^ 0x5EA);
-        Arc::new(Self(Mutex::new(State { random, sky: CALM, sides: BTreeMap::new(), cut: None })))
+        Arc::new(Self(Mutex::new(State { random, sky: CALM, sides: BTreeMap::new(), cut: None, deaf: None })))
     }
 
     pub fn set_sky(&self, sky: Sky) {
@@ -51,19 +53,25 @@ impl SeededWeather {
         self.0.lock().unwrap().cut = Some((from, to));
     }
 
+    pub fn deafen(&self, id: ReplicaId) {
+        self.0.lock().unwrap().deaf = Some(id);
+    }
+
     pub fn heal(&self) {
         let mut state = self.0.lock().unwrap();
         state.sides.clear();
         state.cut = None;
+        state.deaf = None;
     }
 }
 
 impl Weather for SeededWeather {
     fn delays(&self, from: ReplicaId, to: ReplicaId) -> Vec<Duration> {
         let mut state = self.0.lock().unwrap();
-        let State { random, sky, sides, cut } = &mut *state;
+        let State { random, sky, sides, cut, deaf } = &mut *state;
         let side = |id| sides.get(&id).copied().unwrap_or(0);
-        if side(from) != side(to) || *cut == Some((from, to)) || random.gen_ratio(sky.lost, 100) {
+        let has_way = side(from) == side(to) && *cut != Some((from, to)) && *deaf != Some(to);
+        if !has_way || random.gen_ratio(sky.lost, 100) {
             return Vec::new();
         }
         let copies = if random.gen_ratio(sky.twice, 100) { 2 } else { 1 };
