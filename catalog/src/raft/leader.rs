@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Whether a request that got no answer may have been done.
 enum Attempt {
-    Answered(Response),
+    Answered(Box<Response>),
     NothingDone,
     Lost,
 }
@@ -37,12 +37,13 @@ impl Replica {
             }
             let leader = hint.take().or_else(|| self.leader());
             match self.attempt(leader, &encoded).await {
-                Attempt::Answered(Response::NotLeader(other)) => {
-                    hint = other.map(|(id, address)| Peer { id, address });
-                }
-                Attempt::Answered(Response::Unknown(_)) | Attempt::Lost => was_lost = true,
-                Attempt::Answered(Response::Failed(refusal)) => return Err(refusal.into()),
-                Attempt::Answered(response) => return Ok(response),
+                Attempt::Answered(response) => match *response {
+                    Response::NotLeader(other) => hint = other.map(|(id, address)| Peer { id, address }),
+                    Response::Unknown(_) => was_lost = true,
+                    Response::Failed(refusal) => return Err(refusal.into()),
+                    done => return Ok(done),
+                },
+                Attempt::Lost => was_lost = true,
                 Attempt::NothingDone => {}
             }
             if Instant::now() + PAUSE >= end {
@@ -61,7 +62,7 @@ impl Replica {
             timeout(limit, self.network().call(&leader, encoded.to_vec())).await
         };
         match answer.map(|answer| answer.and_then(|bytes| decode(&bytes))) {
-            Ok(Ok(response)) => Attempt::Answered(response),
+            Ok(Ok(response)) => Attempt::Answered(Box::new(response)),
             Ok(Err(_)) | Err(_) => Attempt::Lost,
         }
     }

@@ -25,7 +25,7 @@ use super::settings::Settings;
 use super::silence::Silence;
 use super::snapshot_stream::{Incoming, Received};
 use super::status::Status;
-use super::store::{Key, ReplicaStore, check, put, read};
+use super::store::{Key, ReplicaStore, put, read};
 use super::types::{Answer, Proposal, Raft, Refusal, ReplicaId, decode, encode};
 use crate::blob::Blobs;
 use crate::catalog::Clock;
@@ -64,11 +64,10 @@ impl Replica {
     /// [`initialize`](Self::initialize) or by [`add_learner`](Self::add_learner) of a member.
     ///
     /// # Errors
-    /// `Store` when the store is damaged, cannot be read, or belongs to another replica; `InvalidParameter` for settings
+    /// `Store` when the store cannot be read or belongs to another replica; `InvalidParameter` for settings
     /// that do not go together.
     pub async fn start(parts: Parts) -> Result<Self> {
         let Parts { id, store, network, blobs, clock, settings } = parts;
-        check(&*store)?;
         own(&*store, id)?;
         let mut random = settings.random();
         let config = settings.config(&mut random)?;
@@ -88,7 +87,18 @@ impl Replica {
         let blobs = ReplicaBlobs::new(blobs, settings.blob_grace);
         let incoming = Mutex::default();
         let random = Mutex::new(random);
-        Ok(Self(Arc::new(Inner { id, raft, progress, network, blobs, clock, settings, incoming, random, silence })))
+        Ok(Self(Arc::new(Inner {
+            id,
+            raft,
+            progress,
+            network,
+            blobs,
+            clock,
+            settings,
+            incoming,
+            random,
+            silence,
+        })))
     }
 
     pub fn id(&self) -> ReplicaId {

@@ -37,7 +37,9 @@ impl Silence {
             }
             let is_on = looks_unanswered / LOOKS % 2 == 1;
             if is_on != self.0.swap(is_on, Ordering::Relaxed) && is_on {
-                tracing::warn!("no majority answers this leader of the catalog: it is silent, so that another can lead");
+                tracing::warn!(
+                    "no majority answers this leader of the catalog: it is silent, so that another can lead"
+                );
             }
         }
     }

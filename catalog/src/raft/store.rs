@@ -57,7 +57,8 @@ pub enum Change {
     RemoveEntries(Range<u64>),
 }
 
-/// A place on a disk for one replica. It holds sealed bytes and knows nothing of what they mean.
+/// A place on a disk for one replica. It holds sealed bytes and knows nothing of what they mean. Whoever opens one that was
+/// there before has it [`check`]ed.
 pub trait ReplicaStore: Send + Sync + 'static {
     /// # Errors
     /// `Store` when the disk cannot be read.

@@ -9,7 +9,7 @@ use nyala_catalog::MemoryBlobs;
 use nyala_catalog::raft::{
     MemoryNetwork, MemoryReplicaStore, Parts, Replica, ReplicaId, ReplicaStore, Settings,
 };
-use nyala_schema::command::{Command, DropKind, OnConflict};
+use nyala_schema::command::{Command, DropKind, OnConflict, TableRead};
 use nyala_schema::table::TableDefinition;
 
 /// Short, so that snapshots are sent often.
@@ -72,6 +72,12 @@ pub fn write(name: &str, value: &str, on_conflict: OnConflict) -> Command {
 
 pub fn remove(name: &str, if_exists: bool) -> Command {
     Command::DropTable { name: name.into(), if_exists, kind: DropKind::View }
+}
+
+/// Writes if the view is still as it was in a version; 0 says that there was none.
+pub fn swap(name: &str, version: u64, value: &str) -> Command {
+    let reads = vec![TableRead { name: name.into(), version }];
+    Command::Transaction { reads, commands: vec![write(name, value, OnConflict::Replace)] }
 }
 
 pub fn value(snapshot: &nyala_catalog::Snapshot, name: &str) -> Option<String> {

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use nyala_catalog::raft::{
-    MemoryNetwork, MemoryReplicaStore, ReplicaId, Role, SledReplicaStore, Weather,
-};
+use nyala_catalog::raft::{MemoryNetwork, MemoryReplicaStore, ReplicaId, Role, SledReplicaStore, Weather};
 use nyala_schema::ErrorCode;
 use nyala_schema::command::{Command, OnConflict};
 

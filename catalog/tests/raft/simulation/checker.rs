@@ -126,6 +126,12 @@ fn step(operation: &Operation, value: &Option<String>) -> Option<Option<String>>
         (Action::Drop, Outcome::Done | Outcome::Unknown) => value.is_some().then_some(None),
         (Action::Drop, Outcome::Refused) => value.is_none().then_some(None),
         (Action::Drop, Outcome::Value(_)) => None,
+        (Action::Swap { from, to }, Outcome::Done | Outcome::Unknown) => {
+            (from == value).then(|| Some(to.clone()))
+        }
+        // Every value is written once: an equal one is an unchanged one.
+        (Action::Swap { from, .. }, Outcome::Refused) => (from != value).then(|| value.clone()),
+        (Action::Swap { .. }, Outcome::Value(_)) => None,
     }
 }
 
@@ -160,6 +166,13 @@ mod tests {
         let (create, refused) = (Action::Create("d".into()), Outcome::Refused);
         check(&[operation(create.clone(), refused.clone(), 1, 2)]).unwrap_err();
         check(&[operation(create.clone(), done.clone(), 1, 2), operation(create, refused, 3, 4)]).unwrap();
+        let swap = |from: &str, outcome, start, end| {
+            operation(Action::Swap { from: Some(from.into()), to: "z".into() }, outcome, start, end)
+        };
+        check(&[write("a", done.clone(), 1, 2), swap("a", done.clone(), 3, 4), read(Some("z"), 5, 6)])
+            .unwrap();
+        check(&[write("a", done.clone(), 1, 2), swap("b", done.clone(), 3, 4)]).unwrap_err();
+        check(&[write("a", done.clone(), 1, 2), swap("a", Outcome::Refused, 3, 4)]).unwrap_err();
         let a = write("a", done.clone(), 1, 2);
         let twice = [a, write("b", done, 3, 4), read(Some("b"), 5, 6), read(Some("a"), 7, 8)];
         check(&twice).unwrap_err();

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::history::{Action, Operation, Outcome};
 use super::plant::Plant;
 use super::world::World;
-use crate::cluster::{remove, value, write};
+use crate::cluster::{remove, swap, value, write};
 
 pub const REGISTERS: usize = 3;
 const PAUSE_MS_MAX: u64 = 250;
@@ -23,7 +23,7 @@ pub async fn work(world: Arc<World>, client: usize, operations: usize) {
         sleep(Duration::from_millis(pause)).await;
         let Some(replica) = world.any_running() else { continue };
         let register = world.random(|random| random.gen_range(0..REGISTERS));
-        let action = choose(&world, format!("{client}.{number}"));
+        let action = choose(&world, &replica, register, format!("{client}.{number}"));
         operate(&world, client, &replica, register, action).await;
         if world.failure().is_some() {
             return;
@@ -31,26 +31,36 @@ pub async fn work(world: Arc<World>, client: usize, operations: usize) {
     }
 }
 
-fn choose(world: &World, text: String) -> Action {
-    match world.random(|random| random.gen_range(0..10)) {
+fn choose(world: &World, replica: &Replica, register: usize, text: String) -> Action {
+    match world.random(|random| random.gen_range(0..12)) {
         0..4 => Action::Read,
         4..7 => Action::Write(Some(text)),
         7 => Action::Write(None),
         8 => Action::Create(text),
+        9..11 => Action::Swap { from: value(&replica.snapshot(), &name(register)), to: text },
         _ => Action::Drop,
     }
+}
+
+fn name(register: usize) -> String {
+    format!("v{register}")
 }
 
 /// Does it and writes it down.
 pub async fn operate(world: &Arc<World>, client: usize, replica: &Replica, register: usize, action: Action) {
     let start = world.history(|history| history.moment());
-    let name = format!("v{register}");
+    let name = name(register);
     let (outcome, version) = match &action {
         Action::Read => read(world, replica, &name).await,
         Action::Write(Some(text)) => change(world, replica, write(&name, text, OnConflict::Replace)).await,
         Action::Write(None) => change(world, replica, remove(&name, true)).await,
         Action::Create(text) => change(world, replica, write(&name, text, OnConflict::Fail)).await,
         Action::Drop => change(world, replica, remove(&name, false)).await,
+        // Nothing has been waited for since the value was read.
+        Action::Swap { to, .. } => {
+            let version = replica.snapshot().read_version(&name);
+            change(world, replica, swap(&name, version, to)).await
+        }
     };
     world.history(|history| {
         let end = history.moment();
@@ -100,7 +110,9 @@ async fn until_known(replica: &Replica, command: &Command) -> Result<Option<u64>
 
 fn failed(world: &World, error: &Error) -> Outcome {
     match error.code() {
-        ErrorCode::DuplicateTable | ErrorCode::UndefinedTable => Outcome::Refused,
+        ErrorCode::DuplicateTable | ErrorCode::UndefinedTable | ErrorCode::SerializationFailure => {
+            Outcome::Refused
+        }
         ErrorCode::Connection => Outcome::NotDone,
         // `Store` is what a replica says that crashed meanwhile.
         ErrorCode::CommitUnknown | ErrorCode::Store => Outcome::Unknown,

@@ -14,6 +14,11 @@ pub enum Action {
     Create(String),
     /// DROP without IF EXISTS: only where there is one.
     Drop,
+    /// A transaction that read `from` and writes `to`: only if nothing has changed since.
+    Swap {
+        from: Option<String>,
+        to: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -59,8 +59,8 @@ pub fn run(seed: u64, plant: Option<Plant>) -> Report {
 
 async fn run_in_world(seed: u64, plant: Option<Plant>) -> Report {
     let world = World::new(seed, plant);
-    let size = if seed % 2 == 0 { 3 } else { 5 };
-    let changes_members = seed % 3 == 0;
+    let size = if seed.is_multiple_of(2) { 3 } else { 5 };
+    let changes_members = seed.is_multiple_of(3);
     for id in 1..=size {
         world.start(id).await;
     }
@@ -82,6 +82,7 @@ async fn run_in_world(seed: u64, plant: Option<Plant>) -> Report {
     looking.abort();
     world.look();
     world.check_times();
+    world.end().await;
     let (schedule, operations) =
         world.history(|history| (std::mem::take(&mut history.schedule), history.operations.clone()));
     let is_unknown = |outcome: &Outcome| matches!(outcome, Outcome::Unknown | Outcome::NotDone);

@@ -201,6 +201,14 @@ impl World {
         }
     }
 
+    /// Takes the replicas from the network, which would keep them for ever: each has an end of it.
+    pub async fn end(&self) {
+        for replica in self.running() {
+            self.network.unplug(replica.id());
+            replica.stop().await;
+        }
+    }
+
     /// Time does not go back from one version to a later one.
     pub fn check_times(&self) {
         let mut state = self.state.lock().unwrap();
