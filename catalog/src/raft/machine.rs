@@ -35,8 +35,6 @@ struct State {
 #[derive(Serialize, Deserialize)]
 struct Image {
     recent: Recent,
-    /// Milliseconds since 1970.
-    at_ms: i64,
     catalog: Octets,
 }
 
@@ -77,8 +75,7 @@ impl Machine {
 
     fn restore(&self, meta: &SnapshotMeta, image: &[u8]) -> Result<()> {
         let image: Image = decode(image)?;
-        let mut snapshot = Snapshot::decode(&image.catalog.0)?;
-        snapshot.at_ms = image.at_ms;
+        let snapshot = Snapshot::decode(&image.catalog.0)?;
         let restored = State {
             last_applied: meta.last_log_id,
             membership: meta.last_membership.clone(),
@@ -143,7 +140,7 @@ impl State {
 
     fn image(&self) -> Result<Vec<u8>> {
         let catalog = Octets(self.snapshot.encode()?);
-        encode(&Image { recent: self.recent.clone(), at_ms: self.snapshot.at_ms, catalog })
+        encode(&Image { recent: self.recent.clone(), catalog })
     }
 }
 

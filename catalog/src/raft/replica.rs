@@ -26,7 +26,7 @@ use super::silence::Silence;
 use super::snapshot_stream::{Incoming, Received};
 use super::status::Status;
 use super::store::{Key, ReplicaStore, put, read};
-use super::types::{Answer, Proposal, Raft, Refusal, ReplicaId, decode, encode};
+use super::types::{Answer, Proposal, Raft, Refusal, ReplicaId, Vote, decode, encode};
 use crate::blob::Blobs;
 use crate::catalog::Clock;
 use crate::snapshot::Snapshot;
@@ -69,6 +69,7 @@ impl Replica {
     pub async fn start(parts: Parts) -> Result<Self> {
         let Parts { id, store, network, blobs, clock, settings } = parts;
         own(&*store, id)?;
+        give_up_lead(&*store, id)?;
         let mut random = settings.random();
         let config = settings.config(&mut random)?;
         let machine = Machine::load(Arc::clone(&store))?;
@@ -336,6 +337,21 @@ fn own(store: &dyn ReplicaStore, id: ReplicaId) -> Result<()> {
             store.write(vec![put(Key::Owner, &id)?])?;
             store.flush()
         }
+    }
+}
+
+/// A leader that starts again is none until it is elected anew.
+///
+/// openraft would have it lead on in its old term. It then takes as the place up to which a read must see the log the
+/// greater of the first entry of that term and what this store knows to be committed, which may be less than what was
+/// answered before the crash. A replica may always vote for itself in a later term.
+fn give_up_lead(store: &dyn ReplicaStore, id: ReplicaId) -> Result<()> {
+    match read::<Vote>(store, Key::Vote)? {
+        Some(vote) if vote.committed && vote.leader_id.voted_for() == Some(id) => {
+            store.write(vec![put(Key::Vote, &Vote::new(vote.leader_id.term + 1, id))?])?;
+            store.flush()
+        }
+        _ => Ok(()),
     }
 }
 

@@ -146,6 +146,26 @@ async fn restarted_replicas_have_all_that_was_answered() {
     );
 }
 
+/// It may not know all that it had answered; see also `many_seeds_are_linearizable`.
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_starts_again_has_to_be_elected_anew() {
+    let (network, replicas, stores) = cluster(3).await;
+    let mut expected = replicas[0].commit(&set("v", "0")).await.unwrap();
+    for n in 1..5 {
+        expected = replicas[0].commit(&set("v", &n.to_string())).await.unwrap();
+    }
+    let before = replicas[0].status();
+    let at = before.leader.unwrap() as usize - 1;
+    let leader = &replicas[at];
+    network.unplug(leader.id());
+    let disk = stores[at].crash(0);
+    leader.stop().await;
+    let again = start(&network, leader.id(), Arc::new(disk)).await;
+    assert_eq!(again.status().role, Role::Follower);
+    assert_eq!(*again.linearizable_snapshot().await.unwrap(), *expected);
+    assert!(again.status().term > before.term, "{:?}", again.status());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_command_that_no_replica_can_apply_stops_none() {
     let (_, replicas, _) = cluster(3).await;
