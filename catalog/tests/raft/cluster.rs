@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, Schema};
-use nyala_catalog::MemoryBlobs;
 use nyala_catalog::raft::{
     MemoryNetwork, MemoryReplicaStore, Parts, Replica, ReplicaId, ReplicaStore, Settings,
 };
+use nyala_catalog::{Blobs, MemoryBlobs};
 use nyala_schema::command::{Command, DropKind, OnConflict, TableRead};
 use nyala_schema::table::TableDefinition;
 
@@ -29,11 +29,20 @@ pub fn settings(seed: u64) -> Settings {
 
 /// A replica with an own clock that stands still.
 pub async fn start(network: &MemoryNetwork, id: ReplicaId, store: Arc<dyn ReplicaStore>) -> Replica {
+    start_with_blobs(network, id, store, Arc::new(MemoryBlobs::default())).await
+}
+
+pub async fn start_with_blobs(
+    network: &MemoryNetwork,
+    id: ReplicaId,
+    store: Arc<dyn ReplicaStore>,
+    blobs: Arc<dyn Blobs>,
+) -> Replica {
     let parts = Parts {
         id,
         store,
         network: network.end_of(id),
-        blobs: Arc::new(MemoryBlobs::default()),
+        blobs,
         clock: Box::new(|| 1_000),
         settings: settings(id),
     };

@@ -46,7 +46,7 @@ impl Nemesis {
         if self.changes_members && self.world.random(|random| random.gen_bool(0.2)) {
             return self.change_members().await;
         }
-        match self.world.random(|random| random.gen_range(0..19)) {
+        match self.world.random(|random| random.gen_range(0..20)) {
             0..4 => self.partition(),
             4 => self.cut(),
             5..8 => {
@@ -57,6 +57,7 @@ impl Nemesis {
             12..16 => self.restart().await,
             16 => self.step_clock(),
             17 => self.deafen(),
+            18 => self.black_out().await,
             _ => self.change_sky(),
         }
     }
@@ -105,6 +106,21 @@ impl Nemesis {
             self.world.note(&format!("crash {}", replica.id()));
             self.world.crash(replica.id()).await;
             self.counts.crashes += 1;
+        }
+    }
+
+    /// All at once: only what is on disks is left.
+    async fn black_out(&mut self) {
+        self.world.note("black out");
+        for replica in self.world.running() {
+            self.world.crash(replica.id()).await;
+            self.counts.crashes += 1;
+        }
+        let down = self.world.down();
+        for id in down {
+            if self.world.random(|random| random.gen_bool(0.7)) {
+                self.world.start(id).await;
+            }
         }
     }
 
