@@ -106,8 +106,12 @@ impl RaftLogStorage<TypeConfig> for Log {
         written.map_err(|e| failed_write(&e))
     }
 
+    /// Only where the log goes so far: openraft applies up to here before it starts, and to know less is always safe.
     async fn read_committed(&mut self) -> Result<Option<LogId>, StorageError> {
-        read(&*self.0, Key::Committed).map_err(|e| failed_read(&e))
+        let committed = read::<LogId>(&*self.0, Key::Committed).map_err(|e| failed_read(&e))?;
+        let Some(committed) = committed else { return Ok(None) };
+        let entries = self.entries(committed.index..committed.index + 1).map_err(|e| failed_read(&e))?;
+        Ok(entries.first().map(|entry| entry.log_id).filter(|log_id| *log_id == committed))
     }
 
     async fn append<I>(&mut self, entries: I, callback: LogFlushed<TypeConfig>) -> Result<(), StorageError>

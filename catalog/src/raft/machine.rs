@@ -236,3 +236,35 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
         Ok(RaftSnapshot { meta, snapshot: Box::new(Cursor::new(image)) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use openraft::CommittedLeaderId;
+
+    use super::*;
+    use crate::raft::memory_store::MemoryReplicaStore;
+
+    /// What only a newer version, or damaged memory, could have put into the log.
+    #[tokio::test]
+    async fn an_entry_that_cannot_be_applied_is_an_error_of_the_replica() {
+        let mut machine = Machine::load(Arc::new(MemoryReplicaStore::default())).unwrap();
+        let entry = |index, bytes: &[u8]| {
+            let proposal = Proposal { id: index.into(), floor: 0, at_ms: 0, entry: Octets(bytes.to_vec()) };
+            LogEntry {
+                log_id: LogId::new(CommittedLeaderId::new(1, 1), index),
+                payload: EntryPayload::Normal(proposal),
+            }
+        };
+        machine.apply([entry(1, b"no entry of ours")]).await.unwrap_err();
+        let (applied, _) = machine.applied_state().await.unwrap();
+        assert_eq!(applied, None, "it stops before it");
+        let command = nyala_schema::command::Command::DropModule { name: "m".into(), if_exists: false };
+        let refused = wire::encode_entry(&Entry { at_ms: 0, command }).unwrap();
+        let answers = machine.apply([entry(1, &refused)]).await.unwrap();
+        assert!(
+            matches!(answers[..], [Answer::Refused(_)]),
+            "an error of the user is an answer: {answers:?}"
+        );
+        assert_eq!(machine.progress().now().index, 1);
+    }
+}

@@ -22,6 +22,8 @@ use run::run;
 /// Runs without `NYALA_SIMULATION_SEEDS`.
 const SEEDS: u64 = 200;
 const SEEDS_LONG: u64 = 10_000;
+/// A long run tells how far it is.
+const SEEDS_TOLD: u64 = 500;
 /// In which each planted bug must be found; most are found in the first ten.
 const SEEDS_PLANTED: u64 = 1000;
 
@@ -42,6 +44,9 @@ fn first_failure(seeds: std::ops::Range<u64>, plant: Option<Plant>) -> Option<(u
                     let is_late = first.lock().unwrap().as_ref().is_some_and(|(first, _)| *first < seed);
                     if seed >= seeds.end || is_late {
                         return;
+                    }
+                    if plant.is_none() && seed > seeds.start && seed.is_multiple_of(SEEDS_TOLD) {
+                        println!("seed {seed} begins");
                     }
                     if let Err(failure) = run(seed, plant).verdict {
                         let mut first = first.lock().unwrap();
