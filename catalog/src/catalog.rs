@@ -136,6 +136,25 @@ impl Catalog {
         Ok(newest.version)
     }
 
+    /// Puts a snapshot, with all its history, in the place of an empty catalog.
+    ///
+    /// # Errors
+    /// `InvalidParameter` when there is something in the catalog, or it has had more versions; those of the store.
+    pub fn install(&self, snapshot: Snapshot) -> Result<Arc<Snapshot>> {
+        let mut saved = lock(&self.saved);
+        let before = self.snapshot();
+        if !before.is_empty() || snapshot.version <= before.version {
+            let message = format!("a catalog of version {} is in use", before.version);
+            return Err(Error::new(ErrorCode::InvalidParameter, message)
+                .with_hint("a catalog is restored into a fresh --data folder"));
+        }
+        let snapshot = Arc::new(snapshot);
+        self.save(None, &snapshot)?;
+        *saved = Saved { tried_at: snapshot.version, snapshot: Some(snapshot.clone()) };
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = snapshot.clone();
+        Ok(snapshot)
+    }
+
     /// Commits what waits, then hands over to the first of those who came meanwhile.
     fn lead(&self) {
         let mut saved = lock(&self.saved);
