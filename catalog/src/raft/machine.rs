@@ -248,7 +248,7 @@ mod tests {
     #[tokio::test]
     async fn an_entry_that_cannot_be_applied_is_an_error_of_the_replica() {
         let mut machine = Machine::load(Arc::new(MemoryReplicaStore::default())).unwrap();
-        let entry = |index, bytes: &[u8]| {
+        let entry = |index: u64, bytes: &[u8]| {
             let proposal = Proposal { id: index.into(), floor: 0, at_ms: 0, entry: Octets(bytes.to_vec()) };
             LogEntry {
                 log_id: LogId::new(CommittedLeaderId::new(1, 1), index),
