@@ -4,7 +4,7 @@
 //! Reading order: [`snapshot`] is the value; [`mod@apply`] the only way it changes; [`history`] what it was; [`parts`] its form as
 //! keys and values; [`store`] what a place to keep it must do, with [`memory_store`] and [`sled_store`]; [`catalog`] ties
 //! them together; [`check`] and [`mod@dump`] are for who looks after it. [`blob`] says what a place for modules must do, with
-//! [`memory_blobs`] and [`file_blobs`].
+//! [`memory_blobs`] and [`file_blobs`]. [`raft`] keeps a catalog on several replicas.
 
 pub mod apply;
 pub mod blob;
@@ -19,6 +19,7 @@ pub mod memory_store;
 mod near_miss;
 mod overload;
 pub mod parts;
+pub mod raft;
 pub mod sled_store;
 pub mod snapshot;
 pub mod store;

@@ -71,6 +71,8 @@ codes! {
     /// A damaged or locked data directory.
     Store = "58000";
     Connection = "08006";
+    /// The answer to a commit was lost: it may or may not have been done.
+    CommitUnknown = "08007";
     /// A commit in between changed what this one builds on: run the statement, or the transaction, again.
     SerializationFailure = "40001";
     NotNullViolation = "23502";
