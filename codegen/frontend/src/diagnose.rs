@@ -104,13 +104,18 @@ fn positioned(error: Error, place: &Place) -> Error {
 
 /// An error of ours that passed through DataFusion; a table's or function's name in it is looked for in the text.
 fn ours_positioned(error: Error, scope: &Scope, place: &Place) -> Error {
-    let error = at(error, place.span);
+    located(at(error, place.span), scope.sql)
+}
+
+/// An error that has no position gets the first place in `sql` of the name that it is about.
+pub fn located(error: Error, sql: &str) -> Error {
     if error.position().is_some() {
         return error;
     }
     let found = error.message().split('"').nth(1).and_then(|name| {
-        let find = |usage| find_name(scope.sql, None, name, usage);
-        find(Usage::Table).or_else(|| find(Usage::Function))
+        let find = |qualifier, name, usage| find_name(sql, qualifier, name, usage);
+        let in_schema = name.split_once('.').and_then(|(schema, table)| find(Some(schema), table, Usage::Column));
+        in_schema.or_else(|| find(None, name, Usage::Table)).or_else(|| find(None, name, Usage::Function))
     });
     at(error, found)
 }

@@ -49,6 +49,7 @@ mod view;
 
 pub use datafusion_expr::LogicalPlan;
 pub use definition::{CodeSource, Declaration, FunctionChange, Language, LimitChanges, NewVersion};
+pub use diagnose::located;
 pub use guest_function::{GuestUdaf, GuestUdf};
 pub use guest_node::{GuestNodeInput, GuestOperatorNode, GuestOrder, TableFunctionNode};
 pub use parse::{parse, parse_manifest};
