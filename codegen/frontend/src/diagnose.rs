@@ -6,12 +6,16 @@ use nyala_schema::function::FunctionKind;
 use nyala_schema::lookup::FunctionLookup;
 use nyala_schema::{Error, ErrorCode};
 
+use crate::dml::{FILE_COLUMN, ROW_COLUMN, SOURCE};
 use crate::locate::{Usage, find_name, find_text, is_quoted_at};
 use crate::message::{by_message, execution, internal, not_implemented, plain};
 use crate::registry::{Registry, TABLE_FUNCTIONS};
 use crate::suggest::{did_you_mean, nearest, quoted};
 use crate::syntax::syntax_error;
 use crate::table_argument::TABLE_ARGUMENT;
+
+/// Columns that statements which write read beside those of their tables.
+const INTERNAL_COLUMNS: [&str; 3] = [FILE_COLUMN, ROW_COLUMN, SOURCE];
 
 /// Names listed in a hint.
 const LISTED_MAX: usize = 12;
@@ -114,7 +118,8 @@ pub fn located(error: Error, sql: &str) -> Error {
     }
     let found = error.message().split('"').nth(1).and_then(|name| {
         let find = |qualifier, name, usage| find_name(sql, qualifier, name, usage);
-        let in_schema = name.split_once('.').and_then(|(schema, table)| find(Some(schema), table, Usage::Column));
+        let in_schema =
+            name.split_once('.').and_then(|(schema, table)| find(Some(schema), table, Usage::Column));
         in_schema.or_else(|| find(None, name, Usage::Table)).or_else(|| find(None, name, Usage::Function))
     });
     at(error, found)
@@ -224,7 +229,7 @@ fn with_column_hint(
     }
     let mut listed: Vec<&str> = Vec::new();
     for column in columns {
-        if !listed.contains(column) {
+        if !listed.contains(column) && !INTERNAL_COLUMNS.contains(column) {
             listed.push(column);
         }
     }

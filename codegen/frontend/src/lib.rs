@@ -6,6 +6,7 @@
 //! `relation` handles what stands in FROM, and `optimize` runs DataFusion's rules. `syntax`, `diagnose` and `message` make
 //! of every failure an error with position and hint; [`render()`] shows it.
 
+mod assignment;
 mod balance;
 mod call;
 mod constant;
@@ -43,7 +44,9 @@ mod suggest;
 mod syntax;
 mod table;
 mod table_argument;
+mod table_check;
 mod table_read;
+mod table_sql;
 mod types;
 mod view;
 
@@ -64,3 +67,4 @@ pub use statement::{
     PartitionValue, PointInTime, ShowTarget, SortTerm, Statement, TableAlter, TableClauses, Update,
 };
 pub use table::TableHandle;
+pub use table_sql::create_table_sql;
