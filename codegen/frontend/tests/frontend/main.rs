@@ -6,6 +6,7 @@ mod functions;
 mod hostile;
 mod operators;
 mod queries;
+mod statement_text;
 mod statements;
 mod tables;
 mod tpch;
