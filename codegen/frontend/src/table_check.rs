@@ -247,7 +247,7 @@ fn counted(value: Expr, transform: Transform, context: &Context) -> Result<Value
             let rest = match transform {
                 Transform::Year => "-01-01",
                 Transform::Month => "-01",
-                Transform::Hour => ":00",
+                Transform::Hour => ":00:00",
                 _ => "",
             };
             let is_short = text.len() <= LENGTHS_WITHOUT_REST[usize::from(transform == Transform::Hour)];
