@@ -1,11 +1,10 @@
-//! Tables as statements and back, and what is checked of their defaults, conditions and partitions.
+//! Tables as statements and back, and what is checked of their defaults and conditions.
 
-use arrow::array::AsArray;
-use arrow::datatypes::{DataType, Field, Int32Type, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use nyala_frontend::{Frontend, Statement, create_table_sql, parse, split};
 use nyala_schema::command::CommentTarget;
 use nyala_schema::lookup::AsOf;
-use nyala_schema::managed::{CheckConstraint, TableProperties, TableShape};
+use nyala_schema::managed::{CheckConstraint, TableProperties};
 use nyala_schema::option::Options;
 use nyala_schema::{ErrorCode, Result};
 
@@ -231,61 +230,6 @@ fn conditions_are_checked() {
     let error = check("aa > 0").expect_err("no such column");
     assert!(error.message().starts_with("CHECK \"few\": there is no column \"aa\""), "{error:?}");
     assert!(error.hint().is_some_and(|hint| hint.contains("\"a\"")), "{error:?}");
-}
-
-#[test]
-fn defaults_have_one_value_for_rows_that_are_there() {
-    let value = |sql: &str| Frontend::new().default_value(sql, &DataType::Int32, &Options::default());
-    assert_eq!(value("1 + 2").map(|value| value.array().as_primitive::<Int32Type>().value(0)), Ok(3));
-    assert!(value("null").is_ok_and(|value| value.is_null()));
-    assert!(value("extract(year from now())").is_ok_and(|value| !value.is_null()));
-    assert_eq!(value("random()").map(drop).expect_err("differs").code(), ErrorCode::Unsupported);
-    assert_eq!(value("'x'").map(drop).expect_err("no number").code(), ErrorCode::InvalidText);
-}
-
-fn shape() -> TableShape {
-    shape_of(
-        "create table t (p int, q text, at timestamp) \
-         partitioned by (p, year(at), month(at), day(at), hour(at), bucket(8, q), q)",
-    )
-    .1
-}
-
-#[test]
-fn partitions_are_named_by_values() {
-    let shape = shape();
-    let values = |list: &str| {
-        let sql = format!("truncate t partition ({list})");
-        let Ok(Statement::Truncate { partition, .. }) = parse(&sql) else { panic!("{sql}") };
-        Frontend::new().partition_values(&sql, &partition, &shape, &Options::default())
-    };
-    let number = |list: &str| {
-        let values = values(list).unwrap_or_else(|error| panic!("{list}: {error:?}"));
-        (values[0].0, values[0].1.array().as_primitive::<Int32Type>().value(0))
-    };
-    assert_eq!(number("p = 1 + 1"), (0, 2));
-    assert_eq!(number("p = '7'"), (0, 7));
-    assert_eq!(number("year(at) = 2026"), (1, 56));
-    assert_eq!(number("year(at) = '2026'"), (1, 56));
-    assert_eq!(number("year(at) = 1969"), (1, -1));
-    assert_eq!(number("month(at) = '2026-03'"), (2, 56 * 12 + 2));
-    assert_eq!(number("month(at) = date '2026-03-15'"), (2, 56 * 12 + 2));
-    assert_eq!(number("day(at) = '1970-01-11'"), (3, 10));
-    assert_eq!(number("day(at) = '1969-12-31'"), (3, -1));
-    assert_eq!(number("hour(at) = '1970-01-02 03'"), (4, 27));
-    assert_eq!(number("hour(at) = timestamp '1970-01-02 03:59:59'"), (4, 27));
-    assert_eq!(number("bucket(8, q) = 3"), (5, 3));
-    let several = values("q = 'x', p = null").expect("two values");
-    assert_eq!((several[0].0, several[0].1.to_string()), (6, "'x'".to_owned()));
-    assert!(several[1].1.is_null());
-    let code = |list: &str| values(list).expect_err(list).code();
-    assert_eq!(code("bucket(9, q) = 3"), ErrorCode::InvalidParameter);
-    assert_eq!(code("z = 3"), ErrorCode::InvalidParameter);
-    assert_eq!(code("p = q"), ErrorCode::UndefinedColumn);
-    assert_eq!(code("p = 'x'"), ErrorCode::InvalidText);
-    assert_eq!(code("month(at) = 'March'"), ErrorCode::InvalidDatetime);
-    let error = values("p = 1, yaer(at) = 2").err();
-    assert!(error.is_none(), "PARTITION of an unknown transform does not parse");
 }
 
 #[test]
