@@ -1,10 +1,12 @@
 //! MERGE.
 
+use std::ops::ControlFlow;
+
 use nyala_schema::managed::TableShape;
 use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{
     Expr, Join, JoinConstraint, JoinOperator, Query, SelectItem, Spanned, TableFactor, TableWithJoins, Value,
-    WildcardAdditionalOptions,
+    WildcardAdditionalOptions, visit_expressions,
 };
 
 use super::insert::checked;
@@ -12,12 +14,14 @@ use super::target::Target;
 use super::{
     ACTION_COLUMN, ACTION_DELETE, ACTION_INSERT, ACTION_UPDATE, FILE_COLUMN, ROW_COLUMN, SOURCE, tree,
 };
+use crate::diagnose::at;
 use crate::expansion::check_expansion;
 use crate::locate::position_of;
 use crate::normalize::ident_of;
 use crate::relation::name_in_query;
 use crate::same_name::refuse_name_of_target;
 use crate::statement::{Merge, MergeAction, MergeClause, MergeWhen};
+use crate::suggest::quoted;
 
 /// `$file`, `$row` and `$action` of each row that something is done with, then all columns as they become (as they were, for
 /// rows that are deleted), then `$check_i` for each CHECK. A row of the table that several rows of the source match comes
@@ -33,6 +37,7 @@ pub fn merge_query(merge: &Merge, shape: &TableShape) -> Result<Box<Query>> {
     let named = tree::from(tree::named_table(&source));
     refuse_name_of_target(alias.unwrap_or(tree::short_name(target.table)), [&named])?;
     let plan = MergePlan { target: &target, alias, source: &source, clauses: &merge.clauses };
+    merge.clauses.iter().try_for_each(|clause| plan.refuse_absent(clause))?;
     let whens = plan.whens();
     let mut columns =
         [FILE_COLUMN, ROW_COLUMN].map(|name| tree::aliased(target.old(alias, name), name)).to_vec();
@@ -74,6 +79,39 @@ struct MergePlan<'a> {
 impl MergePlan<'_> {
     fn asks(&self, when: MergeWhen) -> bool {
         self.clauses.iter().any(|clause| clause.when == when)
+    }
+
+    /// A row that matches nothing has no columns of the other side: they would silently be NULL.
+    ///
+    /// # Errors
+    /// `UndefinedColumn` for those that are written with their table.
+    fn refuse_absent(&self, clause: &MergeClause) -> Result<()> {
+        let absent = match clause.when {
+            MergeWhen::Matched => return Ok(()),
+            MergeWhen::NotMatched => self.alias.unwrap_or(tree::short_name(self.target.table)),
+            MergeWhen::NotMatchedBySource => self.source,
+        };
+        let values: Vec<&Expr> = match &clause.action {
+            MergeAction::Update(assignments) => {
+                assignments.iter().filter_map(|(_, value)| value.as_ref()).collect()
+            }
+            MergeAction::Insert { values, .. } => values.iter().flatten().collect(),
+            _ => Vec::new(),
+        };
+        let found = values.into_iter().chain(&clause.condition).find_map(|expr| {
+            let found = visit_expressions(expr, |part| match part {
+                Expr::CompoundIdentifier(parts)
+                    if parts.len() > 1 && ident_of(&parts[parts.len() - 2]) == absent =>
+                {
+                    ControlFlow::Break(part.clone())
+                }
+                _ => ControlFlow::Continue(()),
+            });
+            found.break_value()
+        });
+        let Some(column) = found else { return Ok(()) };
+        let message = format!("{column} is of {}, of which no row is there", quoted(absent));
+        Err(at(Error::new(ErrorCode::UndefinedColumn, message), position_of(column.span().start)))
     }
 
     /// Whether something is done with every row that the join gives.
@@ -208,6 +246,6 @@ fn source_name(source: &TableFactor) -> Result<String> {
     name.ok_or_else(|| {
         let error = Error::new(ErrorCode::Syntax, "the source of MERGE has no name");
         let error = error.with_hint("write USING (…) AS s");
-        crate::diagnose::at(error, position_of(source.span().start))
+        at(error, position_of(source.span().start))
     })
 }

@@ -70,8 +70,7 @@ impl StatementParser<'_> {
         let then_word =
             |name: &str| matches!(then, Token::Word(word) if word.value.eq_ignore_ascii_case(name));
         let two_words = matches!(self.parser.peek_nth_token_ref(2).token, Token::Word(_));
-        self.peek_is("CHECK") && *then == Token::LParen
-            || self.peek_is("UNIQUE") && *then == Token::LParen
+        (self.peek_is("CHECK") || self.peek_is("UNIQUE")) && *then == Token::LParen
             || self.peek_is("CONSTRAINT") && matches!(then, Token::Word(_)) && two_words
             || (self.peek_is("PRIMARY") || self.peek_is("FOREIGN")) && then_word("KEY")
     }
