@@ -6,12 +6,17 @@ use nyala_schema::function::FunctionKind;
 use nyala_schema::lookup::FunctionLookup;
 use nyala_schema::{Error, ErrorCode};
 
+use crate::context::table_name;
+use crate::dml::{FILE_COLUMN, ROW_COLUMN, SOURCE};
 use crate::locate::{Usage, find_name, find_text, is_quoted_at};
 use crate::message::{by_message, execution, internal, not_implemented, plain};
 use crate::registry::{Registry, TABLE_FUNCTIONS};
 use crate::suggest::{did_you_mean, nearest, quoted};
 use crate::syntax::syntax_error;
 use crate::table_argument::TABLE_ARGUMENT;
+
+/// Columns that statements which write read beside those of their tables.
+const INTERNAL_COLUMNS: [&str; 3] = [FILE_COLUMN, ROW_COLUMN, SOURCE];
 
 /// Names listed in a hint.
 const LISTED_MAX: usize = 12;
@@ -104,13 +109,19 @@ fn positioned(error: Error, place: &Place) -> Error {
 
 /// An error of ours that passed through DataFusion; a table's or function's name in it is looked for in the text.
 fn ours_positioned(error: Error, scope: &Scope, place: &Place) -> Error {
-    let error = at(error, place.span);
+    located(at(error, place.span), scope.sql)
+}
+
+/// An error that has no position gets the first place in `sql` of the name that it is about.
+pub fn located(error: Error, sql: &str) -> Error {
     if error.position().is_some() {
         return error;
     }
     let found = error.message().split('"').nth(1).and_then(|name| {
-        let find = |usage| find_name(scope.sql, None, name, usage);
-        find(Usage::Table).or_else(|| find(Usage::Function))
+        let find = |qualifier, name, usage| find_name(sql, qualifier, name, usage);
+        let in_schema =
+            name.split_once('.').and_then(|(schema, table)| find(Some(schema), table, Usage::Column));
+        in_schema.or_else(|| find(None, name, Usage::Table)).or_else(|| find(None, name, Usage::Function))
     });
     at(error, found)
 }
@@ -169,11 +180,11 @@ fn column_not_found(field: &Column, valid: &[Column], scope: &Scope, place: &Pla
     let name = field.name.as_str();
     let table = field.relation.as_ref().map(TableReference::table);
     let position = place.find(scope, table, name, Usage::Column);
-    if let Some(table) = table {
+    if let (Some(table), Some(wanted)) = (table, &field.relation) {
         let known =
-            |column: &&Column| column.relation.as_ref().is_some_and(|relation| relation.table() == table);
+            |column: &&Column| column.relation.as_ref().is_some_and(|relation| relation.resolved_eq(wanted));
         if !valid.iter().any(|column| known(&column)) {
-            return at(table_not_in_from(table, valid), position);
+            return at(table_not_in_from(&table_name(wanted), valid), position);
         }
         let columns: Vec<&str> = valid.iter().filter(known).map(|column| column.name.as_str()).collect();
         let message = format!("there is no column {} in {}", quoted(name), quoted(table));
@@ -186,13 +197,13 @@ fn column_not_found(field: &Column, valid: &[Column], scope: &Scope, place: &Pla
 }
 
 fn table_not_in_from(table: &str, valid: &[Column]) -> Error {
-    let mut tables: Vec<&str> =
-        valid.iter().filter_map(|column| column.relation.as_ref()).map(TableReference::table).collect();
+    let mut tables: Vec<String> =
+        valid.iter().filter_map(|column| column.relation.as_ref()).map(table_name).collect();
     tables.dedup();
     tables.sort_unstable();
     tables.dedup();
     let error = Error::new(ErrorCode::UndefinedTable, format!("there is no table {} in FROM", quoted(table)));
-    match nearest(table, tables.iter().copied()) {
+    match nearest(table, tables.iter().map(String::as_str)) {
         Some(near) => error.with_hint(did_you_mean(near)),
         None if tables.is_empty() => error.with_hint("the query has no FROM"),
         None if tables.len() <= LISTED_MAX => error.with_hint(format!("tables are {}", tables.join(", "))),
@@ -219,7 +230,7 @@ fn with_column_hint(
     }
     let mut listed: Vec<&str> = Vec::new();
     for column in columns {
-        if !listed.contains(column) {
+        if !listed.contains(column) && !INTERNAL_COLUMNS.contains(column) {
             listed.push(column);
         }
     }

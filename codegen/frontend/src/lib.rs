@@ -6,6 +6,7 @@
 //! `relation` handles what stands in FROM, and `optimize` runs DataFusion's rules. `syntax`, `diagnose` and `message` make
 //! of every failure an error with position and hint; [`render()`] shows it.
 
+mod assignment;
 mod balance;
 mod call;
 mod constant;
@@ -13,6 +14,7 @@ mod context;
 mod definition;
 mod diagnose;
 mod dialect;
+pub mod dml;
 mod exists;
 mod expansion;
 mod guest_function;
@@ -28,11 +30,13 @@ mod optimize;
 mod overload;
 mod parse;
 mod plan;
+mod point_in_time;
 mod push_down;
 mod registry;
 mod relation;
 mod render;
 mod resolve;
+mod same_name;
 mod script;
 mod series;
 mod shape;
@@ -41,11 +45,15 @@ mod suggest;
 mod syntax;
 mod table;
 mod table_argument;
+mod table_check;
+mod table_read;
+mod table_sql;
 mod types;
 mod view;
 
 pub use datafusion_expr::LogicalPlan;
 pub use definition::{CodeSource, Declaration, FunctionChange, Language, LimitChanges, NewVersion};
+pub use diagnose::located;
 pub use guest_function::{GuestUdaf, GuestUdf};
 pub use guest_node::{GuestNodeInput, GuestOperatorNode, GuestOrder, TableFunctionNode};
 pub use parse::{parse, parse_manifest};
@@ -57,6 +65,7 @@ pub use series::SeriesHandle;
 pub use statement::{
     CheckDefinition, ColumnDefinition, CopySource, Delete, DescribeTarget, ExplainFormat, Insert,
     InsertSource, IsolationLevel, Merge, MergeAction, MergeClause, MergeWhen, PartitionColumn, PartitionTerm,
-    PartitionValue, ShowTarget, SortTerm, Statement, TableAlter, TableClauses, Update,
+    PartitionValue, PointInTime, ShowTarget, SortTerm, Statement, TableAlter, TableClauses, Update,
 };
 pub use table::TableHandle;
+pub use table_sql::create_table_sql;
