@@ -150,6 +150,7 @@ impl TableWriter {
         if let Layout::Stream(_) = files.layout {
             return files.stream(&self.target, &self.options, batch);
         }
+        let batch = self.target.unpacked(&batch)?;
         self.waiting_rows += batch.num_rows();
         self.waiting_bytes += row_bytes(&batch);
         self.waiting.push(batch);

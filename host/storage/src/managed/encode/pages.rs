@@ -97,6 +97,11 @@ impl<'a> ChunkWriter<'a> {
         }
     }
 
+    /// Before the first page.
+    pub fn set_codec(&mut self, codec: Compression) {
+        self.codec = codec;
+    }
+
     pub fn rows(&self) -> &Rows {
         &self.rows
     }
