@@ -234,7 +234,9 @@ impl Files {
         stream.groups += 1;
         let charge = Some(self.memory.charge(bytes));
         self.pool.submit(Job::Group { file: Arc::clone(&file), number, rows, charge })?;
-        let per_group = file.encoded_bytes() / file.encoded_groups().max(1);
+        // Before the first row group is encoded, how large it becomes can only be guessed.
+        let per_group = file.encoded_bytes().checked_div(file.encoded_groups());
+        let per_group = per_group.unwrap_or(bytes as u64 / ENCODING_RATIO);
         if per_group * stream.groups as u64 >= target.properties.file_bytes {
             self.end_stream()?;
         }
