@@ -23,8 +23,8 @@ use super::warehouse::Warehouse;
 /// Numbers and codes gain little by Zstandard and take twice as long to read: they are left to LZ4 then.
 #[derive(Clone, Copy)]
 pub struct Codecs {
-    /// Of texts without a dictionary.
-    pub texts: Compression,
+    /// Of texts without a dictionary, and of numbers that ascend.
+    pub strong: Compression,
     pub others: Compression,
 }
 
@@ -81,13 +81,13 @@ impl Target {
 
     /// How columns are compressed that are encoded here.
     pub fn codecs(&self) -> Codecs {
-        let (texts, others) = match self.properties.compression {
+        let (strong, others) = match self.properties.compression {
             FileCompression::None => (Compression::UNCOMPRESSED, Compression::UNCOMPRESSED),
             FileCompression::Snappy => (Compression::SNAPPY, Compression::SNAPPY),
             FileCompression::Lz4 => (Compression::LZ4_RAW, Compression::LZ4_RAW),
             FileCompression::Zstd => (Compression::ZSTD(ZstdLevel::default()), Compression::LZ4_RAW),
         };
-        Codecs { texts, others }
+        Codecs { strong, others }
     }
 
     /// A batch in physical types; text may still be a dictionary of views.
