@@ -11,6 +11,7 @@ use nyala_schema::id::TableId;
 use nyala_schema::managed::property::FileCompression;
 use nyala_schema::managed::{TableProperties, TableShape};
 use nyala_schema::scan::physical_type;
+use nyala_schema::type_name::sql_type_name;
 use nyala_schema::{Error, ErrorCode, Result};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -23,8 +24,8 @@ use super::warehouse::Warehouse;
 /// Numbers and codes gain little by Zstandard and take twice as long to read: they are left to LZ4 then.
 #[derive(Clone, Copy)]
 pub struct Codecs {
-    /// Of texts without a dictionary, and of numbers that ascend.
-    pub strong: Compression,
+    /// Of texts without a dictionary.
+    pub texts: Compression,
     pub others: Compression,
 }
 
@@ -52,6 +53,11 @@ impl Target {
         shape: Arc<TableShape>,
         properties: &TableProperties,
     ) -> Result<Self> {
+        if let Some(column) = shape.columns.iter().find(|column| !is_storable(&column.data_type)) {
+            let (name, data_type) = (&column.name, sql_type_name(&column.data_type));
+            let message = format!("column \"{name}\" is {data_type}, which tables do not keep");
+            return Err(Error::unsupported(message).with_hint("keep it as text, or as a number of units"));
+        }
         let fields: Vec<Field> = shape
             .columns
             .iter()
@@ -81,13 +87,13 @@ impl Target {
 
     /// How columns are compressed that are encoded here.
     pub fn codecs(&self) -> Codecs {
-        let (strong, others) = match self.properties.compression {
+        let (texts, others) = match self.properties.compression {
             FileCompression::None => (Compression::UNCOMPRESSED, Compression::UNCOMPRESSED),
             FileCompression::Snappy => (Compression::SNAPPY, Compression::SNAPPY),
             FileCompression::Lz4 => (Compression::LZ4_RAW, Compression::LZ4_RAW),
             FileCompression::Zstd => (Compression::ZSTD(ZstdLevel::default()), Compression::LZ4_RAW),
         };
-        Codecs { strong, others }
+        Codecs { texts, others }
     }
 
     /// A batch in physical types; text may still be a dictionary of views.
@@ -109,6 +115,21 @@ impl Target {
             .collect();
         let fitted = RecordBatch::try_new(Arc::new(Schema::new(as_they_are)), columns);
         fitted.map_err(|error| Error::new(ErrorCode::DatatypeMismatch, error.to_string()))
+    }
+}
+
+/// Whether Parquet has a place for values of a type.
+fn is_storable(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Interval(_) | DataType::Duration(_) | DataType::Null | DataType::Union(..) => false,
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            is_storable(item.data_type())
+        }
+        DataType::Map(entry, _) => is_storable(entry.data_type()),
+        DataType::Struct(fields) => {
+            !fields.is_empty() && fields.iter().all(|field| is_storable(field.data_type()))
+        }
+        _ => true,
     }
 }
 

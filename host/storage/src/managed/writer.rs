@@ -23,7 +23,8 @@ use crate::Storage;
 pub struct WriteOptions {
     /// Threads that encode.
     pub threads: usize,
-    /// Bytes of rows that may wait or be encoded, about.
+    /// Bytes of rows that may wait or be encoded, about. A row group has at most a fourth of them, so that with less than
+    /// 128 MiB there may be fewer rows in each than is good for reading.
     pub memory_bytes: usize,
     /// Rows that a statement may keep in the catalog, at most.
     pub inline_rows: usize,
@@ -199,7 +200,8 @@ impl Files {
 
     /// Adds to the row group that is filling up.
     fn stream(&mut self, target: &Arc<Target>, options: &WriteOptions, batch: RecordBatch) -> Result<()> {
-        let group_bytes_max = options.memory_bytes / (2 * (options.threads + 1));
+        // One fills up while others, of twice its size, are encoded.
+        let group_bytes_max = options.memory_bytes / 4;
         let mut start = 0;
         while start < batch.num_rows() {
             let Layout::Stream(stream) = &mut self.layout else { return Ok(()) };

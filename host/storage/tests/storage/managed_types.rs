@@ -6,11 +6,11 @@ use std::sync::Arc;
 use arrow::array::*;
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Int64Type, TimeUnit};
-use nyala_schema::Bound;
+use arrow::datatypes::{DataType, Field, Fields, Int64Type, IntervalUnit, TimeUnit};
 use nyala_schema::managed::property::FileCompression;
 use nyala_schema::managed::{FileContent, TableProperties};
 use nyala_schema::scan::physical_type;
+use nyala_schema::{Bound, ErrorCode};
 use nyala_storage::managed::Warehouse;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Compression;
@@ -40,9 +40,15 @@ fn types() -> Vec<DataType> {
         DataType::Date32,
         DataType::Time64(TimeUnit::Microsecond),
         DataType::Timestamp(TimeUnit::Microsecond, None),
+        DataType::Timestamp(TimeUnit::Second, None),
         DataType::Timestamp(TimeUnit::Nanosecond, Some("+00:00".into())),
         DataType::List(Arc::new(Field::new("item", DataType::Int64, true))),
+        DataType::Struct(record()),
     ]
+}
+
+fn record() -> Fields {
+    Fields::from(vec![Field::new("a", DataType::Int32, true), Field::new("b", DataType::Utf8, true)])
 }
 
 /// How the values of a test lie.
@@ -113,6 +119,13 @@ fn column(random: &mut Random, data_type: &DataType, rows: usize, spread: Spread
             let lists =
                 numbers.iter().map(|it| it.map(|it| (0..it.rem_euclid(4)).map(Some).collect::<Vec<_>>()));
             Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>(lists))
+        }
+        DataType::Struct(_) => {
+            let parts: Vec<ArrayRef> = vec![
+                Arc::new(numbers.unary::<_, arrow::datatypes::Int32Type>(|it| it as i32)),
+                Arc::new(StringArray::from_iter(texts())),
+            ];
+            Arc::new(StructArray::new(record(), parts, numbers.nulls().cloned()))
         }
         DataType::UInt64 => Arc::new(numbers.unary::<_, arrow::datatypes::UInt64Type>(|it| it as u64)),
         _ => match data_type.primitive_width() {
@@ -244,7 +257,9 @@ fn fields_have_the_ids_of_their_columns_and_plain_types() {
         );
         let plain = match &column.data_type {
             DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, Some("UTC".into())),
-            DataType::List(_) => continue,
+            DataType::List(_) | DataType::Struct(_) => continue,
+            // Parquet has no such unit: others see the numbers.
+            DataType::Timestamp(TimeUnit::Second, _) => DataType::Int64,
             other => other.clone(),
         };
         assert_eq!(field.data_type(), &plain, "a reader that knows nothing of Arrow sees {}", column.name);
@@ -280,7 +295,7 @@ fn bounds_hold_for_files_and_pages() {
                             .all(|it| min.as_slice() <= it.as_bytes() && it.as_bytes() <= max.as_slice())
                     );
                 }
-                (DataType::Boolean | DataType::Binary | DataType::List(_), bounds) => {
+                (DataType::Boolean | DataType::Binary | DataType::List(_) | DataType::Struct(_), bounds) => {
                     assert_eq!(bounds, (None, None))
                 }
                 // Some of the floats are no number.
@@ -320,6 +335,24 @@ fn check_pages(warehouse: &Warehouse, path: &str, batch: &RecordBatch) {
         assert_eq!(index.null_count(page), Some(of_page.null_count() as i64));
         assert_eq!(index.min_value(page).copied(), of_page.iter().flatten().min());
         assert_eq!(index.max_value(page).copied(), of_page.iter().flatten().max());
+    }
+}
+
+#[test]
+fn types_that_parquet_lacks_are_refused() {
+    let interval = DataType::Interval(IntervalUnit::MonthDayNano);
+    let list = DataType::List(Arc::new(Field::new("item", interval.clone(), true)));
+    for data_type in [interval, list] {
+        let error = write(
+            &Warehouse::in_memory(),
+            &shape(&[data_type]),
+            &TableProperties::default(),
+            to_files(),
+            &[],
+        )
+        .unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Unsupported);
+        assert!(error.message().contains("column \"c0\" is INTERVAL"), "{error}");
     }
 }
 

@@ -156,28 +156,28 @@ impl GroupEncoder {
                 if !pieces.iter().all(|piece| gather_i32(piece, &mut values)) {
                     return Ok(None);
                 }
-                put_numbers(&mut writer, &values, codes, tally, codecs)?
+                put_numbers(&mut writer, &values, codes, tally)?
             }
             Type::INT64 => {
                 let mut values = Vec::with_capacity(writer.rows().count);
                 if !pieces.iter().all(|piece| gather_i64(piece, &mut values)) {
                     return Ok(None);
                 }
-                put_numbers(&mut writer, &values, codes, tally, codecs)?
+                put_numbers(&mut writer, &values, codes, tally)?
             }
             Type::FLOAT => {
                 let mut values = Vec::with_capacity(writer.rows().count);
                 pieces
                     .iter()
                     .for_each(|piece| gather(piece.as_primitive::<Float32Type>(), &mut values, |it| it));
-                put_numbers(&mut writer, &values, codes, tally, codecs)?
+                put_numbers(&mut writer, &values, codes, tally)?
             }
             Type::DOUBLE => {
                 let mut values = Vec::with_capacity(writer.rows().count);
                 pieces
                     .iter()
                     .for_each(|piece| gather(piece.as_primitive::<Float64Type>(), &mut values, |it| it));
-                put_numbers(&mut writer, &values, codes, tally, codecs)?
+                put_numbers(&mut writer, &values, codes, tally)?
             }
             Type::BYTE_ARRAY => {
                 let Some(texts) = pieces.iter().map(Texts::of).collect::<Option<Vec<_>>>() else {

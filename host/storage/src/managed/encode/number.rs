@@ -11,7 +11,7 @@ use super::hybrid::{put_codes, width_of};
 use super::pages::ChunkWriter;
 use crate::managed::sketch::float_bits;
 use crate::managed::tally::ColumnTally;
-use crate::managed::target::{Codecs, PAGE_ROWS};
+use crate::managed::target::PAGE_ROWS;
 
 /// A value as Parquet stores it.
 pub trait Number: ArrowNativeType + ToByteSlice + PartialOrd {
@@ -95,8 +95,8 @@ macro_rules! float {
 float!(f32, Statistics::float);
 float!(f64, Statistics::double);
 
-/// Values that ascend are not written by dictionary unless each is there so often on average: their bytes repeat, which the
-/// stronger codec makes more of.
+/// Values that ascend are not written by dictionary unless each is there so often on average: their bytes repeat, and codecs
+/// make more of that than of codes.
 const ASCENDING_RUN_MIN: usize = 64;
 
 /// Writes the values of a chunk: by dictionary when that is worth it.
@@ -108,14 +108,12 @@ pub fn put_numbers<N: Number>(
     values: &[N],
     codes: &mut Codes,
     tally: &mut ColumnTally,
-    codecs: Codecs,
 ) -> Result<Statistics> {
     let bounds = N::bounds(values);
     let mut entries = number_codes(values, bounds, codes);
     let few = values.len() / ASCENDING_RUN_MIN;
     if entries.as_ref().is_none_or(|entries| entries.len() > few) && values.is_sorted() {
         entries = None;
-        writer.set_codec(codecs.strong);
     }
     if let Some(entries) = &entries {
         entries.iter().for_each(|entry| tally.number(entry.sketched()));

@@ -154,7 +154,7 @@ pub fn put_texts(
             put_by_dictionary(writer, &entries, &codes.codes)?
         }
         None => {
-            writer.set_codec(codecs.strong);
+            writer.set_codec(codecs.texts);
             put_plain(writer, pieces, bytes, values, tally)?
         }
     };
