@@ -167,14 +167,22 @@ fn assert_same(left: &ArrayRef, right: &ArrayRef, what: &str) {
     assert_eq!(&bits(left), &bits(right), "{what}");
 }
 
+/// All of them for one spread, by default for the others.
+fn compressions(spread: Spread) -> Vec<FileCompression> {
+    match spread {
+        Spread::Few | Spread::All => vec![FileCompression::Zstd],
+        Spread::Runs => {
+            vec![FileCompression::None, FileCompression::Snappy, FileCompression::Lz4, FileCompression::Zstd]
+        }
+    }
+}
+
 #[test]
 fn all_types_come_back_from_files() {
     let shape = shape(&types());
     for (seed, spread) in [Spread::Few, Spread::All, Spread::Runs].into_iter().enumerate() {
         for nulls in [false, true] {
-            for compression in
-                [FileCompression::None, FileCompression::Snappy, FileCompression::Lz4, FileCompression::Zstd]
-            {
+            for compression in compressions(spread) {
                 let folder = tempfile::tempdir().unwrap();
                 let warehouse = Warehouse::open(folder.path().to_str().unwrap()).unwrap();
                 let properties =
@@ -381,6 +389,53 @@ fn columns_without_values_and_empty_text_are_written() {
     }
     let known = written.files[0].statistics.column(shape.columns[0].id).unwrap();
     assert_eq!((known.min, known.max, known.nulls), (None, None, rows as u64));
+}
+
+/// Pages carry checksums, which readers hold against their bytes.
+#[test]
+fn flipped_bits_of_a_file_are_noticed() {
+    let shape = shape(&[DataType::Int64, DataType::Utf8]);
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::open(folder.path().to_str().unwrap()).unwrap();
+    let mut random = Random::new(8);
+    let columns =
+        [DataType::Int64, DataType::Utf8].iter().map(|it| column(&mut random, it, 5_000, Spread::All, true));
+    let batch = batch(&shape, columns.collect());
+    let written =
+        write(&warehouse, &shape, &TableProperties::default(), to_files(), std::slice::from_ref(&batch))
+            .unwrap();
+    let path = written.files[0].paths().next().unwrap().clone();
+    let good = warehouse.read(TABLE, &path).unwrap();
+    let target = warehouse.local_path(TABLE, "damaged.parquet").unwrap();
+    let storage = nyala_storage::Storage::new();
+    let read = |bytes: &[u8]| {
+        std::fs::write(&target, bytes).unwrap();
+        let files = storage.resolve(target.to_str().unwrap(), None, None, &[])?;
+        crate::support::read_all(&storage, &files, 1024)
+    };
+    let expected = read(&good).unwrap();
+    assert_same(&expected[1], batch.column(1), "the file as it was written");
+    // The pages of both columns lie before the indexes and the footer.
+    let pages = ParquetRecordBatchReaderBuilder::try_new(good.clone())
+        .unwrap()
+        .metadata()
+        .row_group(0)
+        .compressed_size();
+    let (mut noticed, mut flipped) = (0, 0);
+    for at in (4..pages as usize).step_by(701) {
+        flipped += 1;
+        let mut bad = good.to_vec();
+        bad[at] ^= 1 << (at % 8);
+        match read(&bad) {
+            Err(error) => {
+                assert_eq!(error.code(), ErrorCode::CorruptFile, "byte {at}: {error}");
+                noticed += 1;
+            }
+            // A field of a header that nobody needs.
+            Ok(found) => assert_eq!(found, expected, "byte {at}"),
+        }
+    }
+    assert!(noticed > flipped / 2, "{noticed} of {flipped}");
 }
 
 #[test]

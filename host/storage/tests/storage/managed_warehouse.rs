@@ -247,7 +247,9 @@ fn object_stores_are_read_inside_of_a_runtime() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let read = runtime.block_on(async {
         warehouse.write(TABLE, "x", b"bytes").unwrap();
-        warehouse.read(TABLE, "x").unwrap()
+        let read = warehouse.read(TABLE, "x").unwrap();
+        drop(warehouse);
+        read
     });
     assert_eq!(read.as_ref(), b"bytes");
 }

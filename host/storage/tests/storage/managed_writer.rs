@@ -52,6 +52,14 @@ fn named(files: &[DataFile]) -> BTreeSet<String> {
     files.iter().flat_map(|file| file.paths().map(|path| path.to_string())).collect()
 }
 
+/// A statement may go on another thread than it began on.
+#[test]
+fn writers_are_sent_between_threads() {
+    fn sent<T: Send>() {}
+    sent::<TableWriter>();
+    sent::<nyala_storage::managed::Written>();
+}
+
 #[test]
 fn rows_keep_their_order_and_files_their_size() {
     let place = place();

@@ -1,8 +1,9 @@
 //! The rows of one row group as columns of a Parquet file. Numbers and text are encoded here; what else there is, by the
-//! `parquet` crate, which also writes the headers of pages and the footer.
+//! `parquet` crate, which also writes the footer.
 
 mod codes;
 mod compress;
+mod header;
 mod hybrid;
 mod number;
 mod other;

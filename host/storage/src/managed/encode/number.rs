@@ -95,10 +95,6 @@ macro_rules! float {
 float!(f32, Statistics::float);
 float!(f64, Statistics::double);
 
-/// Values that ascend are not written by dictionary unless each is there so often on average: their bytes repeat, and codecs
-/// make more of that than of codes.
-const ASCENDING_RUN_MIN: usize = 64;
-
 /// Writes the values of a chunk: by dictionary when that is worth it.
 ///
 /// # Errors
@@ -110,11 +106,7 @@ pub fn put_numbers<N: Number>(
     tally: &mut ColumnTally,
 ) -> Result<Statistics> {
     let bounds = N::bounds(values);
-    let mut entries = number_codes(values, bounds, codes);
-    let few = values.len() / ASCENDING_RUN_MIN;
-    if entries.as_ref().is_none_or(|entries| entries.len() > few) && values.is_sorted() {
-        entries = None;
-    }
+    let entries = number_codes(values, bounds, codes);
     if let Some(entries) = &entries {
         entries.iter().for_each(|entry| tally.number(entry.sketched()));
         writer.dictionary(entries.to_byte_slice(), entries.len())?;
