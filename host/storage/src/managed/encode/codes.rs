@@ -46,8 +46,8 @@ pub fn number_codes<N: Number>(values: &[N], bounds: Option<(N, N)>, target: &mu
         Some(steps) => codes_by_distance(values, min, steps, target)?,
         None => codes_by_hash(values, target)?,
     };
-    let width = size_of::<N>();
-    is_worth_it(values.len(), entries.len(), entries.len() * width, values.len() * width).then_some(entries)
+    let (entry_bytes, plain_bytes) = (size_of_val(entries.as_slice()), size_of_val(values));
+    is_worth_it(values.len(), entries.len(), entry_bytes, plain_bytes).then_some(entries)
 }
 
 fn codes_by_distance<N: Number>(values: &[N], min: N, steps: usize, target: &mut Codes) -> Option<Vec<N>> {

@@ -46,7 +46,7 @@ pub struct EncodedColumn {
 
 enum Chunk {
     Pages(Bytes, Box<ColumnCloseResult>),
-    Crate(ArrowColumnChunk),
+    Crate(Box<ArrowColumnChunk>),
 }
 
 impl EncodedColumn {
@@ -129,7 +129,7 @@ impl GroupEncoder {
                     }
                     _ => nested_bounds(pieces, rows),
                 };
-                (chunks.into_iter().map(Chunk::Crate).collect(), bounds)
+                (chunks.into_iter().map(|chunk| Chunk::Crate(Box::new(chunk))).collect(), bounds)
             }
         };
         if pieces.iter().any(has_nan) {
