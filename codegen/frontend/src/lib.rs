@@ -59,4 +59,5 @@ pub use statement::{
     InsertSource, IsolationLevel, Merge, MergeAction, MergeClause, MergeWhen, PartitionColumn, PartitionTerm,
     PartitionValue, ShowTarget, SortTerm, Statement, TableAlter, TableClauses, Update,
 };
+pub use suggest::nearest;
 pub use table::TableHandle;
