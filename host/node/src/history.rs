@@ -9,11 +9,11 @@ use crate::answer::Answer;
 use crate::search_path::undefined_table;
 use crate::session::Session;
 
-pub fn run(session: &Session, statement: Statement) -> Result<Answer> {
+pub fn run(session: &Session, sql: &str, statement: &Statement) -> Result<Answer> {
     match statement {
-        Statement::RollbackTable { table, to } => session.retrying(|_| roll_back_table(session, &table, &to)),
-        Statement::RollbackCatalog { to } => session.retrying(|_| roll_back_catalog(session, &to)),
-        Statement::Undrop { kind, name, renamed } => undrop(session, kind, &name, renamed.as_deref()),
+        Statement::RollbackTable { table, to } => session.retrying(|_| roll_back_table(session, sql, table, to)),
+        Statement::RollbackCatalog { to } => session.retrying(|_| roll_back_catalog(session, sql, to)),
+        Statement::Undrop { kind, name, renamed } => undrop(session, *kind, name, renamed.as_deref()),
         Statement::Checkpoint => {
             session.engine.catalog.checkpoint()?;
             let version = session.engine.newest().version;
@@ -23,7 +23,7 @@ pub fn run(session: &Session, statement: Statement) -> Result<Answer> {
     }
 }
 
-fn roll_back_table(session: &Session, written: &str, to: &PointInTime) -> Result<Answer> {
+fn roll_back_table(session: &Session, sql: &str, written: &str, to: &PointInTime) -> Result<Answer> {
     let snapshot = session.snapshot();
     let name = session.existing_name(written);
     let table = match snapshot.table(&name).map(AsRef::as_ref) {
@@ -33,14 +33,14 @@ fn roll_back_table(session: &Session, written: &str, to: &PointInTime) -> Result
         }
         None => return Err(undefined_table(&snapshot, &session.schema(), written)),
     };
-    let at = session.as_of(to)?;
+    let at = session.as_of(sql, to)?;
     let to = nyala_catalog::table_at(table, &at)?.version;
     session.commit(&Command::RollbackTable { name, to })?;
     Ok(Answer::Done("ROLLBACK TABLE".to_owned()))
 }
 
-fn roll_back_catalog(session: &Session, to: &PointInTime) -> Result<Answer> {
-    let to = session.snapshot().at(&session.as_of(to)?)?.version;
+fn roll_back_catalog(session: &Session, sql: &str, to: &PointInTime) -> Result<Answer> {
+    let to = session.snapshot().at(&session.as_of(sql, to)?)?.version;
     session.commit(&Command::RollbackCatalog { to })?;
     Ok(Answer::Done(format!("ROLLBACK CATALOG TO VERSION {to}")))
 }

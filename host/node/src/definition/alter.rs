@@ -159,7 +159,7 @@ fn fold_default(session: &Session, default: &str, data_type: &arrow::datatypes::
             None => told,
         }
     };
-    let (text, query) = query::parsed(format!("SELECT {default}")).map_err(wrong)?;
+    let (text, query) = query::parsed(&format!("SELECT {default}")).map_err(wrong)?;
     let (_, batches) = query::collect(session, &text, &query).map_err(wrong)?;
     let row = batches.iter().find(|batch| batch.num_rows() == 1);
     let column = row.map(|batch| Arc::clone(batch.column(0)));
