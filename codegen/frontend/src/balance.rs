@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_expr::{BinaryExpr, Expr as PlanExpr, LogicalPlan, Operator};
 use nyala_schema::{Error, ErrorCode, Result};
-use sqlparser::ast::{BinaryOperator, Expr, Query, Value, VisitMut, VisitorMut};
+use sqlparser::ast::{BinaryOperator, Expr, Value, VisitMut, VisitorMut};
 
 /// Chains shorter than this stay as they were written.
 const CHAIN_MIN: usize = 32;
@@ -18,11 +18,11 @@ fn too_deep() -> Error {
         .with_hint("split it into several columns of a subquery")
 }
 
-/// Balances the query's chains.
+/// Balances the chains of a query, or of a part of one.
 ///
 /// # Errors
 /// `TooComplex` when an expression is still too deep.
-pub(crate) fn balance_query(query: &mut Query) -> Result<()> {
+pub(crate) fn balance_query(query: &mut impl VisitMut) -> Result<()> {
     match query.visit(&mut Balancer { depth: 0 }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),

@@ -14,7 +14,7 @@ const RELATIONS_MAX: u64 = 1_000;
 
 /// # Errors
 /// `TooComplex` when there are more than can be planned.
-pub(crate) fn check_expansion(query: &Query) -> Result<()> {
+pub(crate) fn check_expansion(query: &impl Visit) -> Result<()> {
     match query.visit(&mut Expansion::default()) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => {

@@ -57,6 +57,7 @@ pub use series::SeriesHandle;
 pub use statement::{
     CheckDefinition, ColumnDefinition, CopySource, Delete, DescribeTarget, ExplainFormat, Insert,
     InsertSource, IsolationLevel, Merge, MergeAction, MergeClause, MergeWhen, PartitionColumn, PartitionTerm,
-    PartitionValue, ShowTarget, SortTerm, Statement, TableAlter, TableClauses, Update,
+    PartitionValue, PointInTime, ShowTarget, SortTerm, Statement, TableAlter, TableClauses, Update,
 };
+pub use suggest::nearest;
 pub use table::TableHandle;

@@ -4,11 +4,13 @@
 use std::ops::ControlFlow;
 
 use nyala_schema::error::Position;
+use nyala_schema::table::{TableName, join_name};
 use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{
     DateTimeField, Expr, ExtractSyntax, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
     GroupByExpr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectFlavor, SelectItem,
-    SetExpr, Spanned, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    SetExpr, Spanned, TableFactor, TableVersion, Value, ValueWithSpan, VisitMut, VisitorMut,
+    WildcardAdditionalOptions,
 };
 
 use crate::exists;
@@ -17,9 +19,11 @@ use crate::locate::position_of;
 use crate::multiset;
 use crate::names::{name_columns, sort_by_columns};
 
+/// Of a query, or of a part of a statement that becomes one.
+///
 /// # Errors
 /// `Unsupported` with the position of what is not run.
-pub(crate) fn normalize_query(query: &mut Query) -> Result<()> {
+pub(crate) fn normalize_query(query: &mut impl VisitMut) -> Result<()> {
     match query.visit(&mut Normalizer::default()) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
@@ -211,7 +215,13 @@ fn refuse_in_table_factor(factor: &TableFactor) -> Result<()> {
         | TableFactor::Function { with_ordinality: true, .. } => {
             return Err(unsupported("WITH ORDINALITY", position).with_hint("use row_number() OVER ()"));
         }
-        TableFactor::Table { version: Some(_), .. } => "a table's version",
+        TableFactor::Table {
+            version: Some(TableVersion::Function(_) | TableVersion::Changes { .. }),
+            ..
+        } => {
+            return Err(unsupported("AT, BEFORE or CHANGES of a table", position)
+                .with_hint("write FOR VERSION AS OF n or FOR TIMESTAMP AS OF '…'"));
+        }
         TableFactor::Table { partitions, .. } if !partitions.is_empty() => "PARTITION of a table",
         TableFactor::Table { with_hints, index_hints, .. }
             if !with_hints.is_empty() || !index_hints.is_empty() =>
@@ -269,7 +279,15 @@ pub(crate) fn part_of_date(name: &str) -> Option<DateTimeField> {
     })
 }
 
-/// A name of one or more parts as the catalog knows it: lower-case unless it was quoted, parts joined by dots.
+/// A table's name as the catalog has it: `main.t` is `t`.
+pub(crate) fn table_name_of(name: &ObjectName) -> Option<TableName> {
+    match name.0.as_slice() {
+        [schema, table] => Some(join_name(&ident_of(schema.as_ident()?), &ident_of(table.as_ident()?))),
+        _ => name_of(name),
+    }
+}
+
+/// A name of one or more parts: lower-case unless it was quoted, parts joined by dots.
 pub(crate) fn name_of(name: &ObjectName) -> Option<String> {
     let parts: Option<Vec<String>> = name.0.iter().map(|part| part.as_ident().map(ident_of)).collect();
     Some(parts?.join("."))

@@ -4,7 +4,6 @@ use arrow::datatypes::DataType;
 use nyala_schema::command::{CommentTarget, DropKind, ObjectKind, OnConflict, Overload};
 use nyala_schema::function::{FunctionDeclaration, FunctionKind, OperatorDeclaration};
 use nyala_schema::guest::ModuleHash;
-use nyala_schema::lookup::AsOf;
 use nyala_schema::managed::Transform;
 use nyala_schema::scan::FileFormat;
 use nyala_schema::table::TableName;
@@ -94,10 +93,10 @@ pub enum Statement {
     },
     RollbackTable {
         table: TableName,
-        to: AsOf,
+        to: PointInTime,
     },
     RollbackCatalog {
-        to: AsOf,
+        to: PointInTime,
     },
     Undrop {
         kind: ObjectKind,
@@ -124,7 +123,7 @@ pub enum Statement {
     },
     Restore {
         from: String,
-        at: Option<AsOf>,
+        at: Option<PointInTime>,
     },
     /// Keeps a snapshot of the catalog now.
     Checkpoint,
@@ -200,6 +199,14 @@ pub enum Statement {
     Reset {
         name: Option<String>,
     },
+}
+
+/// A point of a history as it is written; [`Frontend::as_of`](crate::Frontend::as_of) says which it is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PointInTime {
+    Version(u64),
+    /// An expression without columns: a date, a timestamp, or a text of one.
+    Time(Box<Expr>),
 }
 
 /// What EXPLAIN shows.
@@ -442,10 +449,13 @@ pub enum DescribeTarget {
 /// `like` is a pattern of LIKE.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ShowTarget {
+    /// Of one schema, or of all that names without one may mean.
     Tables {
+        schema: Option<String>,
         like: Option<String>,
     },
     Views {
+        schema: Option<String>,
         like: Option<String>,
     },
     Columns {

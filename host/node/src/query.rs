@@ -13,8 +13,10 @@ use nyala_schema::{Error, Fragment, Result, wire};
 use sqlparser::ast::Query;
 
 use crate::answer::{Answer, Progress, RowSource, RowStream, Summary};
-use crate::modules::InUse;
 use crate::session::Session;
+use crate::table_sql::quoted_name;
+use crate::tables::Tables;
+use crate::work::Sight;
 
 /// A query in all its forms, from text to pipelines.
 pub struct Planned {
@@ -25,15 +27,19 @@ pub struct Planned {
     pub planning: Duration,
     /// The user-defined functions and operators in it.
     pub uses: Vec<String>,
-    /// The code that the plan names stays as long as somebody has this.
-    in_use: InUse,
+    /// The code and files that the plan names stay as long as somebody has this.
+    sight: Sight,
 }
 
 pub fn plan(session: &Session, sql: &str, query: &Query) -> Result<Planned> {
+    let sight = session.sight();
+    plan_in(session, sql, query, &Tables::new(&session.engine, sight.clone()), sight)
+}
+
+/// As [`plan`], over these tables, which are as `sight` has them.
+pub fn plan_in(session: &Session, sql: &str, query: &Query, tables: &Tables, sight: Sight) -> Result<Planned> {
     let start = Instant::now();
-    let in_use = session.engine.use_modules();
-    let tables = session.tables();
-    let planned = session.engine.frontend().plan_query_with_uses(sql, query, &tables, &session.options)?;
+    let planned = session.engine.frontend().plan_query_with_uses(sql, query, tables, &session.options)?;
     let (logical, uses) = (planned.plan, planned.uses);
     let fragments = nyala_planner::plan(&logical, tables.version(), &session.options)?;
     let [fragment] = <[Fragment; 1]>::try_from(fragments)
@@ -42,7 +48,7 @@ pub fn plan(session: &Session, sql: &str, query: &Query) -> Result<Planned> {
         check_wire(&fragment)?;
     }
     let pipelines = Arc::new(nyala_pipeline::build(&fragment)?);
-    Ok(Planned { logical, fragment, pipelines, planning: start.elapsed(), uses, in_use })
+    Ok(Planned { logical, fragment, pipelines, planning: start.elapsed(), uses, sight })
 }
 
 fn check_wire(fragment: &Fragment) -> Result<()> {
@@ -65,7 +71,7 @@ pub fn start(session: &Session, planned: &Planned) -> Result<RunningQuery> {
     Ok(RunningQuery {
         schema: named_schema(&planned.fragment.root.schema, &execution.schema()),
         execution,
-        _in_use: planned.in_use.clone(),
+        sight: planned.sight.clone(),
         planning: planned.planning,
         start: Instant::now(),
         rows: 0,
@@ -83,15 +89,9 @@ pub fn collect(session: &Session, sql: &str, query: &Query) -> Result<(SchemaRef
     Ok((stream.schema(), batches))
 }
 
-/// All rows of a table.
-pub fn select_all(session: &Session, table: &str) -> Result<Vec<RecordBatch>> {
-    let (text, query) = select_all_query(table)?;
-    Ok(collect(session, &text, &query)?.1)
-}
-
 /// `SELECT *` of a table, as text and parsed.
 pub fn select_all_query(table: &str) -> Result<(String, Box<Query>)> {
-    let text = format!("SELECT * FROM \"{}\"", table.replace('"', "\"\""));
+    let text = format!("SELECT * FROM {}", quoted_name(table));
     match nyala_frontend::parse(&text)? {
         Statement::Query(query) => Ok((text, query)),
         other => Err(Error::internal(format!("{other:?} is no query"))),
@@ -107,7 +107,7 @@ fn named_schema(names: &Schema, types: &Schema) -> SchemaRef {
 
 pub struct RunningQuery {
     pub execution: Execution,
-    _in_use: InUse,
+    sight: Sight,
     schema: SchemaRef,
     planning: Duration,
     start: Instant,
@@ -126,6 +126,9 @@ impl RowSource for RunningQuery {
         match &result {
             Ok(Some(batch)) => self.rows += batch.num_rows() as u64,
             Ok(None) | Err(_) => {
+                if result.is_err() {
+                    self.sight.fail();
+                }
                 self.finished.get_or_insert_with(|| self.start.elapsed());
             }
         }

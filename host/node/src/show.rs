@@ -17,8 +17,8 @@ use crate::{function, query};
 
 pub fn run(session: &Session, target: &ShowTarget) -> Result<Answer> {
     match target {
-        ShowTarget::Tables { like } => tables(session, like.as_deref(), |_| true),
-        ShowTarget::Views { like } => {
+        ShowTarget::Tables { like, .. } => tables(session, like.as_deref(), |_| true),
+        ShowTarget::Views { like, .. } => {
             tables(session, like.as_deref(), |table| matches!(table, TableDefinition::View { .. }))
         }
         ShowTarget::Columns { table } => describe_table(session, table),

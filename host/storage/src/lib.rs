@@ -9,6 +9,7 @@ pub mod format;
 pub mod generate;
 mod ipc;
 mod layout;
+pub mod managed;
 mod memory;
 pub mod parquet;
 mod prune;

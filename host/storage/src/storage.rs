@@ -9,6 +9,7 @@ use nyala_schema::Result;
 use nyala_schema::scan::{FileEntry, FileFormat, ScanSource, TableScan};
 
 use crate::file::{FileHandle, Stamp, changed_error};
+use crate::managed::Warehouse;
 use crate::memory::MemoryTables;
 use crate::parquet::footer::{FooterCache, ParquetFooter};
 use crate::resolve::{self, FileContents, FileSchema, ResolvedFiles};
@@ -25,11 +26,22 @@ pub struct Storage {
 struct Shared {
     footers: FooterCache,
     memory: MemoryTables,
+    warehouse: Warehouse,
 }
 
 impl Storage {
+    /// Without a warehouse.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// With the files of managed tables in a warehouse.
+    pub fn with_warehouse(warehouse: Warehouse) -> Self {
+        Self { shared: Arc::new(Shared { warehouse, ..Shared::default() }) }
+    }
+
+    pub fn warehouse(&self) -> &Warehouse {
+        &self.shared.warehouse
     }
 
     /// Finds the files of a location and what is known of them. `location` is a file, a pattern

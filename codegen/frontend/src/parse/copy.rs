@@ -1,6 +1,6 @@
-//! COPY … TO a file.
+//! COPY … TO a file, and how files are told of.
 
-use nyala_schema::{Error, Result};
+use nyala_schema::Result;
 use sqlparser::tokenizer::Token;
 
 use super::StatementParser;
@@ -8,7 +8,7 @@ use super::file_format::{FileOptions, build_format};
 use crate::statement::{CopySource, Statement};
 
 impl StatementParser<'_> {
-    /// `COPY (query) | table TO 'path' [STORED AS format] [[WITH] | OPTIONS (FORMAT csv, HEADER true, …)]`.
+    /// `COPY t [(columns)] FROM 'files' …`, or `COPY (query) | table TO 'path' [STORED AS format] [[WITH] | OPTIONS (FORMAT csv, HEADER true, …)]`.
     pub(super) fn copy(&mut self) -> Result<Statement> {
         self.expect_word("COPY")?;
         let source = if self.peek().token == Token::LParen {
@@ -19,26 +19,35 @@ impl StatementParser<'_> {
         } else {
             CopySource::Table(self.object_name()?)
         };
-        if self.peek_is("FROM") {
-            let error = Error::unsupported("COPY … FROM is not supported");
-            let hint = "write CREATE EXTERNAL TABLE … LOCATION '…', or SELECT … FROM 'file'";
-            return Err(self.here(error).with_hint(hint));
+        if let CopySource::Table(table) = &source {
+            let columns = if self.peek().token == Token::LParen { self.identifiers()? } else { Vec::new() };
+            if self.word("FROM") {
+                return self.copy_from(table.clone(), columns);
+            }
+            if !columns.is_empty() {
+                let error = self.expected("FROM");
+                return Err(error.with_hint("columns are written with COPY (SELECT … FROM …) TO"));
+            }
         }
         self.expect_word("TO")?;
         let path = self.string()?;
-        let mut format = None;
         let mut options = FileOptions::default();
+        let format = self.copy_options(&mut options)?;
+        let (format, options) = build_format(format.as_deref(), options, &path)?;
+        Ok(Statement::Copy { source, path, format, options })
+    }
+
+    /// `[STORED AS format] [[WITH] | OPTIONS (…)]`; gives the format's name.
+    pub(super) fn copy_options(&mut self, options: &mut FileOptions) -> Result<Option<String>> {
+        let mut format = None;
         loop {
             if self.words(&["STORED", "AS"]) {
                 format = Some(self.text_value()?);
             } else if self.word("OPTIONS") || self.word("WITH") || self.peek().token == Token::LParen {
-                self.file_options(&mut options)?;
+                self.file_options(options)?;
             } else {
-                break;
+                return Ok(options.take("format").or(format));
             }
         }
-        let format = options.take("format").or(format);
-        let (format, options) = build_format(format.as_deref(), options, &path)?;
-        Ok(Statement::Copy { source, path, format, options })
     }
 }

@@ -3,19 +3,18 @@
 use nyala_schema::command::OnConflict;
 use nyala_schema::scan::FileFormat;
 use nyala_schema::{Error, ErrorCode, Result};
-use sqlparser::ast::{ColumnOption, DataType as SqlType, TimezoneInfo};
+use sqlparser::ast::{DataType as SqlType, TimezoneInfo};
 use sqlparser::tokenizer::Token;
 
 use super::StatementParser;
 use super::file_format::{FileOptions, build_format};
 use crate::context::data_type_of;
-use crate::locate::position_of;
 use crate::normalize::ident_of;
 use crate::statement::{ColumnDefinition, PartitionColumn, Statement, TableClauses};
 use crate::suggest::quoted;
 
 impl StatementParser<'_> {
-    /// `CREATE [OR REPLACE] [EXTERNAL | TEMPORARY] TABLE | VIEW | [AGGREGATE | TABLE] FUNCTION | OPERATOR | MODULE …`.
+    /// `CREATE [OR REPLACE] [EXTERNAL | TEMPORARY] TABLE | VIEW | SCHEMA | [AGGREGATE | TABLE] FUNCTION | OPERATOR | MODULE …`.
     pub(super) fn create(&mut self) -> Result<Statement> {
         self.expect_word("CREATE")?;
         let replace = self.words(&["OR", "REPLACE"]);
@@ -28,6 +27,9 @@ impl StatementParser<'_> {
         if self.word("MODULE") {
             return self.create_module(replace);
         }
+        if self.word("SCHEMA") || self.word("DATABASE") {
+            return self.create_schema(replace);
+        }
         let _ = self.word("TEMPORARY") || self.word("TEMP");
         if self.word("EXTERNAL") {
             self.expect_word("TABLE")?;
@@ -39,7 +41,9 @@ impl StatementParser<'_> {
         if self.word("VIEW") {
             return self.create_view(replace);
         }
-        Err(self.expected("TABLE, EXTERNAL TABLE, VIEW, FUNCTION, AGGREGATE FUNCTION, OPERATOR or MODULE"))
+        Err(self.expected(
+            "TABLE, EXTERNAL TABLE, VIEW, SCHEMA, FUNCTION, AGGREGATE FUNCTION, OPERATOR or MODULE",
+        ))
     }
 
     pub(super) fn conflict(&mut self, replace: bool) -> Result<OnConflict> {
@@ -54,12 +58,19 @@ impl StatementParser<'_> {
 
     fn create_table(&mut self, replace: bool) -> Result<Statement> {
         let on_conflict = self.conflict(replace)?;
-        let name = self.object_name()?;
-        if self.word("AS") {
-            let definition = TableClauses::default();
+        let name = self.new_name()?;
+        if self.peek_is("LIKE") {
+            let error = Error::unsupported("CREATE TABLE … LIKE is not supported");
+            return Err(self
+                .here(error)
+                .with_hint("write AS SELECT * FROM … LIMIT 0, or copy SHOW CREATE TABLE"));
+        }
+        let mut definition = TableClauses::default();
+        let columns = self.table_columns(&mut definition)?;
+        self.table_clauses(&mut definition)?;
+        if columns.is_empty() && definition.checks.is_empty() && self.word("AS") {
             return Ok(Statement::CreateTableAs { name, definition, query: self.query()?, on_conflict });
         }
-        let columns = self.column_definitions()?;
         if columns.is_empty() {
             return Err(self.expected("columns or AS"));
         }
@@ -74,12 +85,12 @@ impl StatementParser<'_> {
             let error = Error::unsupported("CREATE TABLE with both columns and AS is not supported");
             return Err(self.here(error).with_hint("name and cast the columns in the query"));
         }
-        Ok(Statement::CreateTable { name, columns, definition: TableClauses::default(), on_conflict })
+        Ok(Statement::CreateTable { name, columns, definition, on_conflict })
     }
 
     fn create_view(&mut self, replace: bool) -> Result<Statement> {
         let on_conflict = self.conflict(replace)?;
-        let name = self.object_name()?;
+        let name = self.new_name()?;
         let columns = if self.peek().token == Token::LParen { Some(self.identifiers()?) } else { None };
         self.expect_word("AS")?;
         let start = self.peek();
@@ -91,8 +102,8 @@ impl StatementParser<'_> {
     fn create_external(&mut self, replace: bool) -> Result<Statement> {
         let on_conflict = self.conflict(replace)?;
         let start = self.peek();
-        let name = self.object_name()?;
-        let columns = self.column_definitions()?;
+        let name = self.new_name()?;
+        let columns = self.external_columns()?;
         let mut clauses = ExternalClauses::default();
         while self.external_clause(&mut clauses)? {}
         let Some(location) = clauses.location else {
@@ -164,37 +175,13 @@ impl StatementParser<'_> {
     }
 
     /// `(a INTEGER NOT NULL, b TEXT)`, or nothing.
-    fn column_definitions(&mut self) -> Result<Vec<ColumnDefinition>> {
-        let mut columns: Vec<ColumnDefinition> = Vec::new();
-        if self.peek().token != Token::LParen {
-            return Ok(columns);
-        }
-        let (definitions, constraints) = self.sub(|parser| parser.parse_columns())?;
-        if let Some(constraint) = constraints.first() {
-            return Err(self.here(Error::unsupported(format!("constraints are not supported: {constraint}"))));
-        }
-        for definition in definitions {
-            let name = ident_of(&definition.name);
-            let position = position_of(definition.name.span.start);
-            let fail = |error: Error| position.map_or(error.clone(), |position| error.at(position));
-            if columns.iter().any(|column| column.name == name) {
-                let message = format!("column {} is there twice", quoted(&name));
-                return Err(fail(Error::new(ErrorCode::DuplicateColumn, message)));
-            }
-            let mut nullable = true;
-            for option in &definition.options {
-                match &option.option {
-                    ColumnOption::Null => {}
-                    ColumnOption::NotNull => nullable = false,
-                    other => {
-                        return Err(fail(Error::unsupported(format!(
-                            "{other} on a column is not supported"
-                        ))));
-                    }
-                }
-            }
-            let data_type = data_type_of(&definition.data_type).map_err(fail)?;
-            columns.push(ColumnDefinition { name, data_type, nullable, default: None });
+    fn external_columns(&mut self) -> Result<Vec<ColumnDefinition>> {
+        let start = self.peek();
+        let mut definition = TableClauses::default();
+        let columns = self.table_columns(&mut definition)?;
+        if !definition.checks.is_empty() || columns.iter().any(|column| column.default.is_some()) {
+            let error = Error::unsupported("an external table has no CHECK and no DEFAULT");
+            return Err(super::at_token(error, &start).with_hint("its files are read as they are"));
         }
         Ok(columns)
     }

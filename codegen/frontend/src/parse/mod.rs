@@ -1,18 +1,25 @@
 //! Statements from text: Nyala's own by hand over sqlparser's tokens, queries by sqlparser itself.
 
+mod alter;
 mod clause;
 mod copy;
 mod create;
 mod file_format;
 mod function;
+mod history;
+mod merge;
 mod object;
 mod operator;
+mod schema;
 mod show;
+mod table;
+mod transaction;
+mod write;
 
 use nyala_schema::command::DropKind;
 use nyala_schema::error::Position;
 use nyala_schema::{Error, ErrorCode, Result};
-use sqlparser::ast::{Ident, Query};
+use sqlparser::ast::{Expr, Ident, Query, Visit, VisitMut, With};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
@@ -20,10 +27,10 @@ use crate::balance::balance_query;
 use crate::dialect::NyalaDialect;
 use crate::expansion::check_expansion;
 use crate::locate::{end_of, offset_of, position_of};
-use crate::normalize::{ident_of, name_of, normalize_query};
+use crate::normalize::{ident_of, name_of, normalize_query, table_name_of};
 use crate::shape::{NESTING_MAX, Shape};
-use crate::statement::{ExplainFormat, Insert, InsertSource, Statement};
-use crate::suggest::{did_you_mean, nearest};
+use crate::statement::{ExplainFormat, Statement};
+use crate::suggest::{did_you_mean, nearest, quoted};
 use crate::syntax::{expected_message, syntax_error, syntax_hint};
 
 pub use object::parse_manifest;
@@ -44,29 +51,66 @@ pub fn parse(sql: &str) -> Result<Statement> {
     })
 }
 
+/// Reads an expression as it stands in a statement, for texts that the catalog keeps.
+fn parse_expression(sql: &str) -> Result<Expr> {
+    let shape = Shape::of(sql);
+    shape.check()?;
+    let mut parser = StatementParser::new(sql, shape)?;
+    let expr = parser.sub(|parser| parser.parse_expr())?;
+    parser.finish()?;
+    Ok(expr)
+}
+
 /// Words that begin a statement.
 const STARTS: &[&str] = &[
-    "SELECT", "WITH", "VALUES", "FROM", "EXPLAIN", "DESCRIBE", "DESC", "SHOW", "SET", "RESET", "CREATE",
-    "DROP", "ALTER", "COPY", "INSERT",
+    "SELECT",
+    "WITH",
+    "VALUES",
+    "FROM",
+    "EXPLAIN",
+    "DESCRIBE",
+    "DESC",
+    "SHOW",
+    "SET",
+    "RESET",
+    "CREATE",
+    "DROP",
+    "ALTER",
+    "COPY",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "MERGE",
+    "TRUNCATE",
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "USE",
+    "COMMENT",
+    "UNDROP",
+    "OPTIMIZE",
+    "VACUUM",
+    "ANALYZE",
+    "BACKUP",
+    "RESTORE",
+    "CHECKPOINT",
 ];
 
 /// Words that begin statements of other databases, and what to do instead.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("UPDATE", "write CREATE OR REPLACE TABLE … AS SELECT … with the new values"),
-    ("DELETE", "write CREATE OR REPLACE TABLE … AS SELECT … without those rows"),
-    ("MERGE", "write CREATE OR REPLACE TABLE … AS SELECT …"),
-    ("TRUNCATE", "write CREATE OR REPLACE TABLE …"),
-    ("BEGIN", "every statement is a transaction of its own"),
-    ("START", "every statement is a transaction of its own"),
-    ("COMMIT", "every statement is a transaction of its own"),
-    ("ROLLBACK", "every statement is a transaction of its own"),
+    ("REPLACE", "write MERGE INTO … USING … ON … WHEN …"),
+    ("UPSERT", "write MERGE INTO … USING … ON … WHEN …"),
+    ("SAVEPOINT", "ROLLBACK ends the whole transaction"),
+    ("RELEASE", "there are no savepoints"),
+    ("LOCK", "write SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"),
     ("PREPARE", "put the values into the text"),
     ("EXECUTE", "put the values into the text"),
     ("GRANT", "there are no roles"),
     ("REVOKE", "there are no roles"),
-    ("USE", "there is one schema"),
-    ("ANALYZE", "statistics are read from the files when a query is planned"),
-    ("VACUUM", "there is nothing to clean up"),
+    ("COMPUTE", "write ANALYZE …"),
+    ("REFRESH", "the catalog is never stale"),
+    ("INVALIDATE", "the catalog is never stale"),
+    ("MSCK", "partitions come with their rows"),
     ("PRAGMA", "use SET and SHOW"),
     ("ATTACH", "write CREATE EXTERNAL TABLE … LOCATION '…'"),
     ("LOAD", "write CREATE EXTERNAL TABLE … LOCATION '…'"),
@@ -104,7 +148,8 @@ impl<'a> StatementParser<'a> {
         let Token::Word(word) = &first.token else { return Err(self.expected("a statement")) };
         match word.value.to_uppercase().as_str() {
             _ if word.quote_style.is_some() => Err(self.expected("a statement")),
-            "SELECT" | "WITH" | "VALUES" | "FROM" => Ok(Statement::Query(self.query()?)),
+            "SELECT" | "VALUES" | "FROM" => Ok(Statement::Query(self.query()?)),
+            "WITH" => self.with_statement(),
             "EXPLAIN" => self.explain(),
             "DESCRIBE" | "DESC" => self.describe(),
             "SHOW" => self.show(),
@@ -114,7 +159,33 @@ impl<'a> StatementParser<'a> {
             "DROP" => self.drop(),
             "ALTER" => self.alter(),
             "COPY" => self.copy(),
-            "INSERT" => self.insert(),
+            "INSERT" => self.insert(None),
+            "UPDATE" => self.update(None),
+            "DELETE" => self.delete(None),
+            "MERGE" => self.merge(),
+            "TRUNCATE" => self.truncate(),
+            other => self.other_statement(other, word),
+        }
+    }
+
+    /// Statements about schemas, transactions and history.
+    fn other_statement(&mut self, first: &str, word: &Word) -> Result<Statement> {
+        match first {
+            "BEGIN" | "START" => self.begin(),
+            "COMMIT" | "END" => self.commit(),
+            "ROLLBACK" | "ABORT" => self.rollback(),
+            "USE" => self.use_schema(),
+            "COMMENT" => self.comment(),
+            "UNDROP" => self.undrop(),
+            "OPTIMIZE" => self.optimize(),
+            "VACUUM" => self.vacuum(),
+            "ANALYZE" | "ANALYSE" => self.analyze(),
+            "BACKUP" => self.backup(),
+            "RESTORE" => self.restore(),
+            "CHECKPOINT" => {
+                self.parser.advance_token();
+                Ok(Statement::Checkpoint)
+            }
             _ => Err(self.unknown_statement(word)),
         }
     }
@@ -136,13 +207,37 @@ impl<'a> StatementParser<'a> {
 
     /// A query, put into the form that the planner wants.
     fn query(&mut self) -> Result<Box<Query>> {
+        self.query_with(None)
+    }
+
+    /// A query of which the parts in WITH have been read.
+    fn query_with(&mut self, with: Option<With>) -> Result<Box<Query>> {
         let mut query = self.sub(|parser| parser.parse_query())?;
-        if self.shape.is_large() {
-            balance_query(&mut query)?;
+        if let Some(mut outer) = with {
+            if let Some(inner) = query.with.take() {
+                outer.recursive |= inner.recursive;
+                outer.cte_tables.extend(inner.cte_tables);
+            }
+            query.with = Some(outer);
         }
-        check_expansion(&query)?;
-        normalize_query(&mut query)?;
+        self.prepare(query.as_mut())?;
         Ok(query)
+    }
+
+    /// An expression, in the form that the planner wants.
+    fn expr(&mut self) -> Result<Expr> {
+        let mut expr = self.sub(|parser| parser.parse_expr())?;
+        self.prepare(&mut expr)?;
+        Ok(expr)
+    }
+
+    /// Puts a query or a part of one into the form that the planner wants.
+    fn prepare<T: Visit + VisitMut>(&self, part: &mut T) -> Result<()> {
+        if self.shape.is_large() {
+            balance_query(part)?;
+        }
+        check_expansion(part)?;
+        normalize_query(part)
     }
 
     /// Whether a query starts here, perhaps in parentheses.
@@ -193,6 +288,9 @@ impl<'a> StatementParser<'a> {
             Statement::Query(_)
             | Statement::CreateTableAs { .. }
             | Statement::Insert(_)
+            | Statement::Update(_)
+            | Statement::Delete(_)
+            | Statement::Merge(_)
             | Statement::Copy { .. } => Ok(Statement::Explain { format, analyze, statement }),
             _ => Err(at_token(Error::new(ErrorCode::Syntax, "EXPLAIN takes a query"), &start)),
         }
@@ -236,7 +334,7 @@ impl<'a> StatementParser<'a> {
     /// `DROP TABLE|VIEW [IF EXISTS] name [CASCADE|RESTRICT]`.
     fn drop(&mut self) -> Result<Statement> {
         self.expect_word("DROP")?;
-        if let Some(statement) = self.drop_uploaded()? {
+        if let Some(statement) = self.drop_other()? {
             return Ok(statement);
         }
         let _ = self.word("EXTERNAL");
@@ -245,30 +343,12 @@ impl<'a> StatementParser<'a> {
         } else if self.word("VIEW") {
             DropKind::View
         } else {
-            return Err(self.expected("TABLE, VIEW, FUNCTION, OPERATOR or MODULE"));
+            return Err(self.expected("TABLE, VIEW, SCHEMA, FUNCTION, OPERATOR or MODULE"));
         };
         let if_exists = self.words(&["IF", "EXISTS"]);
         let name = self.object_name()?;
         self.end_of_drop()?;
         Ok(Statement::Drop { kind, name, if_exists })
-    }
-
-    /// `INSERT INTO name [(columns)] query`.
-    fn insert(&mut self) -> Result<Statement> {
-        self.expect_word("INSERT")?;
-        self.expect_word("INTO")?;
-        let _ = self.word("TABLE");
-        let table = self.object_name()?;
-        let columns = if self.peek().token == Token::LParen && !self.at_query() {
-            self.identifiers()?
-        } else {
-            Vec::new()
-        };
-        if !self.at_query() {
-            return Err(self.expected("VALUES or SELECT"));
-        }
-        let source = InsertSource::Query(self.query()?);
-        Ok(Statement::Insert(Insert { table, columns, partition: Vec::new(), overwrite: false, source }))
     }
 
     fn finish(&mut self) -> Result<()> {
@@ -331,12 +411,16 @@ impl StatementParser<'_> {
         found
     }
 
-    /// Takes all of the words if they come next, or none.
-    fn words(&mut self, names: &[&str]) -> bool {
-        let all = names.iter().enumerate().all(|(ahead, name)| {
+    fn at_words(&self, names: &[&str]) -> bool {
+        names.iter().enumerate().all(|(ahead, name)| {
             matches!(&self.parser.peek_nth_token_ref(ahead).token,
                 Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(name))
-        });
+        })
+    }
+
+    /// Takes all of the words if they come next, or none.
+    fn words(&mut self, names: &[&str]) -> bool {
+        let all = self.at_words(names);
         if all {
             names.iter().for_each(|_| self.parser.advance_token());
         }
@@ -360,7 +444,36 @@ impl StatementParser<'_> {
             return Err(self.expected("a name"));
         }
         let name = self.sub(|parser| parser.parse_object_name(false))?;
+        table_name_of(&name).ok_or_else(|| self.expected("a name"))
+    }
+
+    /// A name of one or more parts that is no table's.
+    fn dotted_name(&mut self) -> Result<String> {
+        if !matches!(self.peek().token, Token::Word(_)) {
+            return Err(self.expected("a name"));
+        }
+        let name = self.sub(|parser| parser.parse_object_name(false))?;
         name_of(&name).ok_or_else(|| self.expected("a name"))
+    }
+
+    /// # Errors
+    /// `Syntax` when a new name has a dot.
+    fn without_dot(&self, name: &str, at: &TokenWithSpan) -> Result<()> {
+        if !name.contains('.') && !name.is_empty() {
+            return Ok(());
+        }
+        let error = Error::new(ErrorCode::Syntax, format!("{} cannot be a name", quoted(name)));
+        Err(at_token(error, at).with_hint("a name is not empty and has no dot in it"))
+    }
+
+    fn whole_number(&mut self, what: &str) -> Result<u64> {
+        if let Token::Number(text, _) = &self.peek().token
+            && let Ok(number) = text.parse()
+        {
+            self.parser.advance_token();
+            return Ok(number);
+        }
+        Err(self.expected(what))
     }
 
     fn identifier(&mut self) -> Result<Ident> {

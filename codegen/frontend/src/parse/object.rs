@@ -68,14 +68,17 @@ impl StatementParser<'_> {
         Ok(Statement::CreateModule { name, path, sha256, on_conflict })
     }
 
-    /// The rest of DROP for what came out of modules; `None` when something else is to be dropped.
-    pub(super) fn drop_uploaded(&mut self) -> Result<Option<Statement>> {
+    /// The rest of DROP for schemas and for what came out of modules; `None` when something else is to be dropped.
+    pub(super) fn drop_other(&mut self) -> Result<Option<Statement>> {
         if let Some(kind) = self.function_kind() {
             let if_exists = self.words(&["IF", "EXISTS"]);
             let overload = self.overload()?;
             self.end_of_drop()?;
             let kind = if kind == FunctionKind::Scalar { None } else { Some(kind) };
             return Ok(Some(Statement::DropFunction { kind, overload, if_exists }));
+        }
+        if self.word("SCHEMA") || self.word("DATABASE") {
+            return self.drop_schema().map(Some);
         }
         let is_module = self.word("MODULE");
         if !is_module && !self.word("OPERATOR") {
@@ -94,7 +97,10 @@ impl StatementParser<'_> {
     pub(super) fn end_of_drop(&mut self) -> Result<()> {
         let _ = self.word("RESTRICT");
         if self.peek_is("CASCADE") {
-            return Err(self.here(Error::unsupported("DROP … CASCADE is not supported")));
+            let error = Error::unsupported("DROP … CASCADE is not supported");
+            return Err(self
+                .here(error)
+                .with_hint("drop what depends on it first; SHOW VIEWS lists the views"));
         }
         Ok(())
     }
@@ -105,14 +111,24 @@ impl StatementParser<'_> {
         Ok(Overload { name, arguments: self.overload_types()? })
     }
 
+    /// `ALTER TABLE …`, `ALTER VIEW …`, or
     /// `ALTER [AGGREGATE | TABLE] FUNCTION f[(types)] ADD VERSION … | SET VERSION n | ROLLBACK | RESUME`.
     pub(super) fn alter(&mut self) -> Result<Statement> {
         let start = self.peek();
         self.expect_word("ALTER")?;
         if self.function_kind().is_none() {
-            let error = Error::unsupported("ALTER works on functions only")
-                .with_hint("drop it and create it anew, or write ALTER FUNCTION");
-            return Err(at_token(error, &start));
+            if self.word("TABLE") {
+                return self.alter_table();
+            }
+            if self.word("VIEW") {
+                return self.alter_view();
+            }
+            if ["SCHEMA", "DATABASE", "MODULE", "OPERATOR"].iter().any(|word| self.peek_is(word)) {
+                let error = Error::unsupported("ALTER works on tables, views and functions only")
+                    .with_hint("create another, and move what is in it with ALTER TABLE … SET SCHEMA");
+                return Err(at_token(error, &start));
+            }
+            return Err(self.expected("TABLE, VIEW or FUNCTION"));
         }
         let overload = self.overload()?;
         let change = if self.words(&["ADD", "VERSION"]) {

@@ -103,7 +103,7 @@ fn copies() {
     };
     assert_eq!(source, CopySource::Table("t".into()));
     assert_eq!(format, Some(FileFormat::Csv(CsvOptions::default())));
-    assert_eq!(code("copy t from 'x.csv'"), ErrorCode::Unsupported);
+    assert!(matches!(ok("copy t from 'x.csv'"), Statement::CopyFrom { .. }));
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn shows_and_settings() {
         Statement::Show(target) => target,
         other => panic!("{other:?}"),
     };
-    assert_eq!(shown("show tables like 'a%'"), ShowTarget::Tables { like: Some("a%".into()) });
+    assert_eq!(shown("show tables like 'a%'"), ShowTarget::Tables { schema: None, like: Some("a%".into()) });
     assert_eq!(shown("SHOW COLUMNS FROM T"), ShowTarget::Columns { table: "t".into() });
     assert_eq!(shown("show functions"), ShowTarget::Functions { like: None });
     assert_eq!(shown("show all"), ShowTarget::Options);
@@ -154,6 +154,6 @@ fn one_statement_only() {
     assert!(matches!(ok("select 1;;"), Statement::Query(_)));
     assert_eq!(code("select 1; select 2"), ErrorCode::Syntax);
     assert_eq!(code(""), ErrorCode::Syntax);
-    assert_eq!(code("update t set a = 1"), ErrorCode::Unsupported);
-    assert_eq!(code("begin"), ErrorCode::Unsupported);
+    assert_eq!(code("prepare p"), ErrorCode::Unsupported);
+    assert_eq!(code("grant all"), ErrorCode::Unsupported);
 }

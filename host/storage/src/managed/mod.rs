@@ -1,0 +1,27 @@
+//! Managed tables: where their files are, how they are written, and which of their rows are gone.
+//!
+//! Reading order: [`warehouse`] over a `folder` or `objects`; [`writer`] takes batches and makes data files of them, by
+//! `partition`, with a [`sketch`] of each column; [`deletions`] are rows that are gone; [`histogram`] is for ANALYZE.
+
+pub mod deletions;
+mod folder;
+pub mod histogram;
+mod objects;
+pub mod partition;
+pub mod sketch;
+pub mod warehouse;
+pub mod writer;
+
+use uuid::Uuid;
+
+pub use deletions::{delete_rows, deleted_rows};
+pub use histogram::histogram_of;
+pub use partition::partition_values;
+pub use sketch::{ColumnSketcher, distinct_of, merge_sketches};
+pub use warehouse::{StoredFile, Warehouse, WarehouseFile};
+pub use writer::{TableWriter, WriteOptions, Written};
+
+/// A name that no other file has; later ones sort after earlier ones.
+fn file_name(ending: &str) -> String {
+    format!("{}.{ending}", Uuid::now_v7().simple())
+}
