@@ -13,8 +13,8 @@ use super::target::Target;
 use crate::session::Session;
 
 /// Fewer rows than this, and bytes, go into the catalog with the commit instead of into a file.
-const INLINE_ROWS: u64 = 1024;
-const INLINE_BYTES: u64 = 128 << 10;
+const INLINE_ROWS: usize = 1024;
+const INLINE_BYTES: usize = 128 << 10;
 /// Share of a statement's memory that its writer may use, the rest being its query's.
 const WRITER_MEMORY_SHARE: u64 = 4;
 /// Characters of one value that an error shows.
@@ -28,14 +28,16 @@ pub struct CheckedWriter {
 }
 
 impl CheckedWriter {
+    /// Few rows stay in the catalog if they may.
+    ///
     /// # Errors
     /// Those of the warehouse.
-    pub fn new(session: &Session, target: &Target) -> Result<Self> {
+    pub fn new(session: &Session, target: &Target, may_inline: bool) -> Result<Self> {
         let table = target.table();
         let options = WriteOptions {
             threads: session.options.threads,
-            memory_bytes: session.options.memory_limit / WRITER_MEMORY_SHARE,
-            inline_rows: INLINE_ROWS,
+            memory_bytes: (session.options.memory_limit / WRITER_MEMORY_SHARE) as usize,
+            inline_rows: if may_inline { INLINE_ROWS } else { 0 },
             inline_bytes: INLINE_BYTES,
         };
         let storage = &session.engine.storage;

@@ -12,7 +12,7 @@ use nyala_schema::{Error, ErrorCode, Result};
 use nyala_storage::ResolvedFiles;
 
 use super::target::{Target, WithTable};
-use super::insert;
+use super::{insert, stream};
 use crate::answer::Answer;
 use crate::query;
 use crate::session::Session;
@@ -28,7 +28,7 @@ pub fn run(
     format: Option<&FileFormat>,
 ) -> Result<Answer> {
     let rows = session.retrying(|_| {
-        let tables = session.tables();
+        let tables = stream::tables(session);
         let target = Target::find(session, table)?;
         let files = find_files(session, &target.table().shape, location, format)?;
         let (into, from) = matched(&target, columns, &files, location)?;

@@ -48,7 +48,7 @@ impl Drop for Claim<'_> {
 /// Looks at a table that a statement has just changed. The statement is done: a failure here is not its own, and a later
 /// commit looks again.
 pub fn after_commit(session: &Session, snapshot: &Snapshot, before: &Target) {
-    let Ok(now) = Target::find(snapshot, &before.name) else { return };
+    let Some(Ok(now)) = snapshot.table(&before.name).map(|it| Target::of(before.name.clone(), it)) else { return };
     let (then, next) = (before.table().next_file, now.table().next_file);
     if session.in_transaction() || then / LOOK_EVERY == next / LOOK_EVERY {
         return;
@@ -62,8 +62,8 @@ pub fn after_commit(session: &Session, snapshot: &Snapshot, before: &Target) {
 
 fn fold(session: &Session, name: &str) -> Result<()> {
     for attempt in 0..ATTEMPTS {
-        let tables = session.tables();
-        let target = Target::find(tables.snapshot(), name)?;
+        session.see_newest()?;
+        let target = Target::find(session, name)?;
         let keeps_files = session.engine.storage.warehouse().keeps_files();
         let small = |file: &&Arc<DataFile>| {
             matches!(file.content, FileContent::Rows(_)) && (keeps_files || file.rows < SMALL_ROWS)

@@ -23,15 +23,14 @@ const INSERT: i32 = 3;
 const COLUMNS_START: usize = 3;
 
 pub fn run(session: &Session, sql: &str, merge: &Merge) -> Result<Answer> {
-    let rows = session.retrying(|| merge_once(session, sql, merge))?;
+    let rows = session.retrying(|_| merge_once(session, sql, merge))?;
     Ok(Answer::Done(format!("MERGE {rows}")))
 }
 
 fn merge_once(session: &Session, sql: &str, merge: &Merge) -> Result<u64> {
-    let tables = session.tables();
-    let target = Target::find(tables.snapshot(), &merge.table)?;
+    let target = Target::find(session, &merge.table)?;
     let query = merge_query(merge, &target.table().shape)?;
-    let world = target.with_identity(&tables);
+    let world = stream::tables(session).identifying(&target.name);
     let mut change = PendingChange::new(session, &target, TableOperation::Merge);
     let mut gone = GoneRows::default();
     let mut inserted = 0;
@@ -53,7 +52,7 @@ fn merge_once(session: &Session, sql: &str, merge: &Merge) -> Result<u64> {
         return Err(changed_twice("MERGE", &target));
     }
     if !gone.is_empty() {
-        change.take_away(&tables, &gone)?;
+        change.take_away(&gone)?;
     }
     change.commit()?;
     Ok(gone.count() + inserted)

@@ -7,21 +7,20 @@ use nyala_schema::{Error, ErrorCode, Result};
 
 use super::gone::GoneRows;
 use super::pending::PendingChange;
-use super::target::{Target, WithTable};
+use super::target::Target;
 use super::{diagnose, stream};
 use crate::answer::Answer;
 use crate::session::Session;
 
 pub fn update(session: &Session, sql: &str, update: &Update) -> Result<Answer> {
-    let rows = session.retrying(|| update_once(session, sql, update))?;
+    let rows = session.retrying(|_| update_once(session, sql, update))?;
     Ok(Answer::Done(format!("UPDATE {rows}")))
 }
 
 fn update_once(session: &Session, sql: &str, update: &Update) -> Result<u64> {
-    let tables = session.tables();
-    let target = Target::find(tables.snapshot(), &update.table)?;
+    let target = Target::find(session, &update.table)?;
     let query = update_query(update, &target.table().shape)?;
-    let world = target.with_identity(&tables);
+    let world = stream::tables(session).identifying(&target.name);
     let mut change = PendingChange::new(session, &target, TableOperation::Update);
     let mut gone = GoneRows::default();
     let streamed = stream::each_batch(session, &world, sql, &query, |batch| {
@@ -32,19 +31,18 @@ fn update_once(session: &Session, sql: &str, update: &Update) -> Result<u64> {
     if gone.has_repeated() {
         return Err(changed_twice("UPDATE", &target));
     }
-    change.take_away(&tables, &gone)?;
+    change.take_away(&gone)?;
     change.commit()?;
     Ok(gone.count())
 }
 
 pub fn delete(session: &Session, sql: &str, delete: &Delete) -> Result<Answer> {
-    let rows = session.retrying(|| delete_once(session, sql, delete))?;
+    let rows = session.retrying(|_| delete_once(session, sql, delete))?;
     Ok(Answer::Done(format!("DELETE {rows}")))
 }
 
 fn delete_once(session: &Session, sql: &str, delete: &Delete) -> Result<u64> {
-    let tables = session.tables();
-    let target = Target::find(tables.snapshot(), &delete.table)?;
+    let target = Target::find(session, &delete.table)?;
     let mut change = PendingChange::new(session, &target, TableOperation::Delete);
     if delete.condition.is_none() && delete.using.is_empty() {
         let rows = change.remove(target.table().files.iter());
@@ -53,10 +51,10 @@ fn delete_once(session: &Session, sql: &str, delete: &Delete) -> Result<u64> {
     }
     let query = delete_query(delete)?;
     let mut gone = GoneRows::default();
-    let world = target.with_identity(&tables);
+    let world = stream::tables(session).identifying(&target.name);
     let take = |batch: &RecordBatch| gone.add(batch.column(0), batch.column(1));
     stream::each_batch(session, &world, sql, &query, take)?;
-    change.take_away(&tables, &gone)?;
+    change.take_away(&gone)?;
     change.commit()?;
     Ok(gone.count())
 }

@@ -28,7 +28,7 @@ const COMMIT_FILES: u64 = 8;
 pub fn run(session: &Session, sql: &str, table: &str, partition: &[PartitionValue]) -> Result<Answer> {
     let mut done = Done::default();
     for group in groups(session, sql, table, partition)? {
-        session.retrying(|| optimize_group(session, table, &group, &mut done))?;
+        session.retrying(|_| optimize_group(session, table, &group, &mut done))?;
     }
     Ok(Answer::Done(done.to_string()))
 }
@@ -51,8 +51,7 @@ impl std::fmt::Display for Done {
 
 /// The partitions that are meant, and of each what is worth writing anew, cut into parts that are committed one by one.
 fn groups(session: &Session, sql: &str, table: &str, values: &[PartitionValue]) -> Result<Vec<Vec<FileId>>> {
-    let tables = session.tables();
-    let target = Target::find(tables.snapshot(), table)?;
+    let target = Target::find(session, table)?;
     let filter = PartitionFilter::new(session, sql, &target, values)?;
     filter.check_exists(&target)?;
     let mut partitions = BTreeMap::<String, Vec<&Arc<DataFile>>>::new();
@@ -173,8 +172,7 @@ fn order(one: &Bound, other: &Bound) -> Ordering {
 }
 
 fn optimize_group(session: &Session, table: &str, group: &[FileId], done: &mut Done) -> Result<()> {
-    let tables = session.tables();
-    let target = Target::find(tables.snapshot(), table)?;
+    let target = Target::find(session, table)?;
     // Files that went meanwhile need no care any more; those of which rows went are there under another id.
     let files: FileList =
         group.iter().filter_map(|id| target.table().files.get(*id)).map(Arc::clone).collect();
@@ -194,15 +192,14 @@ fn optimize_group(session: &Session, table: &str, group: &[FileId], done: &mut D
 /// # Errors
 /// `SerializationFailure` when some of the rows have gone meanwhile; those of reading and writing.
 pub fn rewrite(session: &Session, target: &Target, files: FileList) -> Result<(usize, u64)> {
-    let tables = session.tables();
     let mut change = PendingChange::new(session, target, TableOperation::Optimize);
     let rows = change.remove(files.iter());
-    let written = change.copy_rows(&tables, files.clone(), order_by(target.table()).as_deref());
+    let written = change.copy_rows(files.clone(), order_by(target.table()).as_deref());
     match written {
         // Rows of each file are in order then, and the files are not among each other.
         Err(error) if error.code() == ErrorCode::OutOfMemory => {
             change.discard_rows();
-            change.copy_rows(&tables, files, None)?;
+            change.copy_rows(files, None)?;
         }
         other => other?,
     }

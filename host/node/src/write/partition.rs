@@ -98,7 +98,7 @@ fn evaluate(session: &Session, sql: &str, expr: &Expr) -> Result<Value> {
     };
     select.projection = vec![SelectItem::UnnamedExpr(expr.clone())];
     let mut value = None;
-    stream::each_batch(session, &session.tables(), sql, &query, |batch| {
+    stream::each_batch(session, &stream::tables(session), sql, &query, |batch| {
         value = Some(Value::from_row(batch.column(0), 0));
         Ok(())
     })?;

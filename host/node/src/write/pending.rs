@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use nyala_catalog::Snapshot;
 use nyala_schema::command::Command;
-use nyala_schema::id::FileId;
+use nyala_schema::id::{FileId, TableId};
 use nyala_schema::managed::version::TableOperation;
-use nyala_schema::managed::{
-    DataFile, Deletions, DeletionsPlace, FileList, Requirement, TableChange,
-};
-use nyala_schema::{Error, ErrorCode, Result};
-use nyala_storage::managed::{Written, delete_rows};
+use nyala_schema::managed::{DataFile, Deletions, DeletionsPlace, FileList, Requirement, TableChange};
+use nyala_schema::{Error, Result};
+use nyala_storage::managed::{Warehouse, Written, delete_rows};
 use roaring::RoaringBitmap;
 
 use super::checked::CheckedWriter;
@@ -19,13 +17,14 @@ use super::target::{Target, WithTable};
 use super::{fold, stream};
 use crate::query;
 use crate::session::Session;
-use crate::tables::Tables;
+use crate::transaction::Uncommitted;
+use crate::writing::WritingTable;
 
 /// A file of which more than one row in so many is gone is written anew without them: reading around many deleted rows
 /// costs every later query more than that.
 const REWRITE_SHARE: u64 = 3;
-/// The name under which a statement reads files that it chose: no table has it.
-pub const CHOSEN_FILES: &str = "$files";
+/// The name under which a statement reads files that it chose.
+const CHOSEN: &str = "$chosen";
 
 /// Dropped before its commit it takes back everything that it wrote.
 pub struct PendingChange<'a> {
@@ -33,15 +32,19 @@ pub struct PendingChange<'a> {
     target: &'a Target,
     change: TableChange,
     writer: Option<CheckedWriter>,
-    /// Bitmaps that were written for this change.
-    markers: Markers<'a>,
+    rows_written: u64,
+    new: NewFiles,
+    /// There as soon as something is written.
+    mark: Option<WritingTable>,
 }
 
-/// Files with positions of deleted rows; removed when they are dropped.
-struct Markers<'a> {
-    session: &'a Session,
-    target: &'a Target,
-    paths: Vec<Arc<str>>,
+/// Files that no commit names yet; removed when they are dropped.
+pub struct NewFiles {
+    written: Option<Written>,
+    warehouse: Warehouse,
+    table: TableId,
+    /// Bitmaps of deleted rows.
+    deletions: Vec<Arc<str>>,
 }
 
 impl<'a> PendingChange<'a> {
@@ -58,8 +61,9 @@ impl<'a> PendingChange<'a> {
             requirement: Requirement::Nothing,
             sketches: Vec::new(),
         };
-        let markers = Markers { session, target, paths: Vec::new() };
-        Self { session, target, change, writer: None, markers }
+        let warehouse = session.engine.storage.warehouse().clone();
+        let new = NewFiles { written: None, warehouse, table: table.id, deletions: Vec::new() };
+        Self { session, target, change, writer: None, rows_written: 0, new, mark: None }
     }
 
     /// Where the rows go that the change adds.
@@ -67,10 +71,38 @@ impl<'a> PendingChange<'a> {
     /// # Errors
     /// Those of the warehouse.
     pub fn rows(&mut self) -> Result<&mut CheckedWriter> {
+        if self.writer.is_none() {
+            self.mark()?;
+        }
+        let may_inline = self.change.operation != TableOperation::Optimize;
         match &mut self.writer {
             Some(writer) => Ok(writer),
-            none => Ok(none.insert(CheckedWriter::new(self.session, self.target)?)),
+            none => Ok(none.insert(CheckedWriter::new(self.session, self.target, may_inline)?)),
         }
+    }
+
+    pub fn rows_written(&self) -> u64 {
+        self.rows_written + self.writer.as_ref().map_or(0, |writer| writer.rows)
+    }
+
+    /// Ends the writing of rows. Gives the files that they are in.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn finish_rows(&mut self) -> Result<&[DataFile]> {
+        if let Some(writer) = self.writer.take() {
+            self.rows_written += writer.rows;
+            let mut written = writer.finish()?;
+            self.change.add.append(&mut written.files);
+            self.change.sketches.append(&mut written.sketches);
+            self.new.written = Some(written);
+        }
+        Ok(&self.change.add)
+    }
+
+    /// Gives up the rows that were written so far.
+    pub fn discard_rows(&mut self) {
+        self.writer = None;
     }
 
     /// The change holds only of the very version that the statement read.
@@ -94,7 +126,7 @@ impl<'a> PendingChange<'a> {
     ///
     /// # Errors
     /// Those of reading and writing the warehouse.
-    pub fn take_away(&mut self, tables: &Tables, gone: &GoneRows) -> Result<()> {
+    pub fn take_away(&mut self, gone: &GoneRows) -> Result<()> {
         let mut rewritten = FileList::default();
         for (id, rows) in &gone.files {
             let file = self.file(*id)?;
@@ -103,27 +135,29 @@ impl<'a> PendingChange<'a> {
                 self.change.remove.push(*id);
             } else if going * REWRITE_SHARE > file.rows {
                 self.change.remove.push(*id);
-                rewritten.insert(Arc::new(self.without(&file, rows)?));
+                let deletions = Some(self.delete(&file, rows)?);
+                rewritten.insert(Arc::new(DataFile { deletions, ..DataFile::clone(&file) }));
             } else {
-                let deletions = self.mark(&file, rows)?;
+                let deletions = self.delete(&file, rows)?;
                 self.change.delete.push((*id, deletions));
             }
         }
         self.require_files();
-        if rewritten.is_empty() { Ok(()) } else { self.copy_rows(tables, rewritten, None) }
+        if rewritten.is_empty() { Ok(()) } else { self.copy_rows(rewritten, None) }
     }
 
-    /// Writes the rows that are left of some files once more.
+    /// Writes the rows that are left of some files once more, in an order that is given as ORDER BY has it.
     ///
     /// # Errors
     /// Those of reading and writing the warehouse.
-    pub fn copy_rows(&mut self, tables: &Tables, files: FileList, order: Option<&str>) -> Result<()> {
-        let table = self.target.resolved(CHOSEN_FILES, files, false);
-        let world = WithTable { world: tables, table };
-        let (text, query) = query::select_all_query(CHOSEN_FILES, order)?;
+    pub fn copy_rows(&mut self, files: FileList, order: Option<&str>) -> Result<()> {
+        let order = order.map_or_else(String::new, |order| format!(" ORDER BY {order}"));
+        let (sql, query) = query::parsed(&format!("SELECT * FROM \"{CHOSEN}\"{order}"))?;
+        let tables = stream::tables(self.session);
+        let world = WithTable { world: &tables, table: self.target.resolved(CHOSEN, files) };
         let session = self.session;
         let writer = self.rows()?;
-        stream::each_batch(session, &world, &text, &query, |batch| writer.write_unchecked(batch.columns()))
+        stream::each_batch(session, &world, &sql, &query, |batch| writer.write_unchecked(batch.columns()))
     }
 
     /// Makes the change, and puts a table in shape that has become one of many small commits. Nothing happens when there
@@ -131,40 +165,28 @@ impl<'a> PendingChange<'a> {
     ///
     /// # Errors
     /// `SerializationFailure` when a commit in between was in its way; those of the store.
-    pub fn commit(mut self) -> Result<Option<Arc<Snapshot>>> {
-        let written = self.writer.take().map(CheckedWriter::finish).transpose()?;
-        let written = written.map(|written| self.name_files(written));
-        let change = &self.change;
-        if change.add.is_empty() && change.remove.is_empty() && change.delete.is_empty() {
-            return Ok(None);
-        }
-        self.session.check_cancelled()?;
-        let committed = self.session.commit(&Command::ChangeTable(self.change));
-        if committed.as_ref().map_or_else(is_in_doubt, |_| true) {
-            written.into_iter().for_each(Written::keep);
-            self.markers.paths.clear();
-        }
-        let snapshot = committed?;
-        fold::after_commit(self.session, &snapshot, self.target);
+    pub fn commit(self) -> Result<Option<Arc<Snapshot>>> {
+        let (session, target) = (self.session, self.target);
+        let Some((change, files)) = self.into_parts()? else { return Ok(None) };
+        let snapshot = session.commit_files(&Command::ChangeTable(change), files)?;
+        fold::after_commit(session, &snapshot, target);
         Ok(Some(snapshot))
     }
 
-    /// Ends writing, for a change that is part of a greater one: the change, and what takes its files back when it is
-    /// dropped.
+    /// The change, with its new files, for a commit of more than this; `None` when there is nothing to change.
     ///
     /// # Errors
-    /// Those of writing.
-    pub fn into_parts(mut self) -> Result<(TableChange, Option<Written>)> {
-        let written = self.writer.take().map(CheckedWriter::finish).transpose()?;
-        let written = written.map(|written| self.name_files(written));
-        self.markers.paths.clear();
-        Ok((self.change, written))
-    }
-
-    fn name_files(&mut self, mut written: Written) -> Written {
-        self.change.add.append(&mut written.files);
-        self.change.sketches.append(&mut written.sketches);
-        written
+    /// Those of writing; `Cancelled`.
+    #[allow(clippy::type_complexity, reason = "it is what a session's commit takes")]
+    pub fn into_parts(mut self) -> Result<Option<(TableChange, Vec<(Box<dyn Uncommitted>, WritingTable)>)>> {
+        self.finish_rows()?;
+        self.session.check_cancelled()?;
+        let change = self.change;
+        if change.add.is_empty() && change.remove.is_empty() && change.delete.is_empty() {
+            return Ok(None);
+        }
+        let new: Box<dyn Uncommitted> = Box::new(self.new);
+        Ok(Some((change, self.mark.map(|mark| (new, mark)).into_iter().collect())))
     }
 
     fn require_files(&mut self) {
@@ -178,41 +200,37 @@ impl<'a> PendingChange<'a> {
         file.ok_or_else(|| Error::internal(format!("a row is said to be in file {}, which is not there", id.0)))
     }
 
-    fn mark(&mut self, file: &DataFile, rows: &RoaringBitmap) -> Result<Deletions> {
-        let warehouse = self.session.engine.storage.warehouse();
-        let deletions = delete_rows(warehouse, self.target.table().id, file, rows)?;
+    fn delete(&mut self, file: &DataFile, rows: &RoaringBitmap) -> Result<Deletions> {
+        self.mark()?;
+        let deletions = delete_rows(&self.new.warehouse, self.new.table, file, rows)?;
         if let DeletionsPlace::File { path, .. } = &deletions.place {
-            self.markers.paths.push(Arc::clone(path));
+            self.new.deletions.push(Arc::clone(path));
         }
         Ok(deletions)
     }
 
-    /// The file with more of its rows marked as deleted, for reading the others.
-    fn without(&mut self, file: &DataFile, rows: &RoaringBitmap) -> Result<DataFile> {
-        Ok(DataFile { deletions: Some(self.mark(file, rows)?), ..file.clone() })
+    fn mark(&mut self) -> Result<()> {
+        if self.mark.is_none() {
+            self.mark = Some(self.session.engine.writing.table(self.target.table().id)?);
+        }
+        Ok(())
     }
 }
 
-impl Drop for Markers<'_> {
-    fn drop(&mut self) {
-        let warehouse = self.session.engine.storage.warehouse();
-        for path in &self.paths {
-            // What cannot be removed now is collected by VACUUM.
-            let _ = warehouse.remove(self.target.table().id, path);
+impl Uncommitted for NewFiles {
+    fn keep(mut self: Box<Self>) {
+        self.deletions.clear();
+        if let Some(written) = self.written.take() {
+            written.keep();
         }
     }
 }
 
-/// Whether an error leaves open if the commit was made: then its files must stay.
-pub fn is_in_doubt(error: &Error) -> bool {
-    matches!(
-        error.code(),
-        ErrorCode::Store
-            | ErrorCode::DiskFull
-            | ErrorCode::ReadOnly
-            | ErrorCode::FileAccess
-            | ErrorCode::Connection
-            | ErrorCode::Cancelled
-            | ErrorCode::Internal
-    )
+impl Drop for NewFiles {
+    fn drop(&mut self) {
+        for path in &self.deletions {
+            // What cannot be removed now is collected later.
+            let _ = self.warehouse.remove(self.table, path);
+        }
+    }
 }

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::{DataType, Field, Schema};
-use nyala_catalog::Snapshot;
 use nyala_schema::function::{FunctionDefinition, OperatorDefinition};
 use nyala_schema::guest::GuestFunction;
-use nyala_schema::lookup::{
-    AsOf, FunctionLookup, ResolvedTable, TableContent, TableLookup, World,
-};
+use nyala_schema::lookup::{AsOf, FunctionLookup, ResolvedTable, TableContent, TableLookup, World};
 use nyala_schema::managed::{FileList, ManagedTable};
 use nyala_schema::scan::{ManagedScan, ScanColumn, ScanSource};
 use nyala_schema::statistics::{ColumnStatistics, TableStatistics};
 use nyala_schema::table::{TableDefinition, TableName};
-use nyala_schema::{Error, ErrorCode, Result};
+use nyala_schema::{Error, Result};
+
+use crate::search_path;
+use crate::session::Session;
 
 /// A managed table as one snapshot of the catalog has it.
 #[derive(Clone)]
@@ -23,29 +22,29 @@ pub struct Target {
     definition: Arc<TableDefinition>,
 }
 
-/// Where a row is, in queries over a table that is to be changed.
-pub const FILE_COLUMN: &str = "$file";
-pub const ROW_COLUMN: &str = "$row";
-
 impl Target {
+    /// As the statement that runs sees it.
+    ///
     /// # Errors
     /// `UndefinedTable`; `Unsupported` for what is no managed table.
-    pub fn find(snapshot: &Snapshot, name: &str) -> Result<Self> {
-        let definition = snapshot.table(name).ok_or_else(|| {
-            Error::new(ErrorCode::UndefinedTable, format!("there is no table \"{name}\""))
-                .with_hint("SHOW TABLES lists them")
-        })?;
-        let target = Self { name: name.to_owned(), definition: Arc::clone(definition) };
-        match definition.as_ref() {
-            TableDefinition::Managed(_) => Ok(target),
-            other => {
-                let error = Error::unsupported(format!(
-                    "\"{name}\" is not a table whose rows can be changed, but of kind {}",
-                    other.kind()
-                ));
-                Err(error.with_hint("CREATE TABLE … AS SELECT * FROM it makes one that can"))
-            }
+    pub fn find(session: &Session, name: &str) -> Result<Self> {
+        let snapshot = session.snapshot();
+        let known = session.existing_name(name);
+        match snapshot.table(&known) {
+            Some(definition) => Self::of(known, definition),
+            None => Err(search_path::undefined_table(&snapshot, &session.schema(), name)),
         }
+    }
+
+    /// # Errors
+    /// `Unsupported` for what is no managed table.
+    pub fn of(name: TableName, definition: &Arc<TableDefinition>) -> Result<Self> {
+        if let TableDefinition::Managed(_) = definition.as_ref() {
+            return Ok(Self { name, definition: Arc::clone(definition) });
+        }
+        let kind = definition.kind();
+        let error = Error::unsupported(format!("\"{name}\" is no table whose rows can be changed: it is {kind}"));
+        Err(error.with_hint("CREATE TABLE … AS SELECT * FROM it makes a table that can be changed"))
     }
 
     pub fn table(&self) -> &ManagedTable {
@@ -55,27 +54,25 @@ impl Target {
         }
     }
 
-    /// Some files of the table as a query reads them under the name `alias`, with or without the places of rows.
-    pub fn resolved(&self, alias: &str, files: FileList, row_identity: bool) -> Arc<ResolvedTable> {
+    /// Some files of the table as a query reads them under the name `alias`.
+    pub fn resolved(&self, alias: &str, files: FileList) -> Arc<ResolvedTable> {
         let table = self.table();
-        let columns = &table.shape.columns;
-        let mut fields: Vec<Field> =
-            table.shape.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
-        if row_identity {
-            fields.push(Field::new(FILE_COLUMN, DataType::Int64, false));
-            fields.push(Field::new(ROW_COLUMN, DataType::Int64, false));
-        }
+        let columns = table.shape.columns.iter();
         let rows: u64 = files.iter().map(|file| file.live_rows()).sum();
         let statistics = TableStatistics {
             rows: Some(rows as f64),
             bytes: None,
-            columns: vec![ColumnStatistics::default(); fields.len()],
+            columns: vec![ColumnStatistics::default(); table.shape.columns.len()],
         };
-        let columns = columns.iter().map(|it| ScanColumn { id: it.id, initial: it.initial.clone() });
-        let scan = ManagedScan { table: table.id, columns: columns.collect(), files, row_identity };
+        let scan = ManagedScan {
+            table: table.id,
+            columns: columns.map(|it| ScanColumn { id: it.id, initial: it.initial.clone() }).collect(),
+            files,
+            row_identity: false,
+        };
         Arc::new(ResolvedTable {
             name: alias.to_owned(),
-            schema: Arc::new(Schema::new(fields)),
+            schema: table.shape.schema(),
             content: TableContent::Data {
                 source: ScanSource::Managed(scan),
                 statistics: Arc::new(statistics),

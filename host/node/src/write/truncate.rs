@@ -11,9 +11,8 @@ use crate::answer::Answer;
 use crate::session::Session;
 
 pub fn run(session: &Session, sql: &str, table: &str, partition: &[PartitionValue]) -> Result<Answer> {
-    session.retrying(|| {
-        let tables = session.tables();
-        let target = Target::find(tables.snapshot(), table)?;
+    session.retrying(|_| {
+        let target = Target::find(session, table)?;
         let filter = PartitionFilter::new(session, sql, &target, partition)?;
         filter.check_exists(&target)?;
         let mut change = PendingChange::new(session, &target, TableOperation::Truncate);

@@ -23,7 +23,7 @@ pub fn run(session: &Session, table: Option<&str>, older_than_ms: Option<u64>) -
             .with_hint("COMMIT or ROLLBACK first"));
     }
     let snapshot = session.snapshot();
-    let only = table.map(|name| Target::find(&snapshot, name)).transpose()?;
+    let only = table.map(|name| Target::find(session, name)).transpose()?;
     expire(session, &snapshot, only.as_ref(), older_than_ms)?;
     drop(snapshot);
     let removed = collect(&session.engine, only.map(|target| target.table().id))?;
