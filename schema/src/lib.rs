@@ -16,6 +16,7 @@ pub mod lookup;
 pub mod managed;
 pub mod operator;
 pub mod option;
+mod packed;
 pub mod scan;
 pub mod statistics;
 pub mod table;

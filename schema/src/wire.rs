@@ -1,23 +1,39 @@
 //! The only conversions to and from Cap'n Proto. A message that does not decode is a typed error, never a panic.
 
+mod arrays;
 mod arrow_data;
 mod catalog;
+mod change;
+mod definition;
 mod expr;
+mod files;
 mod fragment;
 mod function;
 mod guest;
+mod managed;
 mod operator;
 mod scan;
+mod snapshot;
+mod summary;
+mod types;
 
 #[rustfmt::skip]
 #[allow(clippy::all, clippy::pedantic, unused_qualifications, missing_docs)]
 mod generated {
     pub mod catalog_capnp;
+    pub mod managed_capnp;
     pub mod plan_capnp;
 }
 
-pub use catalog::{SnapshotContent, decode_entry, decode_snapshot, encode_entry, encode_snapshot};
+pub use catalog::{decode_entry, encode_entry};
+pub use definition::{
+    RetiredContent, RetiredObject, decode_functions, decode_module, decode_operator, decode_retired,
+    decode_table, encode_functions, encode_module, encode_operator, encode_retired, encode_table,
+};
+pub use files::{decode_files, encode_files};
 pub use fragment::{decode_fragment, encode_fragment};
+pub use managed::{decode_versions, encode_versions};
+pub use snapshot::{SnapshotContent, decode_snapshot, encode_snapshot};
 
 use capnp::message::{Builder, HeapAllocator, ReaderOptions};
 
@@ -62,6 +78,18 @@ impl From<std::str::Utf8Error> for Error {
     fn from(error: std::str::Utf8Error) -> Self {
         Error::new(ErrorCode::Connection, format!("a message holds text that is not UTF-8: {error}"))
     }
+}
+
+/// A text that may be missing.
+fn optional_text<'a>(
+    is_set: bool,
+    text: impl FnOnce() -> capnp::Result<capnp::text::Reader<'a>>,
+) -> Result<Option<String>> {
+    if is_set { Ok(Some(text()?.to_string()?)) } else { Ok(None) }
+}
+
+fn malformed(what: &str) -> Error {
+    Error::new(ErrorCode::Connection, format!("a message holds {what}"))
 }
 
 /// A list length for the wire.

@@ -2,6 +2,7 @@
 @0xd94f0a6b1c3e5872;
 
 using Plan = import "plan.capnp";
+using Managed = import "managed.capnp";
 
 struct Command {
   union {
@@ -18,26 +19,49 @@ struct Command {
     dropModule :group { name @18 :Text; ifExists @19 :Bool; }
     createOperator :group { definition @20 :OperatorDefinition; onConflict @21 :OnConflict; }
     dropOperator :group { name @22 :Text; ifExists @23 :Bool; }
+    createSchema :group { name @24 :Text; ifNotExists @25 :Bool; }
+    dropSchema :group { name @26 :Text; ifExists @27 :Bool; cascade @28 :Bool; }
+    renameTable :group { from @29 :Text; to @30 :Text; }
+    alterTable :group { name @31 :Text; alteration @32 :Managed.TableAlteration; hasRequires @33 :Bool; requires @34 :UInt64; }
+    changeTable @35 :Managed.TableChange;
+    comment :group { target @36 :CommentTarget; text @37 :Text; }
+    rollbackTable :group { name @38 :Text; to @39 :UInt64; }
+    rollbackCatalog @40 :UInt64;
+    undrop :group { kind @41 :ObjectKind; name @42 :Text; renamed @43 :Text; }
+    setSummary :group { name @44 :Text; id @45 :Managed.TableId; columns @46 :List(Managed.ColumnSummary); rows @47 :UInt64; }
+    expire :group { table @48 :Text; beforeMs @49 :Int64; }
+    transaction :group { reads @50 :List(TableRead); commands @51 :List(Command); }
   }
 }
 
 struct Entry { atMs @0 :Int64; command @1 :Command; }
 
+struct TableRead { name @0 :Text; version @1 :UInt64; }
+
+enum ObjectKind { schema @0; table @1; function @2; operator @3; module @4; }
+
+struct CommentTarget {
+  union {
+    object :group { kind @0 :ObjectKind; name @1 :Text; }
+    column :group { table @2 :Text; name @3 :Text; }
+  }
+}
+
 enum OnConflict { fail @0; keep @1; replace @2; }
 enum DropKind { table @0; view @1; }
 
 struct TableDefinition {
-  # An Arrow IPC stream without batches.
+  # Packed; none for a managed table, whose shape says it.
   schema @0 :Data;
   union {
     external :group { format @1 :Plan.FileFormat; location @2 :Text; partitionColumns @3 :UInt32; }
     memory @4 :UInt64;
     view :group { sql @5 :Text; columns @6 :List(Text); hasColumns @7 :Bool; uses @8 :List(Text); }
+    managed @9 :Managed.ManagedTable;
   }
 }
 
 struct Snapshot {
-
   version @0 :UInt64;
   tables @1 :List(NamedTable);
   functions @2 :List(FunctionDefinition);
@@ -47,9 +71,25 @@ struct Snapshot {
 
 struct NamedTable { name @0 :Text; definition @1 :TableDefinition; }
 
+struct Functions { overloads @0 :List(FunctionDefinition); }
+
+# A definition that is no more.
+struct Retired {
+  since @0 :UInt64;
+  atMs @1 :Int64;
+  isDropped @2 :Bool;
+  object :union {
+    schema @3 :Void;
+    table @4 :TableDefinition;
+    functions @5 :List(FunctionDefinition);
+    operator @6 :OperatorDefinition;
+    module @7 :ModuleDefinition;
+  }
+}
+
 enum FunctionKind { scalar @0; aggregate @1; table @2; }
 
-# `signature` is a schema: the arguments, then the result.
+# `signature` is a packed schema: the arguments, then the result.
 struct FunctionDefinition {
   name @0 :Text;
   kind @1 :FunctionKind;
@@ -72,7 +112,7 @@ struct FunctionVersion {
   }
 }
 
-# `arguments` is a schema.
+# `arguments` is a packed schema.
 struct Overload { name @0 :Text; hasArguments @1 :Bool; arguments @2 :Data; }
 
 struct ModuleDefinition { name @0 :Text; hash @1 :Data; sizeBytes @2 :UInt64; }

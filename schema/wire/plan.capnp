@@ -1,6 +1,7 @@
 # Fragments as they travel between nodes. Field numbers never change meaning; new fields are added at the end.
 @0xb3d1a7c2e4f59680;
 
+using Managed = import "managed.capnp";
 
 struct Fragment {
   id @0 :UInt32;
@@ -14,7 +15,7 @@ struct Fragment {
   }
 }
 
-# Arrow data as an IPC stream: a schema, or a schema and one batch.
+# Arrow types, schemas, values and batches are packed: see `wire/types.rs` and `wire/arrays.rs`.
 struct Operator {
   id @0 :UInt32;
   inputs @1 :List(Operator);
@@ -55,7 +56,6 @@ enum ArithmeticOp { add @0; subtract @1; multiply @2; divide @3; remainder @4; }
 enum CompareOp { equal @0; notEqual @1; less @2; lessOrEqual @3; greater @4; greaterOrEqual @5; distinct @6; notDistinct @7; }
 enum Volatility { immutable @0; stable @1; volatile @2; }
 
-# `type` is an Arrow schema of one field.
 struct Expr {
   type @0 :Data;
   nullable @1 :Bool;
@@ -162,6 +162,7 @@ struct TableScan {
   source :union {
     files :group { format @7 :FileFormat; files @8 :List(FileEntry); }
     memory :group { name @9 :Text; version @10 :UInt64; }
+    managed @11 :Managed.ManagedScan;
   }
 }
 
@@ -188,7 +189,7 @@ struct FileEntry {
   path @0 :Text;
   size @1 :UInt64;
   modifiedNs @2 :Int64;
-  # One batch of one row, a column for each partition column.
+  # A packed value for each partition column.
   partitionValues @3 :List(Data);
 }
 

@@ -8,14 +8,13 @@ use arrow::datatypes::{Schema, SchemaRef};
 use nyala_executor::Execution;
 use nyala_frontend::Statement;
 use nyala_pipeline::PipelinePlan;
-use nyala_schema::lookup::TableLookup;
+use nyala_schema::lookup::World;
 use nyala_schema::{Error, Fragment, Result, wire};
 use sqlparser::ast::Query;
 
 use crate::answer::{Answer, Progress, RowSource, RowStream, Summary};
 use crate::session::Session;
 use crate::table_sql::quoted_name;
-use crate::tables::Tables;
 use crate::work::Sight;
 
 /// A query in all its forms, from text to pipelines.
@@ -32,16 +31,16 @@ pub struct Planned {
 }
 
 pub fn plan(session: &Session, sql: &str, query: &Query) -> Result<Planned> {
-    let sight = session.sight();
-    plan_in(session, sql, query, &Tables::new(&session.engine, sight.clone()), sight)
+    plan_in(session, &session.tables(), sql, query)
 }
 
-/// As [`plan`], over these tables, which are as `sight` has them.
-pub fn plan_in(session: &Session, sql: &str, query: &Query, tables: &Tables, sight: Sight) -> Result<Planned> {
+/// As [`plan`], where the tables are those of `world`, which names no file that the statement does not see.
+pub fn plan_in(session: &Session, world: &dyn World, sql: &str, query: &Query) -> Result<Planned> {
     let start = Instant::now();
-    let planned = session.engine.frontend().plan_query_with_uses(sql, query, tables, &session.options)?;
+    let sight = session.sight();
+    let planned = session.engine.frontend().plan_query_with_uses(sql, query, world, &session.options)?;
     let (logical, uses) = (planned.plan, planned.uses);
-    let fragments = nyala_planner::plan(&logical, tables.version(), &session.options)?;
+    let fragments = nyala_planner::plan(&logical, world.version(), &session.options)?;
     let [fragment] = <[Fragment; 1]>::try_from(fragments)
         .map_err(|fragments| Error::internal(format!("{} fragments on one node", fragments.len())))?;
     if session.engine.check_wire {
@@ -89,9 +88,14 @@ pub fn collect(session: &Session, sql: &str, query: &Query) -> Result<(SchemaRef
     Ok((stream.schema(), batches))
 }
 
-/// `SELECT *` of a table, as text and parsed.
-pub fn select_all_query(table: &str) -> Result<(String, Box<Query>)> {
-    let text = format!("SELECT * FROM {}", quoted_name(table));
+/// `SELECT *` of a table, as text and parsed, in the order of these terms.
+pub fn select_all_query(table: &str, order: Option<&str>) -> Result<(String, Box<Query>)> {
+    let order = order.map_or_else(String::new, |terms| format!(" ORDER BY {terms}"));
+    parsed(format!("SELECT * FROM {}{order}", quoted_name(table)))
+}
+
+/// A query of our own with its text.
+pub fn parsed(text: String) -> Result<(String, Box<Query>)> {
     match nyala_frontend::parse(&text)? {
         Statement::Query(query) => Ok((text, query)),
         other => Err(Error::internal(format!("{other:?} is no query"))),

@@ -2,20 +2,25 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nyala_catalog::Snapshot;
+use arrow::datatypes::{DataType, TimeUnit};
 use nyala_frontend::{FunctionKind, Statement};
-use nyala_schema::Result;
-use nyala_schema::command::Command;
+use nyala_schema::lookup::AsOf;
 use nyala_schema::option::{OPTIONS, Options};
+use nyala_schema::value::Value;
+use nyala_schema::{Error, ErrorCode, Result};
 
 use crate::answer::Answer;
 use crate::engine::Engine;
 use crate::tables::Tables;
-use crate::{copy, definition, explain, function, query, show};
+use crate::work::{TRAVEL_OPTIONS, Work};
+use crate::{
+    backup, copy, definition, explain, function, history, query, restore, search_path, show, transaction, write,
+};
 
 pub struct Session {
     pub(crate) engine: Arc<Engine>,
     pub(crate) options: Options,
+    pub(crate) work: Mutex<Work>,
     cancel: CancelHandle,
 }
 
@@ -38,7 +43,7 @@ pub struct Names {
 impl Session {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
         let options = engine.defaults.clone();
-        Self { engine, options, cancel: CancelHandle::default() }
+        Self { engine, options, work: Mutex::default(), cancel: CancelHandle::default() }
     }
 
     /// Cuts a script into statements by its semicolons (those in quotes, comments and dollar quotes do not count).
@@ -55,9 +60,18 @@ impl Session {
     /// Runs one statement.
     ///
     /// # Errors
-    /// With code, message and, where known, position in `sql` and a hint.
+    /// With code, message and, where known, position in `sql` and a hint. Inside of a transaction only ROLLBACK goes on
+    /// after one.
     pub fn execute(&mut self, sql: &str) -> Result<Answer> {
-        let statement = nyala_frontend::parse(sql)?;
+        let answer = nyala_frontend::parse(sql).and_then(|statement| {
+            self.start_statement(&statement)?;
+            self.run(sql, statement)
+        });
+        self.finish_statement(answer.is_err());
+        answer
+    }
+
+    fn run(&mut self, sql: &str, statement: Statement) -> Result<Answer> {
         match statement {
             Statement::Query(query) => query::run(self, sql, &query),
             Statement::Explain { format, analyze, statement } => {
@@ -67,8 +81,22 @@ impl Session {
             | Statement::CreateTable { .. }
             | Statement::CreateTableAs { .. }
             | Statement::CreateView { .. }
-            | Statement::Insert(_)
-            | Statement::Drop { .. } => definition::run(self, sql, statement),
+            | Statement::Drop { .. }
+            | Statement::CreateSchema { .. }
+            | Statement::DropSchema { .. }
+            | Statement::Use { .. }
+            | Statement::AlterTable { .. }
+            | Statement::Comment { .. } => definition::run(self, sql, statement),
+            Statement::RollbackTable { .. }
+            | Statement::RollbackCatalog { .. }
+            | Statement::Undrop { .. }
+            | Statement::Checkpoint => history::run(self, statement),
+            Statement::Backup { to } => backup::run(self, &to),
+            Statement::Restore { from, at } => restore::run(self, &from, at.as_ref()),
+            Statement::Begin { .. }
+            | Statement::Commit
+            | Statement::Rollback
+            | Statement::SetIsolation { .. } => transaction::statements::run(self, &statement),
             Statement::CreateFunction { .. }
             | Statement::CreateOperator { .. }
             | Statement::CreateModule { .. }
@@ -82,40 +110,35 @@ impl Session {
             }
             Statement::Describe(target) => show::describe(self, sql, &target),
             Statement::Show(target) => show::run(self, &target),
-            Statement::Update(_)
+            Statement::Insert(_)
+            | Statement::Update(_)
             | Statement::Delete(_)
             | Statement::Merge(_)
             | Statement::Truncate { .. }
             | Statement::CopyFrom { .. }
-            | Statement::CreateSchema { .. }
-            | Statement::DropSchema { .. }
-            | Statement::Use { .. }
-            | Statement::AlterTable { .. }
-            | Statement::Comment { .. }
-            | Statement::Begin { .. }
-            | Statement::Commit
-            | Statement::Rollback
-            | Statement::SetIsolation { .. }
-            | Statement::RollbackTable { .. }
-            | Statement::RollbackCatalog { .. }
-            | Statement::Undrop { .. }
             | Statement::Optimize { .. }
             | Statement::Vacuum { .. }
-            | Statement::Analyze { .. }
-            | Statement::Backup { .. }
-            | Statement::Restore { .. }
-            | Statement::Checkpoint => Err(nyala_schema::Error::unsupported("this statement is not run yet")),
-            Statement::Set { name, value } => {
-                self.options.set(&name, &value)?;
-                Ok(Answer::Done("SET".into()))
-            }
+            | Statement::Analyze { .. } => write::run(self, sql, statement),
+            Statement::Set { name, value } => self.set_option(&name, &value),
             Statement::Reset { name } => self.reset(name.as_deref()),
         }
     }
 
+    fn set_option(&mut self, name: &str, value: &str) -> Result<Answer> {
+        match travel_option(name) {
+            Some(option) => self.travel(option, value, &as_of(option, value)?)?,
+            None => self.options.set(name, value)?,
+        }
+        Ok(Answer::Done("SET".into()))
+    }
+
     fn reset(&mut self, name: Option<&str>) -> Result<Answer> {
         match name {
-            None => self.options = self.engine.defaults.clone(),
+            None => {
+                self.options = self.engine.defaults.clone();
+                self.come_back();
+            }
+            Some(name) if travel_option(name).is_some() => self.come_back(),
             Some(name) => {
                 let value = self.engine.defaults.get(name)?;
                 self.options.set(name, &value)?;
@@ -140,7 +163,7 @@ impl Session {
 
     /// Names for completion and for `\d`.
     pub fn names(&self) -> Names {
-        let snapshot = self.snapshot();
+        let (snapshot, schema) = (self.snapshot(), self.schema());
         let columns = snapshot.tables.iter().flat_map(|(table, definition)| {
             let names =
                 definition.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
@@ -148,7 +171,7 @@ impl Session {
         });
         let functions = self.engine.frontend().function_names();
         Names {
-            tables: snapshot.tables.keys().cloned().collect(),
+            tables: search_path::names(&snapshot, &schema).collect(),
             columns: columns.collect(),
             functions: functions
                 .into_iter()
@@ -160,27 +183,34 @@ impl Session {
         }
     }
 
-    /// The catalog that a statement starting now sees: inside a transaction with what the transaction has changed.
-    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        self.engine.catalog.snapshot()
-    }
-
-    /// Makes a change: at once, or with the transaction that runs. Gives the snapshot that has it.
-    ///
-    /// # Errors
-    /// Those of applying it, and of the store.
-    pub(crate) fn commit(&self, command: &Command) -> Result<Arc<Snapshot>> {
-        self.engine.catalog.commit(command)
-    }
-
-    /// The tables that a statement starting now sees.
+    /// The tables that the statement sees.
     pub(crate) fn tables(&self) -> Tables {
-        Tables::new(&self.engine)
+        Tables::new(&self.engine, self.sight())
     }
 
     pub(crate) fn watch(&self, running: nyala_executor::CancelHandle) {
         *self.cancel.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
     }
+}
+
+fn travel_option(name: &str) -> Option<&'static str> {
+    TRAVEL_OPTIONS.iter().map(|(option, _)| *option).find(|option| option.eq_ignore_ascii_case(name))
+}
+
+/// The point in history that the value of a travel option names.
+fn as_of(option: &str, value: &str) -> Result<AsOf> {
+    if option == "catalog_version" {
+        return value.parse().map(AsOf::Version).map_err(|_| {
+            Error::new(ErrorCode::InvalidParameter, format!("{option} cannot be '{value}'"))
+                .with_hint("it takes a number; SHOW HISTORY lists the versions")
+        });
+    }
+    let text = Value::utf8(value).cast(&DataType::Timestamp(TimeUnit::Millisecond, None));
+    let at = text.ok().and_then(|time| time.as_i128()).and_then(|time| i64::try_from(time).ok());
+    at.map(AsOf::Time).ok_or_else(|| {
+        Error::new(ErrorCode::InvalidDatetime, format!("{option} cannot be '{value}'"))
+            .with_hint("it takes a time in UTC such as '2026-01-31 18:30:00'; SHOW HISTORY lists the versions with theirs")
+    })
 }
 
 impl CancelHandle {

@@ -229,6 +229,21 @@ impl Session {
         committed
     }
 
+    /// Makes several changes as one.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit); nothing has changed then, or the transaction has failed.
+    pub(crate) fn commit_all(&self, mut commands: Vec<Command>) -> Result<Arc<Snapshot>> {
+        if !self.in_transaction() && commands.len() != 1 {
+            return self.commit(&Command::Transaction { reads: vec![], commands });
+        }
+        let last = commands.pop();
+        for command in &commands {
+            self.commit(command)?;
+        }
+        last.map_or_else(|| Ok(self.snapshot()), |command| self.commit(&command))
+    }
+
     pub(crate) fn begin(&self, isolation: Option<IsolationLevel>) -> Result<()> {
         let modules = self.engine.use_modules();
         let base = self.engine.newest();

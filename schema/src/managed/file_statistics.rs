@@ -5,6 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::bound::Bound;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::ColumnId;
+use crate::packed::{Reader, put_number, put_signed, put_text};
 
 /// Text bounds are cut to so many bytes (an upper bound is then made greater).
 pub const TEXT_BOUND_BYTES: usize = 32;
@@ -36,12 +37,12 @@ impl FileStatistics {
     pub fn of(columns: &[FileColumn]) -> Self {
         let mut packed = BytesMut::new();
         for column in columns {
-            put_number(&mut packed, u128::from(column.id.0));
+            put_number(&mut packed, column.id.0);
             match (&column.min, &column.max) {
                 (Some(Bound::Int(min)), Some(Bound::Int(max))) => {
                     put_head(&mut packed, Kind::Int, column.nulls);
-                    put_number(&mut packed, zigzag(*min));
-                    put_number(&mut packed, zigzag(*max));
+                    put_signed(&mut packed, *min);
+                    put_signed(&mut packed, *max);
                 }
                 (Some(Bound::Float(min)), Some(Bound::Float(max))) => {
                     put_head(&mut packed, Kind::Float, column.nulls);
@@ -69,7 +70,7 @@ impl FileStatistics {
         let statistics = Self(bytes);
         let mut rest = Reader(&statistics.0);
         while !rest.0.is_empty() {
-            rest.column().ok_or_else(|| {
+            read_column(&mut rest).ok_or_else(|| {
                 Error::new(ErrorCode::CorruptFile, "the statistics of a data file are damaged")
             })?;
         }
@@ -78,7 +79,7 @@ impl FileStatistics {
 
     pub fn columns(&self) -> impl Iterator<Item = FileColumn> {
         let mut rest = Reader(&self.0);
-        std::iter::from_fn(move || if rest.0.is_empty() { None } else { rest.column() })
+        std::iter::from_fn(move || if rest.0.is_empty() { None } else { read_column(&mut rest) })
     }
 
     pub fn column(&self, id: ColumnId) -> Option<FileColumn> {
@@ -88,79 +89,19 @@ impl FileStatistics {
 
 fn put_head(packed: &mut BytesMut, kind: Kind, nulls: u64) {
     packed.put_u8(kind as u8);
-    put_number(packed, u128::from(nulls));
+    put_number(packed, nulls);
 }
 
-/// Seven bits a byte, the least first.
-fn put_number(packed: &mut BytesMut, mut number: u128) {
-    while number >= 0x80 {
-        packed.put_u8((number as u8 & 0x7f) | 0x80);
-        number >>= 7;
-    }
-    packed.put_u8(number as u8);
-}
-
-/// Small numbers of either sign become small.
-fn zigzag(number: i128) -> u128 {
-    ((number << 1) ^ (number >> 127)) as u128
-}
-
-fn unzigzag(number: u128) -> i128 {
-    (number >> 1) as i128 ^ -((number & 1) as i128)
-}
-
-fn put_text(packed: &mut BytesMut, text: &[u8]) {
-    put_number(packed, text.len() as u128);
-    packed.put_slice(text);
-}
-
-/// What has not been read.
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn byte(&mut self) -> Option<u8> {
-        let (&byte, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(byte)
-    }
-
-    fn number(&mut self) -> Option<u128> {
-        const SHIFT_MAX: u32 = 126;
-        let mut number = 0;
-        for shift in (0..=SHIFT_MAX).step_by(7) {
-            let byte = self.byte()?;
-            number |= u128::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    fn float(&mut self) -> Option<f64> {
-        let (bytes, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(f64::from_le_bytes(*bytes))
-    }
-
-    fn text(&mut self) -> Option<Vec<u8>> {
-        let length = usize::try_from(self.number()?).ok()?;
-        let (text, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(text.to_vec())
-    }
-
-    fn column(&mut self) -> Option<FileColumn> {
-        let id = ColumnId(self.number()?.try_into().ok()?);
-        let kind = self.byte()?;
-        let nulls = self.number()?.try_into().ok()?;
-        let (min, max) = match kind {
-            0 => (None, None),
-            1 => (Some(Bound::Int(unzigzag(self.number()?))), Some(Bound::Int(unzigzag(self.number()?)))),
-            2 => (Some(Bound::Float(self.float()?)), Some(Bound::Float(self.float()?))),
-            3 => (Some(Bound::Text(self.text()?)), Some(Bound::Text(self.text()?))),
-            _ => return None,
-        };
-        Some(FileColumn { id, min, max, nulls })
-    }
+fn read_column(rest: &mut Reader<'_>) -> Option<FileColumn> {
+    let id = ColumnId(rest.small()?);
+    let kind = rest.byte()?;
+    let nulls = rest.small()?;
+    let (min, max) = match kind {
+        0 => (None, None),
+        1 => (Some(Bound::Int(rest.signed()?)), Some(Bound::Int(rest.signed()?))),
+        2 => (Some(Bound::Float(rest.float()?)), Some(Bound::Float(rest.float()?))),
+        3 => (Some(Bound::Text(rest.text()?.to_vec())), Some(Bound::Text(rest.text()?.to_vec()))),
+        _ => return None,
+    };
+    Some(FileColumn { id, min, max, nulls })
 }

@@ -1,69 +1,121 @@
-//! Arrow schemas, types, batches and values as IPC streams.
+//! Arrow schemas, types, batches and values as bytes.
 
-use std::sync::Arc;
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::StreamWriter;
-
-use crate::error::{Error, Result};
+use super::arrays::{put_array, read_array};
+use super::types::{put_schema, put_type, read_schema, read_type};
+use crate::error::{Error, ErrorCode, Result};
+use crate::packed::{Reader, put_number};
 use crate::value::Value;
 
-pub(super) fn encode_schema(schema: &Schema) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    StreamWriter::try_new(&mut bytes, schema)?.finish()?;
-    Ok(bytes)
+/// Batches of more bytes than this are compressed.
+const COMPRESSED_FROM: usize = 2048;
+/// Bytes of one batch at most: a field of a message cannot hold more.
+const BATCH_BYTES_MAX: usize = 1 << 29;
+/// Fast, and most of what there is to gain.
+const ZSTD_LEVEL: i32 = 1;
+
+pub(super) fn encode_schema(schema: &Schema) -> Vec<u8> {
+    let mut packed = Vec::new();
+    put_schema(&mut packed, schema);
+    packed
 }
 
 pub(super) fn decode_schema(bytes: &[u8]) -> Result<SchemaRef> {
-    Ok(StreamReader::try_new(bytes, None)?.schema())
+    decode(bytes, "a schema", read_schema)
 }
 
-pub(super) fn encode_type(data_type: &DataType) -> Result<Vec<u8>> {
-    encode_schema(&Schema::new(vec![Field::new("", data_type.clone(), true)]))
+pub(super) fn encode_type(data_type: &DataType) -> Vec<u8> {
+    let mut packed = Vec::new();
+    put_type(&mut packed, data_type);
+    packed
 }
 
 pub(super) fn decode_type(bytes: &[u8]) -> Result<DataType> {
-    let schema = decode_schema(bytes)?;
-    let field = schema.fields().first().ok_or_else(|| Error::internal("a type without a field"))?;
-    Ok(field.data_type().clone())
+    decode(bytes, "a type", read_type)
 }
 
+/// The number of bytes, then as many: as they are, or fewer that ZSTD made of them.
 pub(super) fn encode_batch(batch: &RecordBatch) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema())?;
-    writer.write(batch)?;
-    writer.finish()?;
-    drop(writer);
+    let mut packed = Vec::new();
+    put_schema(&mut packed, batch.schema_ref());
+    put_number(&mut packed, batch.num_rows() as u128);
+    batch.columns().iter().try_for_each(|column| put_array(&mut packed, column))?;
+    if packed.len() > BATCH_BYTES_MAX {
+        let message = format!("rows of {} bytes do not fit into one message", packed.len());
+        let error = Error::new(ErrorCode::TooComplex, message);
+        return Err(error.with_hint(format!("{BATCH_BYTES_MAX} bytes do; write fewer rows at once")));
+    }
+    let mut bytes = Vec::with_capacity(packed.len() + 8);
+    put_number(&mut bytes, packed.len() as u128);
+    let compressed = if packed.len() > COMPRESSED_FROM {
+        let compressed = zstd::bulk::compress(&packed, ZSTD_LEVEL);
+        Some(compressed.map_err(|error| Error::internal(format!("rows cannot be compressed: {error}")))?)
+    } else {
+        None
+    };
+    bytes.extend(compressed.filter(|it| it.len() < packed.len()).unwrap_or(packed));
     Ok(bytes)
 }
 
 pub(super) fn decode_batch(bytes: &[u8]) -> Result<RecordBatch> {
-    let mut reader = StreamReader::try_new(bytes, None)?;
-    Ok(reader.next().ok_or_else(|| Error::internal("a batch message without a batch"))??)
+    decode(bytes, "rows", |rest| {
+        let length: usize = rest.small()?;
+        let packed = rest.take(rest.0.len())?;
+        if packed.len() == length {
+            return read_batch(packed);
+        }
+        let length = (length <= BATCH_BYTES_MAX).then_some(length)?;
+        read_batch(&zstd::bulk::decompress(packed, length).ok()?)
+    })
+}
+
+fn read_batch(packed: &[u8]) -> Option<RecordBatch> {
+    let mut rest = Reader(packed);
+    let schema = read_schema(&mut rest)?;
+    let rows = rest.small()?;
+    let columns = schema.fields().iter().map(|field| read_array(&mut rest, field.data_type(), rows));
+    let columns = columns.collect::<Option<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    rest.0.is_empty().then(|| RecordBatch::try_new_with_options(schema, columns, &options).ok())?
 }
 
 pub(super) fn encode_array(array: &ArrayRef) -> Result<Vec<u8>> {
-    let field = Field::new("", array.data_type().clone(), true);
-    let options = RecordBatchOptions::new().with_row_count(Some(array.len()));
-    let schema = Arc::new(Schema::new(vec![field]));
-    encode_batch(&RecordBatch::try_new_with_options(schema, vec![array.clone()], &options)?)
+    let mut packed = Vec::new();
+    put_type(&mut packed, array.data_type());
+    put_number(&mut packed, array.len() as u128);
+    put_array(&mut packed, array)?;
+    Ok(packed)
 }
 
 pub(super) fn decode_array(bytes: &[u8]) -> Result<ArrayRef> {
-    let batch = decode_batch(bytes)?;
-    batch.columns().first().cloned().ok_or_else(|| Error::internal("an array message without a column"))
+    decode(bytes, "an array", |rest| {
+        let data_type = read_type(rest)?;
+        let len = rest.small()?;
+        read_array(rest, &data_type, len)
+    })
 }
 
 pub(super) fn encode_value(value: &Value) -> Result<Vec<u8>> {
-    encode_array(value.array())
+    let mut packed = Vec::new();
+    put_type(&mut packed, value.data_type());
+    put_array(&mut packed, value.array())?;
+    Ok(packed)
 }
 
 pub(super) fn decode_value(bytes: &[u8]) -> Result<Value> {
-    let array = decode_array(bytes)?;
-    if array.len() != 1 {
-        return Err(Error::internal(format!("a value message with {} rows", array.len())));
-    }
-    Ok(Value::new(array))
+    decode(bytes, "a value", |rest| {
+        let data_type = read_type(rest)?;
+        read_array(rest, &data_type, 1).map(Value::new)
+    })
+}
+
+/// Reads all bytes.
+fn decode<T>(bytes: &[u8], what: &str, read: impl FnOnce(&mut Reader<'_>) -> Option<T>) -> Result<T> {
+    let mut rest = Reader(bytes);
+    let read = read(&mut rest).filter(|_| rest.0.is_empty());
+    read.ok_or_else(|| {
+        Error::new(ErrorCode::Connection, format!("a message holds {what} that cannot be read"))
+    })
 }

@@ -46,7 +46,7 @@ enum_pairs!(
 );
 
 pub(super) fn encode(value: &Expr, mut builder: expr::Builder<'_>) -> Result<()> {
-    builder.set_type(&encode_type(&value.data_type())?);
+    builder.set_type(&encode_type(&value.data_type()));
     builder.set_nullable(value.nullable());
     let children = value.children();
     let mut arguments = builder.reborrow().init_arguments(count(children.len()));

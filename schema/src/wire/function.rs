@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::arrow_data::{decode_schema, encode_schema};
-use super::catalog::{decode_texts, encode_texts};
+use super::definition::{decode_texts, encode_texts};
 use super::expr::{volatility_from_wire, volatility_to_wire};
 use super::generated::catalog_capnp::{
     self as wire, function_definition, function_version, module_definition, operator_definition, overload,
@@ -33,7 +33,7 @@ pub(super) fn encode_function(
     builder.set_kind(kind_to_wire(value.kind));
     let arguments = value.arguments.iter().map(|a| Field::new(&a.name, a.data_type.clone(), true));
     let fields: Vec<Field> = arguments.chain([Field::new("", value.returns.clone(), true)]).collect();
-    builder.set_signature(&encode_schema(&Schema::new(fields))?);
+    builder.set_signature(&encode_schema(&Schema::new(fields)));
     let mut versions = builder.reborrow().init_versions(count(value.versions.len()));
     for (index, version) in value.versions.iter().enumerate() {
         encode_version(version, versions.reborrow().get(count(index)));
@@ -116,7 +116,7 @@ pub(super) fn encode_overload(value: &Overload, mut builder: overload::Builder<'
     builder.set_has_arguments(value.arguments.is_some());
     if let Some(arguments) = &value.arguments {
         let field = |data_type: &DataType| Field::new("", data_type.clone(), true);
-        builder.set_arguments(&encode_schema(&Schema::new(arguments.iter().map(field).collect::<Vec<_>>()))?);
+        builder.set_arguments(&encode_schema(&Schema::new(arguments.iter().map(field).collect::<Vec<_>>())));
     }
     Ok(())
 }

@@ -70,7 +70,7 @@ pub(super) fn encode_function(
     builder.set_tier(tier_to_wire(function.tier));
     let types = function.arguments.iter().chain([&function.returns]);
     let fields: Vec<Field> = types.map(|data_type| Field::new("", data_type.clone(), true)).collect();
-    builder.set_signature(&encode_schema(&Schema::new(fields))?);
+    builder.set_signature(&encode_schema(&Schema::new(fields)));
     builder.set_strict(function.strict);
     builder.set_volatility(volatility_to_wire(function.volatility));
     builder.set_cost(function.cost);
@@ -117,13 +117,13 @@ pub(super) fn encode_operator(
     }
     let parameters = operator.parameters.iter();
     let fields = parameters.map(|p| Field::new(&p.name, p.data_type.clone(), !p.required));
-    builder.set_parameter_types(&encode_schema(&Schema::new(fields.collect::<Vec<_>>()))?);
+    builder.set_parameter_types(&encode_schema(&Schema::new(fields.collect::<Vec<_>>())));
     builder.set_output(match &operator.output {
         OperatorOutput::Extends(_) => wire::OperatorOutput::Extends,
         OperatorOutput::Columns(_) => wire::OperatorOutput::Columns,
         OperatorOutput::LikeInput(_) => wire::OperatorOutput::LikeInput,
     });
-    builder.set_columns(&encode_schema(&Schema::new(operator.output.own_columns().to_vec()))?);
+    builder.set_columns(&encode_schema(&Schema::new(operator.output.own_columns().to_vec())));
     builder.set_rows_per_row(operator.rows_per_row);
     builder.set_cost(operator.cost);
     builder.set_keeps_order(operator.keeps_order);

@@ -41,7 +41,7 @@ enum_pairs!(units_to_wire, units_from_wire, FrameUnits, wire::FrameUnits, Rows, 
 pub(super) fn encode(value: &Operator, mut builder: operator::Builder<'_>) -> Result<()> {
     builder.set_id(value.id.0);
     builder.set_rows_estimated(value.rows_estimated);
-    builder.set_schema(&encode_schema(&value.schema)?);
+    builder.set_schema(&encode_schema(&value.schema));
     let mut inputs = builder.reborrow().init_inputs(count(value.inputs.len()));
     for (index, input) in value.inputs.iter().enumerate() {
         encode(input, inputs.reborrow().get(count(index)))?;
@@ -301,7 +301,7 @@ fn encode_call(call: &AggregateCall, mut builder: aggregate_call::Builder<'_>) -
     expr::encode_optional(call.filter.as_ref(), builder.reborrow().init_filter())?;
     encode_sort_keys(&call.order_by, builder.reborrow().init_order_by(count(call.order_by.len())))?;
     builder.set_ignore_nulls(call.ignore_nulls);
-    builder.set_type(&encode_type(&call.data_type)?);
+    builder.set_type(&encode_type(&call.data_type));
     builder.set_nullable(call.nullable);
     Ok(())
 }
@@ -361,7 +361,7 @@ fn encode_window_call(call: &WindowCall, mut builder: window_call::Builder<'_>) 
     expr::encode_optional(call.filter.as_ref(), builder.reborrow().init_filter())?;
     builder.set_distinct(call.distinct);
     builder.set_ignore_nulls(call.ignore_nulls);
-    builder.set_type(&encode_type(&call.data_type)?);
+    builder.set_type(&encode_type(&call.data_type));
     builder.set_nullable(call.nullable);
     Ok(())
 }

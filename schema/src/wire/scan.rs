@@ -1,12 +1,21 @@
 //! Table scans and file formats.
 
+use std::sync::Arc;
+
 use super::arrow_data::{decode_schema, decode_value, encode_schema, encode_value};
+use super::files::{put_files, read_files};
+use super::generated::managed_capnp::{managed_scan, scan_column};
 use super::generated::plan_capnp::{self as wire, column_statistics, file_entry, file_format, table_scan};
 use super::generated::plan_capnp::{optional_count, optional_data, optional_float, optional_text};
+use super::managed::{decode_table_id, encode_table_id};
 use super::{count, enum_pairs, expr};
-use crate::error::{Error, Result};
-use crate::id::RuntimeFilterId;
-use crate::scan::{Compression, CsvOptions, FileEntry, FileFormat, RuntimeFilterUse, ScanSource, TableScan};
+use crate::error::Result;
+use crate::id::{ColumnId, RuntimeFilterId};
+use crate::managed::DataFile;
+use crate::scan::{
+    Compression, CsvOptions, FileEntry, FileFormat, ManagedScan, RuntimeFilterUse, ScanColumn,
+};
+use crate::scan::{ScanSource, TableScan};
 use crate::statistics::ColumnStatistics;
 use crate::value::Value;
 
@@ -14,7 +23,7 @@ enum_pairs!(compression_to_wire, compression_from_wire, Compression, wire::Compr
 
 pub(super) fn encode(scan: &TableScan, mut builder: table_scan::Builder<'_>) -> Result<()> {
     builder.set_table(&scan.table);
-    builder.set_table_schema(&encode_schema(&scan.table_schema)?);
+    builder.set_table_schema(&encode_schema(&scan.table_schema));
     let mut projection = builder.reborrow().init_projection(count(scan.projection.len()));
     for (index, column) in scan.projection.iter().enumerate() {
         projection.set(count(index), count(*column));
@@ -44,7 +53,7 @@ fn encode_source(source: &ScanSource, builder: table_scan::source::Builder<'_>) 
                 encode_file(file, entries.reborrow().get(count(index)))?;
             }
         }
-        ScanSource::Managed(_) => return Err(Error::unsupported("managed tables have no wire form yet")),
+        ScanSource::Managed(scan) => encode_managed(scan, builder.init_managed())?,
         ScanSource::Memory { table, version } => {
             let mut memory = builder.init_memory();
             memory.set_name(table);
@@ -80,6 +89,35 @@ fn decode_source(reader: table_scan::source::Reader<'_>) -> Result<ScanSource> {
         table_scan::source::Memory(memory) => {
             ScanSource::Memory { table: memory.get_name()?.to_string()?, version: memory.get_version() }
         }
+        table_scan::source::Managed(scan) => ScanSource::Managed(decode_managed(scan?)?),
+    })
+}
+
+fn encode_managed(scan: &ManagedScan, mut builder: managed_scan::Builder<'_>) -> Result<()> {
+    encode_table_id(scan.table, builder.reborrow().init_table());
+    let mut columns = builder.reborrow().init_columns(count(scan.columns.len()));
+    for (index, column) in scan.columns.iter().enumerate() {
+        let mut target = columns.reborrow().get(count(index));
+        target.set_id(column.id.0);
+        if let Some(initial) = &column.initial {
+            target.set_initial(&encode_value(initial)?);
+        }
+    }
+    builder.set_row_identity(scan.row_identity);
+    put_files(scan.files.iter().map(AsRef::as_ref), builder.init_files(count(scan.files.len())))
+}
+
+fn decode_managed(reader: managed_scan::Reader<'_>) -> Result<ManagedScan> {
+    let column = |column: scan_column::Reader<'_>| {
+        let initial = column.has_initial().then(|| decode_value(column.get_initial()?)).transpose()?;
+        Ok(ScanColumn { id: ColumnId(column.get_id()), initial })
+    };
+    let files: Vec<DataFile> = read_files(reader.get_files()?)?;
+    Ok(ManagedScan {
+        table: decode_table_id(reader.get_table()?),
+        columns: reader.get_columns()?.iter().map(column).collect::<Result<_>>()?,
+        files: files.into_iter().map(Arc::new).collect(),
+        row_identity: reader.get_row_identity(),
     })
 }
 

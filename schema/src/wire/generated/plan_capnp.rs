@@ -11004,6 +11004,7 @@ pub mod table_scan {
             self.builder.reborrow().get_pointer_field(8).clear();
             self.builder.reborrow().get_pointer_field(7).clear();
             self.builder.set_data_field::<u64>(1, 0u64);
+            self.builder.reborrow().get_pointer_field(7).clear();
             self.builder.into()
         }
     }
@@ -11205,7 +11206,7 @@ pub mod table_scan {
     }
 
     pub mod source {
-        pub use self::Which::{Files,Memory};
+        pub use self::Which::{Files,Memory,Managed};
 
         #[derive(Copy, Clone)]
         pub struct Owned(());
@@ -11268,6 +11269,11 @@ pub mod table_scan {
                 self.reader.total_size()
             }
             #[inline]
+            pub fn has_managed(&self) -> bool {
+                if self.reader.get_data_field::<u16>(0) != 2 { return false; }
+                !self.reader.get_pointer_field(7).is_null()
+            }
+            #[inline]
             pub fn which(self) -> ::core::result::Result<WhichReader<'a,>, ::capnp::NotInSchema> {
                 match self.reader.get_data_field::<u16>(0) {
                     0 => {
@@ -11278,6 +11284,11 @@ pub mod table_scan {
                     1 => {
                         ::core::result::Result::Ok(Memory(
                             self.reader.into()
+                        ))
+                    }
+                    2 => {
+                        ::core::result::Result::Ok(Managed(
+                            ::capnp::traits::FromPointerReader::get_from_pointer(&self.reader.get_pointer_field(7), ::core::option::Option::None)
                         ))
                     }
                     x => ::core::result::Result::Err(::capnp::NotInSchema(x))
@@ -11352,6 +11363,21 @@ pub mod table_scan {
                 self.builder.into()
             }
             #[inline]
+            pub fn set_managed(&mut self, value: crate::wire::generated::managed_capnp::managed_scan::Reader<'_>) -> ::capnp::Result<()> {
+                self.builder.set_data_field::<u16>(0, 2);
+                ::capnp::traits::SetterInput::set_pointer_builder(self.builder.reborrow().get_pointer_field(7), value, false)
+            }
+            #[inline]
+            pub fn init_managed(self, ) -> crate::wire::generated::managed_capnp::managed_scan::Builder<'a> {
+                self.builder.set_data_field::<u16>(0, 2);
+                ::capnp::traits::FromPointerBuilder::init_pointer(self.builder.get_pointer_field(7), 0)
+            }
+            #[inline]
+            pub fn has_managed(&self) -> bool {
+                if self.builder.get_data_field::<u16>(0) != 2 { return false; }
+                !self.builder.is_pointer_field_null(7)
+            }
+            #[inline]
             pub fn which(self) -> ::core::result::Result<WhichBuilder<'a,>, ::capnp::NotInSchema> {
                 match self.builder.get_data_field::<u16>(0) {
                     0 => {
@@ -11362,6 +11388,11 @@ pub mod table_scan {
                     1 => {
                         ::core::result::Result::Ok(Memory(
                             self.builder.into()
+                        ))
+                    }
+                    2 => {
+                        ::core::result::Result::Ok(Managed(
+                            ::capnp::traits::FromPointerBuilder::get_from_pointer(self.builder.get_pointer_field(7), ::core::option::Option::None)
                         ))
                     }
                     x => ::core::result::Result::Err(::capnp::NotInSchema(x))
@@ -11378,45 +11409,61 @@ pub mod table_scan {
         impl Pipeline  {
         }
         mod _private {
-            pub(crate) static ENCODED_NODE: [::capnp::Word; 33] = [
+            pub(crate) static ENCODED_NODE: [::capnp::Word; 48] = [
                 ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
                 ::capnp::word(127, 0, 91, 54, 116, 157, 178, 136),
                 ::capnp::word(21, 0, 0, 0, 1, 0, 2, 0),
                 ::capnp::word(18, 110, 68, 199, 242, 138, 16, 191),
-                ::capnp::word(9, 0, 7, 0, 1, 0, 2, 0),
+                ::capnp::word(9, 0, 7, 0, 1, 0, 3, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(21, 0, 0, 0, 226, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(25, 0, 0, 0, 119, 0, 0, 0),
+                ::capnp::word(25, 0, 0, 0, 175, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(112, 108, 97, 110, 46, 99, 97, 112),
                 ::capnp::word(110, 112, 58, 84, 97, 98, 108, 101),
                 ::capnp::word(83, 99, 97, 110, 46, 115, 111, 117),
                 ::capnp::word(114, 99, 101, 0, 0, 0, 0, 0),
-                ::capnp::word(8, 0, 0, 0, 3, 0, 4, 0),
+                ::capnp::word(12, 0, 0, 0, 3, 0, 4, 0),
                 ::capnp::word(0, 0, 255, 255, 0, 0, 0, 0),
                 ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(65, 217, 72, 207, 221, 20, 200, 173),
-                ::capnp::word(41, 0, 0, 0, 50, 0, 0, 0),
+                ::capnp::word(69, 0, 0, 0, 50, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(1, 0, 254, 255, 0, 0, 0, 0),
                 ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(52, 107, 215, 81, 227, 110, 83, 215),
-                ::capnp::word(17, 0, 0, 0, 58, 0, 0, 0),
+                ::capnp::word(45, 0, 0, 0, 58, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(2, 0, 253, 255, 7, 0, 0, 0),
+                ::capnp::word(0, 0, 1, 0, 11, 0, 0, 0),
+                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(21, 0, 0, 0, 66, 0, 0, 0),
+                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(16, 0, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(28, 0, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(102, 105, 108, 101, 115, 0, 0, 0),
                 ::capnp::word(109, 101, 109, 111, 114, 121, 0, 0),
+                ::capnp::word(109, 97, 110, 97, 103, 101, 100, 0),
+                ::capnp::word(16, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(144, 153, 108, 183, 176, 35, 249, 139),
+                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(16, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ];
             pub(crate) fn get_field_types(index: u16) -> ::capnp::introspect::Type {
                 match index {
                     0 => <crate::wire::generated::plan_capnp::table_scan::source::files::Owned as ::capnp::introspect::Introspect>::introspect(),
                     1 => <crate::wire::generated::plan_capnp::table_scan::source::memory::Owned as ::capnp::introspect::Introspect>::introspect(),
+                    2 => <crate::wire::generated::managed_capnp::managed_scan::Owned as ::capnp::introspect::Introspect>::introspect(),
                     _ => ::capnp::introspect::panic_invalid_field_index(index),
                 }
             }
@@ -11431,16 +11478,17 @@ pub mod table_scan {
                 MEMBERS_BY_NAME
             );
             pub(crate) static NONUNION_MEMBERS : &[u16] = &[];
-            pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[0,1];
-            pub(crate) static MEMBERS_BY_NAME : &[u16] = &[0,1];
+            pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[0,1,2];
+            pub(crate) static MEMBERS_BY_NAME : &[u16] = &[0,2,1];
             pub(crate) const TYPE_ID: u64 = 0x88b2_9d74_365b_007f;
         }
-        pub enum Which<A0,A1> {
+        pub enum Which<A0,A1,A2> {
             Files(A0),
             Memory(A1),
+            Managed(A2),
         }
-        pub type WhichReader<'a,> = Which<crate::wire::generated::plan_capnp::table_scan::source::files::Reader<'a>,crate::wire::generated::plan_capnp::table_scan::source::memory::Reader<'a>>;
-        pub type WhichBuilder<'a,> = Which<crate::wire::generated::plan_capnp::table_scan::source::files::Builder<'a>,crate::wire::generated::plan_capnp::table_scan::source::memory::Builder<'a>>;
+        pub type WhichReader<'a,> = Which<crate::wire::generated::plan_capnp::table_scan::source::files::Reader<'a>,crate::wire::generated::plan_capnp::table_scan::source::memory::Reader<'a>,::capnp::Result<crate::wire::generated::managed_capnp::managed_scan::Reader<'a>>>;
+        pub type WhichBuilder<'a,> = Which<crate::wire::generated::plan_capnp::table_scan::source::files::Builder<'a>,crate::wire::generated::plan_capnp::table_scan::source::memory::Builder<'a>,::capnp::Result<crate::wire::generated::managed_capnp::managed_scan::Builder<'a>>>;
 
         pub mod files {
             #[derive(Copy, Clone)]
