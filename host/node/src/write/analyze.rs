@@ -24,14 +24,14 @@ const ANALYZED: &str = "$analyzed";
 
 pub fn run(session: &Session, table: &str, columns: &[String]) -> Result<Answer> {
     session.retrying(|_| {
-        let tables = stream::tables(session);
+        let tables = session.tables();
         let target = Target::find(session, table)?;
         let columns = chosen(&target, columns)?;
         let (files, is_whole) = files_to_read(target.table());
         let mut found = Found::new(&columns);
         let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
         let sql = format!("SELECT {} FROM \"{ANALYZED}\"", names.join(", "));
-        let (_, query) = query::parsed(&sql)?;
+        let (sql, query) = query::parsed(sql)?;
         let world = WithTable { world: &tables, table: target.resolved(ANALYZED, files) };
         stream::each_batch(session, &world, &sql, &query, |batch| found.add(batch))?;
         let rows = target.table().summary.rows;

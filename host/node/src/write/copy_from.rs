@@ -12,7 +12,7 @@ use nyala_schema::{Error, ErrorCode, Result};
 use nyala_storage::ResolvedFiles;
 
 use super::target::{Target, WithTable};
-use super::{insert, stream};
+use super::insert;
 use crate::answer::Answer;
 use crate::query;
 use crate::session::Session;
@@ -28,13 +28,13 @@ pub fn run(
     format: Option<&FileFormat>,
 ) -> Result<Answer> {
     let rows = session.retrying(|_| {
-        let tables = stream::tables(session);
+        let tables = session.tables();
         let target = Target::find(session, table)?;
         let files = find_files(session, &target.table().shape, location, format)?;
         let (into, from) = matched(&target, columns, &files, location)?;
         let names: Vec<String> = from.iter().map(|name| quoted(name)).collect();
         let sql = format!("SELECT {} FROM \"{FILES}\"", names.join(", "));
-        let (_, query) = query::parsed(&sql)?;
+        let (sql, query) = query::parsed(sql)?;
         let insert = Insert {
             table: target.name.clone(),
             columns: into,

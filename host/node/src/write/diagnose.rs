@@ -43,7 +43,7 @@ pub fn naming_column(
 /// The error of computing one column; the outer error is of what surrounds it.
 fn fails(session: &Session, world: &dyn World, sql: &str, query: &Query, column: &str) -> Result<Option<Error>> {
     let text = format!("SELECT \"{}\" FROM (SELECT 1) AS rows", column.replace('"', "\"\""));
-    let (_, mut one) = query::parsed(&text)?;
+    let (_, mut one) = query::parsed(text)?;
     let SetExpr::Select(select) = one.body.as_mut() else { return Err(Error::internal("no SELECT")) };
     for source in &mut select.from {
         if let TableFactor::Derived { subquery, .. } = &mut source.relation {

@@ -24,24 +24,24 @@ const ATTEMPTS: u32 = 3;
 
 /// The tables whose rows are being put together.
 #[derive(Default)]
-pub struct Folding(Mutex<HashSet<TableId>>);
+pub struct FoldedTables(Mutex<HashSet<TableId>>);
 
 struct Claim<'a> {
-    folding: &'a Folding,
+    folded: &'a FoldedTables,
     table: TableId,
 }
 
-impl Folding {
+impl FoldedTables {
     /// `None` when another session is at it.
     fn claim(&self, table: TableId) -> Option<Claim<'_>> {
         let is_new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(table);
-        is_new.then_some(Claim { folding: self, table })
+        is_new.then_some(Claim { folded: self, table })
     }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.folding.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.table);
+        self.folded.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.table);
     }
 }
 
@@ -53,7 +53,7 @@ pub fn after_commit(session: &Session, snapshot: &Snapshot, before: &Target) {
     if session.in_transaction() || then / LOOK_EVERY == next / LOOK_EVERY {
         return;
     }
-    let Some(claim) = session.engine.folding.claim(now.table().id) else { return };
+    let Some(claim) = session.engine.folded_tables.claim(now.table().id) else { return };
     if let Err(error) = fold(session, &before.name) {
         tracing::warn!(table = %before.name, %error, "small commits were not put together");
     }

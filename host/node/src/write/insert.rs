@@ -28,7 +28,7 @@ pub fn run(session: &Session, sql: &str, insert: &Insert) -> Result<Answer> {
                 change.commit()?;
                 Ok(rows)
             }
-            _ => write(session, &stream::tables(session), sql, insert, &target, operation),
+            _ => write(session, &session.tables(), sql, insert, &target, operation),
         }
     })?;
     Ok(Answer::Done(format!("INSERT {rows}")))

@@ -32,11 +32,11 @@ pub fn columns(insert: &Insert, shape: &TableShape) -> Option<Vec<ArrayRef>> {
             insert.columns.iter().position(|name| *name == column.name)
         };
         // A default is an expression; NULL is what there is without one.
-        let literal = |row: &Vec<Option<&Expr>>| match position.map(|position| row[position]) {
+        let literals = rows.iter().map(|row| match position.map(|position| row[position]) {
             Some(Some(expr)) => Literal::of(expr),
             Some(None) | None => column.default.is_none().then_some(Literal::Null),
-        };
-        let values: Vec<Literal> = rows.iter().map(literal).collect::<Option<_>>()?;
+        });
+        let values: Vec<Literal> = literals.collect::<Option<_>>()?;
         array(&column.data_type, &values)
     };
     shape.columns.iter().enumerate().map(column).collect()

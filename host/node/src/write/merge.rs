@@ -30,7 +30,7 @@ pub fn run(session: &Session, sql: &str, merge: &Merge) -> Result<Answer> {
 fn merge_once(session: &Session, sql: &str, merge: &Merge) -> Result<u64> {
     let target = Target::find(session, &merge.table)?;
     let query = merge_query(merge, &target.table().shape)?;
-    let world = stream::tables(session).identifying(&target.name);
+    let world = session.tables().identifying(&target.name);
     let mut change = PendingChange::new(session, &target, TableOperation::Merge);
     let mut gone = GoneRows::default();
     let mut inserted = 0;

@@ -20,7 +20,7 @@ pub fn update(session: &Session, sql: &str, update: &Update) -> Result<Answer> {
 fn update_once(session: &Session, sql: &str, update: &Update) -> Result<u64> {
     let target = Target::find(session, &update.table)?;
     let query = update_query(update, &target.table().shape)?;
-    let world = stream::tables(session).identifying(&target.name);
+    let world = session.tables().identifying(&target.name);
     let mut change = PendingChange::new(session, &target, TableOperation::Update);
     let mut gone = GoneRows::default();
     let streamed = stream::each_batch(session, &world, sql, &query, |batch| {
@@ -51,7 +51,7 @@ fn delete_once(session: &Session, sql: &str, delete: &Delete) -> Result<u64> {
     }
     let query = delete_query(delete)?;
     let mut gone = GoneRows::default();
-    let world = stream::tables(session).identifying(&target.name);
+    let world = session.tables().identifying(&target.name);
     let take = |batch: &RecordBatch| gone.add(batch.column(0), batch.column(1));
     stream::each_batch(session, &world, sql, &query, take)?;
     change.take_away(&gone)?;

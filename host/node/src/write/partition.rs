@@ -1,6 +1,5 @@
 //! PARTITION (…): which files of a table are meant.
 
-use arrow::array::Array;
 use arrow::datatypes::DataType;
 use nyala_frontend::PartitionValue;
 use nyala_schema::managed::shape::PartitionField;
@@ -92,13 +91,13 @@ fn term(shape: &TableShape, field: PartitionField) -> String {
 
 /// The value of an expression without columns.
 fn evaluate(session: &Session, sql: &str, expr: &Expr) -> Result<Value> {
-    let (_, mut query) = query::parsed("SELECT 1")?;
+    let (_, mut query) = query::parsed("SELECT 1".to_owned())?;
     let SetExpr::Select(select) = query.body.as_mut() else {
         return Err(Error::internal("SELECT 1 is no SELECT"));
     };
     select.projection = vec![SelectItem::UnnamedExpr(expr.clone())];
     let mut value = None;
-    stream::each_batch(session, &stream::tables(session), sql, &query, |batch| {
+    stream::each_batch(session, &session.tables(), sql, &query, |batch| {
         value = Some(Value::from_row(batch.column(0), 0));
         Ok(())
     })?;

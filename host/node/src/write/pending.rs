@@ -8,7 +8,7 @@ use nyala_schema::id::{FileId, TableId};
 use nyala_schema::managed::version::TableOperation;
 use nyala_schema::managed::{DataFile, Deletions, DeletionsPlace, FileList, Requirement, TableChange};
 use nyala_schema::{Error, Result};
-use nyala_storage::managed::{Warehouse, Written, delete_rows};
+use nyala_storage::managed::{Warehouse, Written, delete_rows, deleted_rows};
 use roaring::RoaringBitmap;
 
 use super::checked::CheckedWriter;
@@ -135,7 +135,7 @@ impl<'a> PendingChange<'a> {
                 self.change.remove.push(*id);
             } else if going * REWRITE_SHARE > file.rows {
                 self.change.remove.push(*id);
-                let deletions = Some(self.delete(&file, rows)?);
+                let deletions = Some(self.passing(&file, rows)?);
                 rewritten.insert(Arc::new(DataFile { deletions, ..DataFile::clone(&file) }));
             } else {
                 let deletions = self.delete(&file, rows)?;
@@ -152,8 +152,8 @@ impl<'a> PendingChange<'a> {
     /// Those of reading and writing the warehouse.
     pub fn copy_rows(&mut self, files: FileList, order: Option<&str>) -> Result<()> {
         let order = order.map_or_else(String::new, |order| format!(" ORDER BY {order}"));
-        let (sql, query) = query::parsed(&format!("SELECT * FROM \"{CHOSEN}\"{order}"))?;
-        let tables = stream::tables(self.session);
+        let (sql, query) = query::parsed(format!("SELECT * FROM \"{CHOSEN}\"{order}"))?;
+        let tables = self.session.tables();
         let world = WithTable { world: &tables, table: self.target.resolved(CHOSEN, files) };
         let session = self.session;
         let writer = self.rows()?;
@@ -207,6 +207,18 @@ impl<'a> PendingChange<'a> {
             self.new.deletions.push(Arc::clone(path));
         }
         Ok(deletions)
+    }
+
+    /// As [`delete`](Self::delete), for nobody but this statement.
+    fn passing(&self, file: &DataFile, rows: &RoaringBitmap) -> Result<Deletions> {
+        let all = match &file.deletions {
+            Some(deletions) => deleted_rows(&self.new.warehouse, self.new.table, deletions)? | rows,
+            None => rows.clone(),
+        };
+        let mut bytes = Vec::with_capacity(all.serialized_size());
+        all.serialize_into(&mut bytes)
+            .map_err(|error| Error::internal(format!("a bitmap cannot be written to memory: {error}")))?;
+        Ok(Deletions { rows: all.len(), place: DeletionsPlace::Inline(bytes.into()) })
     }
 
     fn mark(&mut self) -> Result<()> {

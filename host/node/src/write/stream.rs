@@ -8,12 +8,6 @@ use sqlparser::ast::Query;
 use crate::answer::RowSource;
 use crate::query;
 use crate::session::Session;
-use crate::tables::Tables;
-
-/// The tables that the statement sees.
-pub fn tables(session: &Session) -> Tables {
-    Tables::new(&session.engine, session.sight())
-}
 
 /// Plans a query, runs it to its end and gives every batch to `take` as it comes; an error of `take` ends the query.
 ///
@@ -26,7 +20,7 @@ pub fn each_batch(
     query: &Query,
     mut take: impl FnMut(&RecordBatch) -> Result<()>,
 ) -> Result<()> {
-    let planned = query::plan_in(session, sql, query, world, session.sight())?;
+    let planned = query::plan_in(session, world, sql, query)?;
     let mut running = query::start(session, &planned)?;
     while let Some(batch) = running.next_batch()? {
         if batch.num_rows() > 0 {
