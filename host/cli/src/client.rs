@@ -3,17 +3,21 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nyala_node::session::Names;
-use nyala_node::{Answer, Config, Engine, Error, ErrorCode, Result, Session, TransactionState};
+use nyala_node::{
+    Answer, CancelHandle, Config, Engine, Error, ErrorCode, Result, Session, TransactionState,
+};
 use nyala_schema::option::{OPTIONS, OptionInfo, Options};
 
 use crate::arguments::EngineArguments;
 use crate::exit::Failure;
-use crate::interrupt;
+use crate::{interrupt, progress};
 
 /// Shared by all that speak to the session: statements, shell commands, completion.
 #[derive(Clone)]
 pub struct Client {
     session: Arc<Mutex<Session>>,
+    /// Of the session, to be had while a statement runs.
+    running: CancelHandle,
     /// Read from the session when first asked for; forgotten when a statement may have changed them.
     names: Arc<Mutex<Option<Arc<Names>>>>,
     /// Where definitions are kept, for people.
@@ -34,17 +38,20 @@ impl Client {
         };
         let engine = Engine::open(config).map_err(Failure::Connection)?;
         let session = engine.session();
-        interrupt::watch(session.cancel_handle());
+        let running = session.cancel_handle();
+        interrupt::watch(running.clone());
         Ok(Self {
+            running,
             session: Arc::new(Mutex::new(session)),
             names: Arc::default(),
             data: arguments.data.as_ref().map(|path| path.display().to_string()),
         })
     }
 
+    /// Shows how far the statement is when it takes long to answer, as those do that write.
     pub fn execute(&self, sql: &str) -> Result<Answer> {
         *lock(&self.names) = None;
-        lock(&self.session).execute(sql)
+        progress::shown(&self.running, || lock(&self.session).execute(sql))
     }
 
     pub fn set(&self, name: &str, value: &str) -> Result<()> {

@@ -23,6 +23,7 @@ use crate::modules::{InUse, ModuleStore};
 use crate::session::Session;
 use crate::snapshots::Snapshots;
 use crate::tables::StorageScans;
+use crate::write::FoldedTables;
 use crate::writing::Writing;
 
 /// How to open an engine. The default keeps everything in memory.
@@ -73,6 +74,7 @@ pub struct Engine {
     pub(crate) check_wire: bool,
     /// Held by the one statement that tries again after several attempts.
     pub(crate) trying_again: Mutex<()>,
+    pub(crate) folded_tables: FoldedTables,
     frontend: OnceLock<Frontend>,
 }
 
@@ -120,6 +122,7 @@ impl Engine {
             defaults: config.options,
             check_wire: config.check_wire,
             trying_again: Mutex::default(),
+            folded_tables: FoldedTables::default(),
             frontend: OnceLock::new(),
         }))
     }

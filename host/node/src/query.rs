@@ -142,13 +142,7 @@ impl RowSource for RunningQuery {
     }
 
     fn progress(&self) -> Progress {
-        let progress = self.execution.progress();
-        Progress {
-            fraction: progress.fraction,
-            rows_scanned: progress.rows_scanned,
-            bytes_read: progress.bytes_read,
-            memory_bytes: progress.memory_bytes,
-        }
+        self.execution.progress().into()
     }
 
     fn summary(&self) -> Summary {

@@ -1,5 +1,6 @@
 //! One user's conversation with the engine: options, and one statement at a time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nyala_frontend::{FunctionKind, PointInTime, Statement};
@@ -8,7 +9,7 @@ use nyala_schema::option::{OPTIONS, Options};
 use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{Expr, Value};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Progress};
 use crate::engine::Engine;
 use crate::tables::Tables;
 use crate::work::{TRAVEL_OPTIONS, Work};
@@ -25,8 +26,14 @@ pub struct Session {
 
 /// Cancels what a session runs, from any thread.
 #[derive(Clone, Default)]
-pub struct CancelHandle {
-    running: Arc<Mutex<Option<nyala_executor::CancelHandle>>>,
+pub struct CancelHandle(Arc<Running>);
+
+#[derive(Default)]
+struct Running {
+    /// The query that runs, or the last one.
+    query: Mutex<Option<nyala_executor::CancelHandle>>,
+    /// The statement is to end, also between its queries.
+    is_cancelled: AtomicBool,
 }
 
 /// What completion offers.
@@ -62,6 +69,7 @@ impl Session {
     /// With code, message and, where known, position in `sql` and a hint. Inside of a transaction only ROLLBACK goes on
     /// after one.
     pub fn execute(&mut self, sql: &str) -> Result<Answer> {
+        self.cancel.0.is_cancelled.store(false, Ordering::Relaxed);
         let answer = nyala_frontend::parse(sql).and_then(|statement| {
             self.start_statement(&statement)?;
             self.run(sql, statement)
@@ -211,7 +219,16 @@ impl Session {
     }
 
     pub(crate) fn watch(&self, running: nyala_executor::CancelHandle) {
-        *self.cancel.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+        *self.cancel.0.query.lock().unwrap_or_else(PoisonError::into_inner) = Some(running.clone());
+        if self.check_cancelled().is_err() {
+            running.cancel();
+        }
+    }
+
+    /// # Errors
+    /// `Cancelled` when that was asked for since the statement began.
+    pub(crate) fn check_cancelled(&self) -> Result<()> {
+        if self.cancel.0.is_cancelled.load(Ordering::Relaxed) { Err(Error::cancelled()) } else { Ok(()) }
     }
 }
 
@@ -222,8 +239,14 @@ fn travel_option(name: &str) -> Option<&'static str> {
 impl CancelHandle {
     /// Does nothing when nothing runs.
     pub fn cancel(&self) {
-        if let Some(running) = &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
-            running.cancel();
+        self.0.is_cancelled.store(true, Ordering::Relaxed);
+        if let Some(query) = &*self.0.query.lock().unwrap_or_else(PoisonError::into_inner) {
+            query.cancel();
         }
+    }
+
+    /// How far the query is that runs; `None` when none does.
+    pub fn progress(&self) -> Option<Progress> {
+        self.0.query.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.progress().map(Progress::from)
     }
 }

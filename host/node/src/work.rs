@@ -244,15 +244,27 @@ impl Session {
     ///
     /// # Errors
     /// As [`commit`](Self::commit); nothing has changed then, or the transaction has failed.
-    pub(crate) fn commit_all(&self, mut commands: Vec<Command>) -> Result<Arc<Snapshot>> {
+    pub(crate) fn commit_all(&self, commands: Vec<Command>) -> Result<Arc<Snapshot>> {
+        self.commit_all_files(commands, Vec::new())
+    }
+
+    /// As [`commit_all`](Self::commit_all), of commands that name new files.
+    ///
+    /// # Errors
+    /// As [`commit_all`](Self::commit_all).
+    pub(crate) fn commit_all_files(
+        &self,
+        mut commands: Vec<Command>,
+        files: Vec<(Box<dyn Uncommitted>, WritingTable)>,
+    ) -> Result<Arc<Snapshot>> {
         if !self.in_transaction() && commands.len() != 1 {
-            return self.commit(&Command::Transaction { reads: vec![], commands });
+            return self.commit_files(&Command::Transaction { reads: vec![], commands }, files);
         }
         let last = commands.pop();
         for command in &commands {
             self.commit(command)?;
         }
-        last.map_or_else(|| Ok(self.snapshot()), |command| self.commit(&command))
+        last.map_or_else(|| Ok(self.snapshot()), |command| self.commit_files(&command, files))
     }
 
     pub(crate) fn begin(&self, isolation: Option<IsolationLevel>) -> Result<()> {
