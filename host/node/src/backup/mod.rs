@@ -12,9 +12,9 @@ pub mod restore;
 use std::collections::BTreeMap;
 
 use nyala_catalog::Snapshot;
-use nyala_schema::Result;
 use nyala_schema::id::TableId;
 use nyala_schema::option::format_bytes;
+use nyala_schema::{Error, ErrorCode, Result};
 use nyala_storage::managed::Warehouse;
 
 use crate::answer::Answer;
@@ -64,12 +64,15 @@ fn copy_files(
 ) -> Result<()> {
     let warehouse: &Warehouse = session.engine.warehouse();
     for (table, paths) in snapshot.warehouse_files() {
+        let sizes = warehouse.files(table)?.into_iter().map(|file| (file.path, file.bytes));
+        let sizes: BTreeMap<String, u64> = sizes.collect();
         for path in paths {
             session.check_cancelled()?;
             let file = match known.take(table, &path) {
                 Some(file) => file,
                 None => {
-                    let file = place.copy_in(warehouse, table, &path)?;
+                    let bytes = sizes.get(&*path).copied().ok_or_else(|| missing(warehouse, table, &path))?;
+                    let file = place.copy_in(warehouse, table, &path, bytes)?;
                     copied.files += 1;
                     copied.bytes += file.bytes;
                     file
@@ -79,6 +82,11 @@ fn copy_files(
         }
     }
     Ok(())
+}
+
+fn missing(warehouse: &Warehouse, table: TableId, path: &str) -> Error {
+    let message = format!("the file {path} of table {table} is not in {}", warehouse.location());
+    Error::new(ErrorCode::FileAccess, message)
 }
 
 fn copy_modules(

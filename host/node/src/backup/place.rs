@@ -38,13 +38,13 @@ impl Place {
     }
 
     /// Copies a file of a table, piece by piece.
-    pub fn copy_in(&self, from: &Warehouse, table: TableId, path: &str) -> Result<KeptFile> {
-        copy(from, &self.0, table, path)
+    pub fn copy_in(&self, from: &Warehouse, table: TableId, path: &str, bytes: u64) -> Result<KeptFile> {
+        copy(from, &self.0, table, path, bytes)
     }
 
     /// Copies a file of a table out of the backup; what is not as it was put in leaves nothing.
     pub fn copy_out(&self, to: &Warehouse, table: TableId, file: &KeptFile) -> Result<()> {
-        let copied = copy(&self.0, to, table, &file.name)?;
+        let copied = copy(&self.0, to, table, &file.name, file.bytes)?;
         if copied == *file {
             return Ok(());
         }
@@ -91,8 +91,7 @@ fn kept(name: &str, bytes: &[u8]) -> KeptFile {
     KeptFile { name: name.to_owned(), bytes: bytes.len() as u64, sha256: hex(&Sha256::digest(bytes)) }
 }
 
-fn copy(from: &Warehouse, to: &Warehouse, table: TableId, path: &str) -> Result<KeptFile> {
-    let size = size_of(from, table, path)?;
+fn copy(from: &Warehouse, to: &Warehouse, table: TableId, path: &str, size: u64) -> Result<KeptFile> {
     let mut sum = Sha256::new();
     let mut file = to.create(table, path)?;
     let mut at = 0;
@@ -105,15 +104,6 @@ fn copy(from: &Warehouse, to: &Warehouse, table: TableId, path: &str) -> Result<
     }
     file.finish()?;
     Ok(KeptFile { name: path.to_owned(), bytes: size, sha256: hex(&sum.finalize()) })
-}
-
-fn size_of(warehouse: &Warehouse, table: TableId, path: &str) -> Result<u64> {
-    let files = warehouse.files(table)?;
-    let file = files.into_iter().find(|file| file.path == path);
-    file.map(|file| file.bytes).ok_or_else(|| {
-        let message = format!("the file {path} of table {table} is not in {}", warehouse.location());
-        Error::new(ErrorCode::FileAccess, message)
-    })
 }
 
 fn damaged(name: &str) -> Error {
