@@ -14,7 +14,7 @@ Examples:
   nyala -c \"select * from 'trips/*.parquet' limit 5\"
   nyala -f report.sql --format csv --output report.csv
   echo 'select 1; select 2' | nyala --format json
-  nyala --data ./warehouse -c '\\d'               definitions kept in ./warehouse
+  nyala --data ./shop -c '\\d'                    tables kept in ./shop
   nyala generate tpch --scale 1 --out ./tpch
   nyala bench --setup setup.sql --queries 'queries/*.sql' --runs 5
   nyala plugin new initials --kind scalar         a function of your own
@@ -126,9 +126,12 @@ pub struct SqlArguments {
 
 #[derive(Args, Clone, Default)]
 pub struct EngineArguments {
-    /// Keep definitions of tables and views in this directory [default: in memory]
+    /// Keep tables, views and functions in this directory [default: in memory, until the program ends]
     #[arg(long, value_name = "DIR", help_heading = "Engine")]
     pub data: Option<PathBuf>,
+    /// Keep the files of tables in another directory or object store [default: DIR/warehouse]
+    #[arg(long, value_name = "DIR|URL", requires = "data", help_heading = "Engine")]
+    pub warehouse: Option<String>,
     /// Memory that one query may hold, such as 512MB or 4GiB
     #[arg(long, value_name = "SIZE", help_heading = "Engine")]
     pub memory_limit: Option<String>,

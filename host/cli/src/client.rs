@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nyala_node::session::Names;
-use nyala_node::{Answer, CancelHandle, Config, Engine, Error, ErrorCode, Result, Session};
+use nyala_node::{
+    Answer, CancelHandle, Config, Engine, Error, ErrorCode, Result, Session, TransactionState,
+};
 use nyala_schema::option::{OPTIONS, OptionInfo, Options};
 
 use crate::arguments::EngineArguments;
@@ -28,7 +30,12 @@ impl Client {
     pub fn open(arguments: &EngineArguments) -> Result<Self, Failure> {
         let mut options = nyala_node::default_options();
         set_options(arguments, &mut options)?;
-        let config = Config { data: arguments.data.clone(), options, ..Config::of_program() };
+        let config = Config {
+            data: arguments.data.clone(),
+            warehouse: arguments.warehouse.clone(),
+            options,
+            ..Config::of_program()
+        };
         let engine = Engine::open(config).map_err(Failure::Connection)?;
         let session = engine.session();
         let running = session.cancel_handle();
@@ -59,6 +66,15 @@ impl Client {
 
     pub fn names(&self) -> Arc<Names> {
         lock(&self.names).get_or_insert_with(|| Arc::new(lock(&self.session).names())).clone()
+    }
+
+    pub fn transaction(&self) -> TransactionState {
+        lock(&self.session).transaction_state()
+    }
+
+    /// Whether the open transaction would lose something if it were rolled back.
+    pub fn has_changes(&self) -> bool {
+        lock(&self.session).has_changes()
     }
 
     pub fn data(&self) -> Option<&str> {

@@ -38,3 +38,4 @@ pub use nyala_sandbox::compile_child;
 pub use nyala_schema::{Error, ErrorCode, Result};
 pub use nyala_storage as storage;
 pub use session::{CancelHandle, Session};
+pub use work::TransactionState;

@@ -3,12 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::datatypes::{DataType, TimeUnit};
-use nyala_frontend::{FunctionKind, Statement};
+use nyala_frontend::{FunctionKind, PointInTime, Statement};
 use nyala_schema::lookup::AsOf;
 use nyala_schema::option::{OPTIONS, Options};
-use nyala_schema::value::Value;
 use nyala_schema::{Error, ErrorCode, Result};
+use sqlparser::ast::{Expr, Value};
 
 use crate::answer::{Answer, Progress};
 use crate::engine::Engine;
@@ -97,9 +96,9 @@ impl Session {
             Statement::RollbackTable { .. }
             | Statement::RollbackCatalog { .. }
             | Statement::Undrop { .. }
-            | Statement::Checkpoint => history::run(self, statement),
+            | Statement::Checkpoint => history::run(self, sql, &statement),
             Statement::Backup { to } => backup::run(self, &to),
-            Statement::Restore { from, at } => restore::run(self, &from, at.as_ref()),
+            Statement::Restore { from, at } => restore::run(self, sql, &from, at.as_ref()),
             Statement::Begin { .. }
             | Statement::Commit
             | Statement::Rollback
@@ -126,7 +125,7 @@ impl Session {
             | Statement::CopyFrom { .. }
             | Statement::Optimize { .. }
             | Statement::Vacuum { .. }
-            | Statement::Analyze { .. } => write::run(self, sql, statement),
+            | Statement::Analyze { .. } => write::run(self, sql, &statement),
             Statement::Set { name, value } => self.set_option(&name, &value),
             Statement::Reset { name } => self.reset(name.as_deref()),
         }
@@ -134,10 +133,33 @@ impl Session {
 
     fn set_option(&mut self, name: &str, value: &str) -> Result<Answer> {
         match travel_option(name) {
-            Some(option) => self.travel(option, value, &as_of(option, value)?)?,
+            Some(option) => {
+                let at = self.travel_target(option, value)?;
+                self.travel(option, value, &at)?;
+            }
             None => self.options.set(name, value)?,
         }
         Ok(Answer::Done("SET".into()))
+    }
+
+    /// The point in history that the value of a travel option names.
+    fn travel_target(&self, option: &str, value: &str) -> Result<AsOf> {
+        if option == "catalog_timestamp" {
+            let text = Value::SingleQuotedString(value.to_owned());
+            return self.as_of("", &PointInTime::Time(Box::new(Expr::value(text))));
+        }
+        value.parse().map(AsOf::Version).map_err(|_| {
+            Error::new(ErrorCode::InvalidParameter, format!("{option} cannot be '{value}'"))
+                .with_hint("it takes a number; SHOW HISTORY lists the versions")
+        })
+    }
+
+    /// The point in history that a statement names.
+    ///
+    /// # Errors
+    /// `InvalidDatetime`, `InvalidParameter`
+    pub(crate) fn as_of(&self, sql: &str, at: &PointInTime) -> Result<AsOf> {
+        self.engine.frontend().as_of(sql, at, &self.options)
     }
 
     fn reset(&mut self, name: Option<&str>) -> Result<Answer> {
@@ -212,22 +234,6 @@ impl Session {
 
 fn travel_option(name: &str) -> Option<&'static str> {
     TRAVEL_OPTIONS.iter().map(|(option, _)| *option).find(|option| option.eq_ignore_ascii_case(name))
-}
-
-/// The point in history that the value of a travel option names.
-fn as_of(option: &str, value: &str) -> Result<AsOf> {
-    if option == "catalog_version" {
-        return value.parse().map(AsOf::Version).map_err(|_| {
-            Error::new(ErrorCode::InvalidParameter, format!("{option} cannot be '{value}'"))
-                .with_hint("it takes a number; SHOW HISTORY lists the versions")
-        });
-    }
-    let text = Value::utf8(value).cast(&DataType::Timestamp(TimeUnit::Millisecond, None));
-    let at = text.ok().and_then(|time| time.as_i128()).and_then(|time| i64::try_from(time).ok());
-    at.map(AsOf::Time).ok_or_else(|| {
-        Error::new(ErrorCode::InvalidDatetime, format!("{option} cannot be '{value}'"))
-            .with_hint("it takes a time in UTC such as '2026-01-31 18:30:00'; SHOW HISTORY lists the versions with theirs")
-    })
 }
 
 impl CancelHandle {

@@ -28,6 +28,15 @@ pub struct Work {
     transaction: Option<Transaction>,
 }
 
+/// What a prompt shows of a session's transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionState {
+    None,
+    Open,
+    /// Only ROLLBACK goes on.
+    Failed,
+}
+
 struct Travel {
     /// The option that was set, and its value.
     option: &'static str,
@@ -89,9 +98,16 @@ impl Session {
         schema.clone_into(&mut self.work().schema);
     }
 
-    /// Whether a transaction is open.
-    pub fn in_transaction(&self) -> bool {
-        self.work().transaction.is_some()
+    pub fn transaction_state(&self) -> TransactionState {
+        match &self.work().transaction {
+            None => TransactionState::None,
+            Some(transaction) if transaction.has_failed() => TransactionState::Failed,
+            Some(_) => TransactionState::Open,
+        }
+    }
+
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.transaction_state() != TransactionState::None
     }
 
     /// Whether the open transaction has changed something.
@@ -99,17 +115,12 @@ impl Session {
         self.work().transaction.as_ref().is_some_and(Transaction::has_changes)
     }
 
-    /// Whether the open transaction can only be rolled back.
-    pub fn has_failed(&self) -> bool {
-        self.work().transaction.as_ref().is_some_and(Transaction::has_failed)
-    }
-
     /// To be called before each statement, with [`finish_statement`](Self::finish_statement) after it.
     ///
     /// # Errors
     /// `FailedTransaction`, `ActiveTransaction`; `SerializationFailure` of READ COMMITTED.
     pub(crate) fn start_statement(&self, statement: &Statement) -> Result<()> {
-        if self.has_failed() && !matches!(statement, Statement::Rollback) {
+        if self.transaction_state() == TransactionState::Failed && !matches!(statement, Statement::Rollback) {
             return Err(Error::new(
                 ErrorCode::FailedTransaction,
                 "a statement of this transaction failed, so it cannot go on",

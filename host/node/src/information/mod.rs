@@ -7,12 +7,14 @@ pub mod rows;
 mod standard;
 mod system;
 
+
 use std::sync::Arc;
 
 use nyala_schema::Result;
 use nyala_schema::lookup::ResolvedTable;
 
 use rows::{MadeTable, Source};
+pub use system::object_text;
 
 pub const INFORMATION_SCHEMA: &str = "information_schema";
 pub const SYSTEM_SCHEMA: &str = "system";

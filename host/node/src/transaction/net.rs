@@ -19,8 +19,8 @@ pub struct Net {
 pub fn between(base: &ManagedTable, now: &ManagedTable) -> Net {
     let (mut came, mut went) = (Vec::new(), Vec::new());
     for chunk in now.files.changed_chunks(&base.files) {
-        came.extend(now.files.chunk(chunk).iter().filter(|file| base.files.get(file.id) != Some(*file)));
-        went.extend(base.files.chunk(chunk).iter().filter(|file| now.files.get(file.id) != Some(*file)));
+        came.extend(now.files.chunk(chunk).iter().filter(|file| !has(base, file)));
+        went.extend(base.files.chunk(chunk).iter().filter(|file| !has(now, file)));
     }
     let mut net = Net::default();
     for file in went {
@@ -37,6 +37,10 @@ pub fn between(base: &ManagedTable, now: &ManagedTable) -> Net {
     came.sort_by_key(|file| file.id);
     net.add = came.into_iter().map(|file| DataFile { id: FileId(0), added_in: 0, ..file.as_ref().clone() }).collect();
     net
+}
+
+fn has(table: &ManagedTable, file: &Arc<DataFile>) -> bool {
+    table.files.get(file.id).is_some_and(|its| Arc::ptr_eq(its, file) || its == file)
 }
 
 /// The same file or the same rows in memory, not only equal ones.

@@ -102,7 +102,7 @@ impl Transaction {
         if Arc::ptr_eq(&newest, &self.base) {
             return Ok(());
         }
-        let moved = self.pinned.iter().find(|name| version_of(&newest, name) != version_of(&self.base, name));
+        let moved = self.pinned.iter().find(|name| newest.read_version(name) != self.base.read_version(name));
         if let Some(name) = moved {
             return Err(changed(name));
         }
@@ -204,7 +204,7 @@ impl Transaction {
         let mut commands = self.commands()?;
         let read = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
         let names: BTreeSet<&TableName> = self.pinned.iter().chain(read.iter()).collect();
-        let version = |name: &&TableName| version_of(&self.base, name);
+        let version = |name: &&TableName| self.base.read_version(name);
         let reads = names.into_iter().map(|name| TableRead { name: name.clone(), version: version(&name) });
         let reads: Vec<TableRead> = reads.collect();
         Ok(match (commands.len(), reads.is_empty()) {
@@ -277,11 +277,6 @@ fn managed<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a ManagedTable> {
         TableDefinition::Managed(table) => Some(table),
         _ => None,
     }
-}
-
-/// As the catalog checks it.
-fn version_of(snapshot: &Snapshot, name: &str) -> u64 {
-    managed(snapshot, name).map_or(0, |table| table.version)
 }
 
 fn replay(base: &Arc<Snapshot>, commands: &[Command]) -> Result<Arc<Snapshot>> {
