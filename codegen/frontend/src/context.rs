@@ -15,15 +15,18 @@ use datafusion_expr::{
     AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
 };
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
-use datafusion_sql::planner::SqlToRel;
+use datafusion_sql::planner::{PlannerContext, SqlToRel};
 use nyala_schema::function::{FunctionDeclaration, FunctionDefinition, FunctionKind, OperatorDefinition};
 use nyala_schema::guest::GuestFunction;
-use nyala_schema::lookup::{FunctionLookup, ResolvedTable, TableContent, TableLookup, World};
+use nyala_schema::lookup::{AsOf, FunctionLookup, ResolvedTable, TableContent, TableLookup, World};
+use nyala_schema::table::{TableName, join_name};
 use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{
-    ColumnDef, DataType as SqlType, Ident, Query, Statement as SqlStatement, TableFactor, Visit, Visitor,
+    ColumnDef, DataType as SqlType, Expr as SqlExpr, Ident, Query, Statement as SqlStatement, TableFactor,
+    Visit, Visitor,
 };
 
+use crate::constant::folded;
 use crate::diagnose::{Scope, translate};
 use crate::guest_function::{GuestUdaf, GuestUdf};
 use crate::inline::BodyId;
@@ -35,6 +38,7 @@ use crate::shape::Shape;
 use crate::statement::Statement;
 use crate::suggest::{did_you_mean, nearest, quoted};
 use crate::table::TableHandle;
+use crate::table_read::{TableRead, without_row_identity};
 use crate::types::Types;
 use crate::view::{VIEW_DEPTH_MAX, VIEW_USES_MAX, ViewSource};
 
@@ -129,6 +133,16 @@ impl<'a> Context<'a> {
         let statement = SqlStatement::Query(Box::new(query.clone()));
         let planned = SqlToRel::new(self).sql_statement_to_plan(statement);
         let planned = planned.and_then(|plan| self.resolve_plan(plan));
+        planned.map_err(|error| translate(error, &self.scope(sql)))
+    }
+
+    /// An expression over the columns of `schema`, neither checked for types nor simplified.
+    ///
+    /// # Errors
+    /// What is wrong with it, with positions in `sql`.
+    pub(crate) fn plan_expr(&self, sql: &str, expr: &SqlExpr, schema: &DFSchema) -> Result<Expr> {
+        let planned = SqlToRel::new(self).sql_to_expr(expr.clone(), schema, &mut PlannerContext::new());
+        let planned = planned.and_then(|expr| Ok(self.resolve_expr(expr, schema)?.data));
         planned.map_err(|error| translate(error, &self.scope(sql)))
     }
 
@@ -260,6 +274,16 @@ impl<'a> Context<'a> {
         Ok(table)
     }
 
+    /// As [`resolve`](Self::resolve); `key` is the table's name with its version.
+    fn table_at(&self, key: &str, name: &str, at: &AsOf) -> Result<Arc<ResolvedTable>> {
+        if let Some(table) = self.resolved.borrow().get(key) {
+            return Ok(Arc::clone(table));
+        }
+        let table = self.world.table_at(name, at)?.ok_or_else(|| self.unknown_table(name))?;
+        self.resolved.borrow_mut().insert(key.to_owned(), Arc::clone(&table));
+        Ok(table)
+    }
+
     fn unknown_table(&self, name: &str) -> Error {
         let error = Error::new(ErrorCode::UndefinedTable, format!("there is no table {}", quoted(name)));
         let mut names = self.world.table_names();
@@ -310,17 +334,10 @@ impl<'a> Context<'a> {
     }
 
     fn series(&self, function: &str, arguments: Vec<Expr>) -> Result<Arc<dyn TableSource>, DataFusionError> {
-        let schema = Arc::new(DFSchema::empty());
-        let context = SimplifyContext::builder()
-            .with_schema(Arc::clone(&schema))
-            .with_config_options(Arc::clone(&self.config))
-            .with_current_time()
-            .build();
-        let simplifier = ExprSimplifier::new(context);
         let mut constants = Vec::with_capacity(arguments.len());
         for argument in arguments {
             let written = argument.to_string();
-            match simplifier.simplify(simplifier.coerce(argument, &schema)?)? {
+            match folded(argument, &self.config)? {
                 Expr::Literal(value, _) => constants.push(value),
                 _ => {
                     let message = format!("{} takes constants, not {written}", quoted(function));
@@ -330,6 +347,11 @@ impl<'a> Context<'a> {
         }
         Ok(Arc::new(SeriesHandle::new(function, &constants).map_err(external)?))
     }
+}
+
+fn no_versions(view: &str) -> Error {
+    Error::unsupported(format!("view {} has no versions", quoted(view)))
+        .with_hint("write FOR VERSION AS OF behind the tables that it reads")
 }
 
 /// Positions inside of a view's text mean nothing to who uses it.
@@ -347,19 +369,27 @@ pub(crate) fn external(error: Error) -> DataFusionError {
 }
 
 /// A name as the catalog has it.
-fn table_name(name: &TableReference) -> String {
+pub(crate) fn table_name(name: &TableReference) -> TableName {
     match name {
         TableReference::Bare { table } => table.to_string(),
-        TableReference::Partial { schema, table } => format!("{schema}.{table}"),
+        TableReference::Partial { schema, table } => join_name(schema, table),
         TableReference::Full { catalog, schema, table } => format!("{catalog}.{schema}.{table}"),
     }
 }
 
 impl ContextProvider for Context<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>, DataFusionError> {
-        let table = self.resolve(&table_name(&name)).map_err(external)?;
+        let name = table_name(&name);
+        let read = self.calls.read(&name);
+        let table = match &read {
+            Some((table, TableRead::At(at))) => self.table_at(&name, table, at).map_err(external)?,
+            Some((table, TableRead::WithRowIdentity)) => self.resolve(table).map_err(external)?,
+            None => self.resolve(&name).map_err(external)?,
+        };
         match &table.content {
+            TableContent::Data { .. } if read.is_none() => without_row_identity(table),
             TableContent::Data { .. } => Ok(Arc::new(TableHandle(table))),
+            TableContent::View { .. } if read.is_some() => Err(external(no_versions(&table.name))),
             TableContent::View { sql } => self.view(&table, sql).map_err(external),
         }
     }
@@ -457,7 +487,7 @@ impl ContextProvider for Context<'_> {
 }
 
 /// No tables: for what needs none.
-struct NoTables;
+pub(crate) struct NoTables;
 
 impl TableLookup for NoTables {
     fn version(&self) -> u64 {

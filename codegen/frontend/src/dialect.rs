@@ -10,7 +10,16 @@ use crate::table_argument::parse_table_argument;
 
 /// What is off would be accepted by the parser and then ignored by the planner, or would take words away from names.
 #[derive(Debug)]
-pub(crate) struct NyalaDialect;
+pub(crate) struct NyalaDialect {
+    /// Whether a table's version may stand behind its name. That takes a few names of tables away, so that only texts
+    /// that ask for a version are read so.
+    table_versions: bool,
+}
+
+impl NyalaDialect {
+    pub(crate) const PLAIN: Self = Self { table_versions: false };
+    pub(crate) const VERSIONS: Self = Self { table_versions: true };
+}
 
 impl Dialect for NyalaDialect {
     /// sqlparser asks some questions by type: they are answered as for its permissive dialect.
@@ -148,6 +157,10 @@ impl Dialect for NyalaDialect {
 
     fn supports_bitwise_shift_operators(&self) -> bool {
         true
+    }
+
+    fn supports_table_versioning(&self) -> bool {
+        self.table_versions
     }
 
     fn supports_notnull_operator(&self) -> bool {

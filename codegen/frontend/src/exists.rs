@@ -75,6 +75,6 @@ fn counting(query: &Query) -> Option<Query> {
 
 fn count_rows() -> Option<Expr> {
     let mut parser =
-        sqlparser::parser::Parser::new(&crate::dialect::NyalaDialect).try_with_sql("count(*)").ok()?;
+        sqlparser::parser::Parser::new(&crate::dialect::NyalaDialect::PLAIN).try_with_sql("count(*)").ok()?;
     parser.parse_expr().ok()
 }

@@ -28,6 +28,7 @@ mod optimize;
 mod overload;
 mod parse;
 mod plan;
+mod point_in_time;
 mod push_down;
 mod registry;
 mod relation;
@@ -41,6 +42,7 @@ mod suggest;
 mod syntax;
 mod table;
 mod table_argument;
+mod table_read;
 mod types;
 mod view;
 

@@ -29,7 +29,7 @@ pub(crate) fn find_name(sql: &str, qualifier: Option<&str>, name: &str, usage: U
     if sql.len() > TEXT_BYTES_MAX {
         return None;
     }
-    let tokens = Tokenizer::new(&NyalaDialect, sql).tokenize_with_location().ok()?;
+    let tokens = Tokenizer::new(&NyalaDialect::PLAIN, sql).tokenize_with_location().ok()?;
     let tokens: Vec<&TokenWithSpan> =
         tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
     let token = |index: Option<usize>| index.and_then(|index| tokens.get(index)).map(|token| &token.token);
@@ -94,7 +94,7 @@ fn find_token(sql: &str, mut found: impl FnMut(&[TokenWithSpan]) -> bool) -> Opt
     if sql.len() > TEXT_BYTES_MAX {
         return None;
     }
-    let mut tokens = Tokenizer::new(&NyalaDialect, sql).tokenize_with_location().ok()?;
+    let mut tokens = Tokenizer::new(&NyalaDialect::PLAIN, sql).tokenize_with_location().ok()?;
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
     let index = (0..tokens.len()).find(|index| found(&tokens[*index..]))?;
     position_of(tokens[index].span.start)

@@ -82,5 +82,5 @@ fn select_from(text: &str, body: SetExpr) -> Option<SetExpr> {
 }
 
 fn parse(text: &str) -> Option<Box<Query>> {
-    Parser::new(&NyalaDialect).try_with_sql(text).ok()?.parse_query().ok()
+    Parser::new(&NyalaDialect::PLAIN).try_with_sql(text).ok()?.parse_query().ok()
 }

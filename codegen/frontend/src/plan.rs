@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
+use datafusion_common::DFSchema;
 use datafusion_expr::LogicalPlan;
 use nyala_schema::function::FunctionDeclaration;
-use nyala_schema::lookup::World;
+use nyala_schema::lookup::{AsOf, World};
 use nyala_schema::option::Options;
 use nyala_schema::{Error, Result};
-use sqlparser::ast::Query;
+use sqlparser::ast::{Query, Spanned};
 
 use crate::balance::balance_plan;
-use crate::context::{Context, StackSize};
-use crate::diagnose::translate;
+use crate::context::{Context, NoTables, StackSize};
+use crate::diagnose::{at, translate};
+use crate::locate::position_of;
 use crate::optimize::{Rules, config_for, default_config};
+use crate::point_in_time::time_of;
 use crate::registry::{FunctionInfo, Registry};
 use crate::shape::Shape;
+use crate::statement::PointInTime;
 
 /// Plans queries. Free to make: what it needs is built on first use and shared by all.
 #[derive(Debug, Default, Clone, Copy)]
@@ -83,6 +87,25 @@ impl Frontend {
         let shape = Shape::of(body);
         shape.check()?;
         shape.run(|| Context::new(world, default_config(), StackSize::Usual).check_body(declaration, body))
+    }
+
+    /// Which point of a history is meant: times are in the session's time zone where they name none. `sql` is the text
+    /// that it stands in.
+    ///
+    /// # Errors
+    /// `InvalidDatetime` and `InvalidParameter` for what is no time.
+    pub fn as_of(&self, sql: &str, point: &PointInTime, options: &Options) -> Result<AsOf> {
+        let expr = match point {
+            PointInTime::Version(number) => return Ok(AsOf::Version(*number)),
+            PointInTime::Time(expr) => expr,
+        };
+        Shape::of(sql).run(|| {
+            let config = config_for(options);
+            let context = Context::new(&NoTables, Arc::clone(&config), StackSize::Usual);
+            let planned = context.plan_expr(sql, expr, &DFSchema::empty())?;
+            let time = time_of(planned, &config).map_err(|error| translate(error, &context.scope(sql)));
+            time.map_err(|error| at(error, position_of(expr.span().start)))
+        })
     }
 
     /// Whether SQL has a function of this name by itself, which a user-defined one cannot take.

@@ -7,6 +7,7 @@ use datafusion_common::DataFusionError;
 use datafusion_common::config::ConfigOptions;
 use datafusion_expr::planner::{RelationPlanner, RelationPlannerContext, RelationPlanning};
 use nyala_schema::function::{FunctionDefinition, OperatorDefinition};
+use nyala_schema::table::TableName;
 use nyala_schema::{Error, ErrorCode};
 use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Spanned, TableAlias,
@@ -19,6 +20,7 @@ use crate::locate::position_of;
 use crate::normalize::ident_of;
 use crate::suggest::{did_you_mean, nearest, quoted};
 use crate::table_argument::is_table_argument;
+use crate::table_read::{TableRead, plan_read};
 
 /// Rewrites table factors into those that the planner knows, and plans calls of what users defined.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ struct Known {
     operators: HashMap<String, Arc<OperatorDefinition>>,
     /// Of all functions and operators, where a call means none of them.
     names: Vec<String>,
+    /// Tables that are read in a way of their own, by the names that they have in plans.
+    reads: HashMap<String, (TableName, TableRead)>,
 }
 
 impl Relations {
@@ -62,6 +66,19 @@ impl Relations {
         }
     }
 
+    pub(crate) fn config(&self) -> &Arc<ConfigOptions> {
+        &self.config
+    }
+
+    pub(crate) fn add_read(&self, key: &str, table: TableName, read: TableRead) {
+        self.known().reads.insert(key.to_owned(), (table, read));
+    }
+
+    /// The table that a name in a plan stands for, and how it is read, if not as it is.
+    pub(crate) fn read(&self, key: &str) -> Option<(TableName, TableRead)> {
+        self.known().reads.get(key).cloned()
+    }
+
     pub(crate) fn add_operator(&self, name: &str, operator: Arc<OperatorDefinition>) {
         self.known().operators.insert(name.to_owned(), operator);
     }
@@ -87,6 +104,9 @@ impl RelationPlanner for Relations {
                 }
                 (None, None) => {}
             }
+        }
+        if let Some(planned) = plan_read(self, &relation, context)? {
+            return Ok(planned);
         }
         let rewritten = rewrite(relation).map_err(external)?;
         Ok(RelationPlanning::Original(Box::new(rewritten)))

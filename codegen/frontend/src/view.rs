@@ -33,6 +33,11 @@ impl TableSource for ViewSource {
 }
 
 impl ViewSource {
+    /// In place of a table.
+    pub(crate) fn of_plan(schema: SchemaRef, plan: LogicalPlan) -> Self {
+        Self { schema, plan }
+    }
+
     /// Gives the plan's columns the names that the view has.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod operator;
 mod schema;
 mod show;
 mod table;
+mod table_version;
 mod transaction;
 mod write;
 
@@ -23,6 +24,7 @@ use sqlparser::ast::{Expr, Ident, Query, Visit, VisitMut, With};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
+use self::table_version::mark_versions;
 use crate::balance::balance_query;
 use crate::dialect::NyalaDialect;
 use crate::expansion::check_expansion;
@@ -51,7 +53,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
     })
 }
 
-/// Reads an expression as it stands in a statement, for texts that the catalog keeps.
+/// Reads an expression as it stands in a statement.
 fn parse_expression(sql: &str) -> Result<Expr> {
     let shape = Shape::of(sql);
     shape.check()?;
@@ -59,6 +61,27 @@ fn parse_expression(sql: &str) -> Result<Expr> {
     let expr = parser.sub(|parser| parser.parse_expr())?;
     parser.finish()?;
     Ok(expr)
+}
+
+/// Reads an expression that the catalog keeps, in the form that the planner wants. Nothing in it has a position: it is not
+/// of the statement that uses it.
+///
+/// # Errors
+/// `Syntax` for what is not an expression; that of a text that is too large.
+pub(crate) fn parse_kept_expression(sql: &str) -> Result<Expr> {
+    let shape = Shape::of(sql);
+    shape.check()?;
+    shape.run(|| {
+        let mut parser = StatementParser::new(sql, shape)?;
+        let tokens = Tokenizer::new(&NyalaDialect::PLAIN, sql)
+            .tokenize()
+            .map_err(|error| syntax_error(&ParserError::from(error), sql, &[]))?;
+        parser.parser =
+            Parser::new(&NyalaDialect::PLAIN).with_recursion_limit(NESTING_MAX).with_tokens(tokens);
+        let expr = parser.expr()?;
+        parser.finish()?;
+        Ok(expr)
+    })
 }
 
 /// Words that begin a statement.
@@ -132,11 +155,12 @@ struct StatementParser<'a> {
 
 impl<'a> StatementParser<'a> {
     fn new(sql: &'a str, shape: Shape) -> Result<Self> {
-        let tokens = Tokenizer::new(&NyalaDialect, sql)
+        let mut tokens = Tokenizer::new(&NyalaDialect::PLAIN, sql)
             .tokenize_with_location()
             .map_err(|error| syntax_error(&ParserError::from(error), sql, &[]))?;
+        let dialect = if mark_versions(&mut tokens) { &NyalaDialect::VERSIONS } else { &NyalaDialect::PLAIN };
         let parser =
-            Parser::new(&NyalaDialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
+            Parser::new(dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
         Ok(Self { sql, shape, parser })
     }
 

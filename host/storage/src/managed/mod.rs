@@ -3,12 +3,22 @@
 //! Reading order: [`warehouse`] over a `folder` or `objects`; [`writer`] takes batches and makes data files of them, by
 //! `partition`, with a [`sketch`] of each column; [`deletions`] are rows that are gone; [`histogram`] is for ANALYZE.
 
+mod bounds;
 pub mod deletions;
+mod encode;
 mod folder;
 pub mod histogram;
+mod inline;
+mod lanes;
+mod memory;
 mod objects;
+mod open_file;
 pub mod partition;
+mod pool;
+mod run;
 pub mod sketch;
+mod tally;
+mod target;
 pub mod warehouse;
 pub mod writer;
 
