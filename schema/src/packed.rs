@@ -60,9 +60,19 @@ impl<'a> Reader<'a> {
     }
 
     pub fn number(&mut self) -> Option<u128> {
+        const SHORT_SHIFT_MAX: u32 = 56;
         const SHIFT_MAX: u32 = 126;
-        let mut number = 0;
-        for shift in (0..=SHIFT_MAX).step_by(7) {
+        // Most numbers are small, and work on 64 bits is faster.
+        let mut short: u64 = 0;
+        for shift in (0..=SHORT_SHIFT_MAX).step_by(7) {
+            let byte = self.byte()?;
+            short |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(short.into());
+            }
+        }
+        let mut number = u128::from(short);
+        for shift in (SHORT_SHIFT_MAX + 7..=SHIFT_MAX).step_by(7) {
             let byte = self.byte()?;
             number |= u128::from(byte & 0x7f) << shift;
             if byte < 0x80 {

@@ -39,8 +39,10 @@ use capnp::message::{Builder, HeapAllocator, ReaderOptions};
 
 use crate::error::{Error, ErrorCode, Result};
 
-/// Words that one message may make a reader visit: 512 MiB.
-const TRAVERSAL_WORDS_MAX: usize = 64 << 20;
+/// How often the words of a message may be visited. Damaged lists of nothing have millions of items otherwise.
+const VISITS_MAX: usize = 4;
+/// Words that may be visited beside.
+const VISITS_SPARE: usize = 1024;
 /// Levels of nesting; expressions of generated SQL get deep.
 const NESTING_MAX: i32 = 4096;
 
@@ -53,7 +55,8 @@ fn read<T>(
     decode: impl FnOnce(&capnp::message::Reader<capnp::serialize::OwnedSegments>) -> Result<T>,
 ) -> Result<T> {
     let mut options = ReaderOptions::new();
-    options.traversal_limit_in_words(Some(TRAVERSAL_WORDS_MAX)).nesting_limit(NESTING_MAX);
+    let words = bytes.len() / size_of::<u64>();
+    options.traversal_limit_in_words(Some(words * VISITS_MAX + VISITS_SPARE)).nesting_limit(NESTING_MAX);
     let mut rest = bytes;
     let message = capnp::serialize::read_message(&mut rest, options)?;
     decode(&message)

@@ -13,6 +13,7 @@ mod context;
 mod definition;
 mod diagnose;
 mod dialect;
+pub mod dml;
 mod exists;
 mod expansion;
 mod guest_function;

@@ -179,6 +179,12 @@ fn path_argument(name: &ObjectName, arguments: &TableFunctionArgs) -> Result<Str
         .with_hint("options are given with CREATE EXTERNAL TABLE … OPTIONS (…)"))
 }
 
+/// What a table in FROM without another name is called in the rest of a query.
+pub(crate) fn name_in_query(name: &ObjectName) -> Option<String> {
+    let alias = single_ident(name).and_then(alias_of_file).map(|alias| alias.name.value);
+    alias.or_else(|| name.0.last().and_then(ObjectNamePart::as_ident).map(ident_of))
+}
+
 /// A file in quotes may be called by its name without directory and ending, if that can be written without quotes.
 fn alias_of_file(file: &Ident) -> Option<TableAlias> {
     if file.quote_style != Some('\'') {

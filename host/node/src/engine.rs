@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nyala_catalog::{
     Blobs, Catalog, FileBlobs, MemoryBlobs, MemoryStore, SledStore, Snapshot, Store,
@@ -163,6 +163,12 @@ impl Engine {
     /// The newest snapshot of the catalog. The files that it names stay as long as somebody holds it.
     pub(crate) fn newest(&self) -> Arc<Snapshot> {
         self.snapshots.newest(&self.catalog)
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 
     pub(crate) fn warehouse(&self) -> &Warehouse {

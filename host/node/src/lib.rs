@@ -19,7 +19,6 @@ mod memory;
 mod modules;
 mod qualify;
 mod query;
-mod restore;
 mod search_path;
 pub mod session;
 mod show;

@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::tables::Tables;
 use crate::work::{TRAVEL_OPTIONS, Work};
 use crate::{
-    backup, copy, definition, explain, function, history, query, restore, search_path, show, transaction, write,
+    backup, copy, definition, explain, function, history, query, search_path, show, transaction, write,
 };
 
 pub struct Session {
@@ -98,7 +98,7 @@ impl Session {
             | Statement::Undrop { .. }
             | Statement::Checkpoint => history::run(self, sql, &statement),
             Statement::Backup { to } => backup::run(self, &to),
-            Statement::Restore { from, at } => restore::run(self, sql, &from, at.as_ref()),
+            Statement::Restore { from, at } => backup::restore::run(self, sql, &from, at.as_ref()),
             Statement::Begin { .. }
             | Statement::Commit
             | Statement::Rollback

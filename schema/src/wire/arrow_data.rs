@@ -13,6 +13,8 @@ use crate::value::Value;
 const COMPRESSED_FROM: usize = 2048;
 /// Bytes of one batch at most: a field of a message cannot hold more.
 const BATCH_BYTES_MAX: usize = 1 << 29;
+/// Values of one array at most: NULLs of no type take no bytes, so that bytes are no bound.
+const VALUES_MAX: usize = 1 << 24;
 /// Fast, and most of what there is to gain.
 const ZSTD_LEVEL: i32 = 1;
 
@@ -82,6 +84,10 @@ fn read_batch(packed: &[u8]) -> Option<RecordBatch> {
 }
 
 pub(super) fn encode_array(array: &ArrayRef) -> Result<Vec<u8>> {
+    if array.len() > VALUES_MAX {
+        let message = format!("a list of {} values is too long", array.len());
+        return Err(Error::new(ErrorCode::TooComplex, message).with_hint(format!("{VALUES_MAX} are not")));
+    }
     let mut packed = Vec::new();
     put_type(&mut packed, array.data_type());
     put_number(&mut packed, array.len() as u128);
@@ -92,7 +98,7 @@ pub(super) fn encode_array(array: &ArrayRef) -> Result<Vec<u8>> {
 pub(super) fn decode_array(bytes: &[u8]) -> Result<ArrayRef> {
     decode(bytes, "an array", |rest| {
         let data_type = read_type(rest)?;
-        let len = rest.small()?;
+        let len = rest.small().filter(|len| *len <= VALUES_MAX)?;
         read_array(rest, &data_type, len)
     })
 }

@@ -1,0 +1,67 @@
+//! Bytes that were cut or changed, and bytes that never were a message, are errors or something sound, never a panic.
+
+use std::sync::Arc;
+
+use nyala_schema::command::{Command, Entry};
+use nyala_schema::wire;
+use proptest::prelude::*;
+
+use crate::commands;
+use crate::draw::Draw;
+use crate::round_trip::managed_scan;
+use crate::tables;
+
+/// Reads the bytes as everything that there is, and looks at what comes out.
+fn read_as_everything(bytes: &[u8]) {
+    let _ = wire::decode_entry(bytes).map(|entry| format!("{entry:?}"));
+    let _ = wire::decode_table(bytes).map(|table| format!("{table:?}"));
+    let _ = wire::decode_files(bytes).map(|files| format!("{files:?}"));
+    let _ = wire::decode_versions(bytes).map(|versions| format!("{versions:?}"));
+    let _ = wire::decode_functions(bytes).map(|functions| format!("{functions:?}"));
+    let _ = wire::decode_operator(bytes).map(|operator| format!("{operator:?}"));
+    let _ = wire::decode_module(bytes).map(|module| format!("{module:?}"));
+    let _ = wire::decode_retired(bytes).map(|retired| format!("{retired:?}"));
+    let _ = wire::decode_fragment(bytes).map(|fragment| format!("{fragment:?}"));
+}
+
+fn messages(draw: &mut Draw) -> Vec<Vec<u8>> {
+    let entry = Entry { at_ms: 1, command: commands::command(draw, 2) };
+    let change = Entry { at_ms: 1, command: Command::ChangeTable(commands::change(draw)) };
+    let file = Arc::new(tables::file(draw));
+    vec![
+        wire::encode_entry(&entry).unwrap(),
+        wire::encode_entry(&change).unwrap(),
+        wire::encode_table(&commands::definition(draw)).unwrap(),
+        wire::encode_files(&[file]).unwrap(),
+        wire::encode_versions(&tables::versions(draw)).unwrap(),
+        wire::encode_fragment(&managed_scan(draw)).unwrap(),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn flipped_bits(seed: u64) {
+        let mut draw = Draw::new(seed);
+        for mut message in messages(&mut draw) {
+            for _ in 0..8 {
+                let at = draw.below(message.len());
+                message[at] ^= 1 << draw.below(8);
+                read_as_everything(&message);
+            }
+        }
+    }
+
+    #[test]
+    fn cut_messages(seed: u64) {
+        let mut draw = Draw::new(seed);
+        for message in messages(&mut draw) {
+            let end = draw.below(message.len());
+            read_as_everything(&message[..end]);
+        }
+    }
+
+    #[test]
+    fn any_bytes(bytes: Vec<u8>) {
+        read_as_everything(&bytes);
+    }
+}

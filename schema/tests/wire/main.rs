@@ -1,0 +1,10 @@
+//! The wire form of everything that the catalog and plans hold: what comes back is what went in, and damage is an error.
+
+mod arrays;
+mod code;
+mod commands;
+mod damage;
+mod draw;
+mod round_trip;
+mod size;
+mod tables;
