@@ -91,13 +91,14 @@ pub fn collect(session: &Session, sql: &str, query: &Query) -> Result<(SchemaRef
 /// `SELECT *` of a table, as text and parsed, in the order of these terms.
 pub fn select_all_query(table: &str, order: Option<&str>) -> Result<(String, Box<Query>)> {
     let order = order.map_or_else(String::new, |terms| format!(" ORDER BY {terms}"));
-    parsed(&format!("SELECT * FROM {}{order}", quoted_name(table)))
+    parsed(format!("SELECT * FROM {}{order}", quoted_name(table)))
 }
 
 /// A query of our own with its text.
-pub fn parsed(text: &str) -> Result<(String, Box<Query>)> {
-    match nyala_frontend::parse(text)? {
-        Statement::Query(query) => Ok((text.to_owned(), query)),
+pub fn parsed(text: impl Into<String>) -> Result<(String, Box<Query>)> {
+    let text = text.into();
+    match nyala_frontend::parse(&text)? {
+        Statement::Query(query) => Ok((text, query)),
         other => Err(Error::internal(format!("{other:?} is no query"))),
     }
 }

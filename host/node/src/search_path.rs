@@ -24,6 +24,12 @@ fn without_main(name: &str) -> &str {
     name.strip_prefix(MAIN_SCHEMA).and_then(|rest| rest.strip_prefix('.')).unwrap_or(name)
 }
 
+/// The catalog's name with its schema, so that no other is looked through.
+pub fn full_name(name: &str) -> String {
+    let (schema, table) = nyala_schema::table::split_name(name);
+    format!("{schema}.{table}")
+}
+
 impl Session {
     /// The catalog's name of a table or view that is there, or the name under which it would have been looked for: then the
     /// statement itself finds out that it is not.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::Array;
+use nyala_frontend::dml::{check_query, not_null_query};
 use nyala_frontend::{CheckDefinition, ColumnDefinition, PartitionValue, Statement, TableAlter};
 use nyala_schema::command::Command;
 use nyala_schema::managed::{CheckConstraint, ManagedTable, NewColumn, TableAlteration};
@@ -12,9 +13,10 @@ use nyala_schema::value::Value;
 use nyala_schema::{Error, ErrorCode, Result};
 
 use super::done;
+use super::validate::validate;
 use super::table::{check_column_name, check_name, column, sort_fields};
 use crate::answer::Answer;
-use crate::search_path::{refuse_own, undefined_schema, undefined_table};
+use crate::search_path::{full_name, refuse_own, undefined_schema, undefined_table};
 use crate::session::Session;
 use crate::{query, write};
 
@@ -95,8 +97,8 @@ fn alteration(
         }
         TableAlter::SetNullable { column: of, nullable } => {
             if !nullable && column(shape, &of)?.nullable {
-                let (text, query) = session.engine.frontend().not_null_query(name, &of)?;
-                refuse_rows(session, &text, &query, || {
+                let query = not_null_query(&full_name(name), &of)?;
+                refuse_rows(session, &query, || {
                     Error::new(ErrorCode::NotNullViolation, format!("there are rows with NULL in \"{of}\""))
                         .with_hint(format!("give them a value first: UPDATE … SET {of} = … WHERE {of} IS NULL"))
                 })?;
@@ -159,7 +161,7 @@ fn fold_default(session: &Session, default: &str, data_type: &arrow::datatypes::
             None => told,
         }
     };
-    let (text, query) = query::parsed(&format!("SELECT {default}")).map_err(wrong)?;
+    let (text, query) = query::parsed(format!("SELECT {default}")).map_err(wrong)?;
     let (_, batches) = query::collect(session, &text, &query).map_err(wrong)?;
     let row = batches.iter().find(|batch| batch.num_rows() == 1);
     let column = row.map(|batch| Arc::clone(batch.column(0)));
@@ -181,9 +183,9 @@ fn new_check(
     };
     let mut shape = table.shape.as_ref().clone();
     shape.checks.push(check.clone());
-    session.engine.frontend().check_shape(&shape, &session.tables())?;
-    let (text, query) = session.engine.frontend().check_query(name, &check.sql)?;
-    refuse_rows(session, &text, &query, || {
+    validate(session, name, &shape)?;
+    let query = check_query(&full_name(name), &check.sql)?;
+    refuse_rows(session, &query, || {
         let message = format!("there are rows for which CHECK ({}) is false", check.sql);
         Error::new(ErrorCode::CheckViolation, message)
             .with_hint(format!("find them: SELECT * FROM … WHERE NOT ({})", check.sql))
@@ -195,11 +197,10 @@ fn new_check(
 /// What `error` gives when the query has a row.
 fn refuse_rows(
     session: &Session,
-    sql: &str,
     query: &sqlparser::ast::Query,
     error: impl FnOnce() -> Error,
 ) -> Result<()> {
-    let (_, batches) = query::collect(session, sql, query)?;
+    let (_, batches) = query::collect(session, "", query)?;
     if batches.iter().any(|batch| batch.num_rows() > 0) { Err(error()) } else { Ok(()) }
 }
 

@@ -1,12 +1,13 @@
 //! Statements that change what exists: CREATE, ALTER, DROP, COMMENT ON, USE.
 //!
 //! [`table`] makes managed tables and [`alter`] changes them, [`external`] makes tables over files, [`view`] views, [`schema`]
-//! schemas.
+//! schemas; [`validate`] checks expressions of tables.
 
 mod alter;
 mod external;
 mod schema;
 pub mod table;
+mod validate;
 mod view;
 
 use nyala_frontend::Statement;

@@ -14,6 +14,7 @@ use nyala_schema::type_name::sql_type_name;
 use nyala_schema::{Error, ErrorCode, Result};
 
 use super::done;
+use super::validate::validate;
 use crate::answer::Answer;
 use crate::session::Session;
 
@@ -71,7 +72,7 @@ pub fn managed(
         let name = check_name(&shape, split_name(name).1, check.name.as_deref())?;
         shape.checks.push(CheckConstraint { name, sql: check.sql.clone() });
     }
-    session.engine.frontend().check_shape(&shape, &session.tables())?;
+    validate(session, name, &shape)?;
     Ok(ManagedTable::new(TableId(uuid::Uuid::now_v7().as_u128()), shape, properties))
 }
 
