@@ -10,6 +10,8 @@ use nyala_schema::function::{
     FunctionBody, FunctionDefinition, FunctionName, ModuleDefinition, OperatorDefinition,
 };
 use nyala_schema::guest::ModuleHash;
+use nyala_schema::id::TableId;
+use nyala_schema::managed::ManagedTable;
 use nyala_schema::table::{MAIN_SCHEMA, TableDefinition, TableName};
 use nyala_schema::wire::{self, SnapshotContent};
 
@@ -96,26 +98,98 @@ impl Snapshot {
     /// # Errors
     /// `UndefinedFunction` with what was probably meant; `AmbiguousFunction` when only the types could tell.
     pub fn overload(&self, overload: &Overload) -> Result<&Arc<FunctionDefinition>> {
-        crate::apply::function::existing(self, overload)
+        crate::overload::existing(self, overload)
     }
 
-    /// The modules whose bytes are needed: those named by any kept version of anything. Queries that still run may
-    /// need others.
+    /// The managed table of that name.
+    pub fn managed(&self, name: &str) -> Option<&ManagedTable> {
+        self.tables.get(name)?.managed()
+    }
+
+    pub fn has(&self, kind: ObjectKind, name: &str) -> bool {
+        match kind {
+            ObjectKind::Schema => self.schemas.contains_key(name),
+            ObjectKind::Table => self.tables.contains_key(name),
+            ObjectKind::Function => self.functions.contains_key(name),
+            ObjectKind::Operator => self.operators.contains_key(name),
+            ObjectKind::Module => self.modules.contains_key(name),
+        }
+    }
+
+    /// All names of a kind, in order.
+    pub fn names(&self, kind: ObjectKind) -> Vec<String> {
+        match kind {
+            ObjectKind::Schema => self.schemas.keys().cloned().collect(),
+            ObjectKind::Table => self.tables.keys().cloned().collect(),
+            ObjectKind::Function => self.functions.keys().cloned().collect(),
+            ObjectKind::Operator => self.operators.keys().cloned().collect(),
+            ObjectKind::Module => self.modules.keys().cloned().collect(),
+        }
+    }
+
+    /// What a transaction notes of a table that it reads: the version of a managed table, the version of the catalog in
+    /// which anything else got its definition, 0 for what is not there.
+    pub fn read_version(&self, name: &str) -> u64 {
+        match self.managed(name) {
+            Some(table) => table.version,
+            None => self.since.get(&(ObjectKind::Table, name.to_owned())).copied().unwrap_or(0),
+        }
+    }
+
+    /// The modules whose bytes are needed: those named by any kept version of anything, also of what was dropped and is
+    /// kept. Queries that still run may need others.
     pub fn modules_in_use(&self) -> BTreeSet<ModuleHash> {
-        let versions = self
-            .functions
-            .values()
-            .flat_map(|overloads| overloads.iter())
-            .flat_map(|function| &function.versions);
-        let functions = versions.filter_map(|version| match &version.body {
-            FunctionBody::Guest { module, .. } => Some(*module),
-            FunctionBody::Sql { .. } => None,
-        });
-        let operators = self.operators.values().map(|definition| definition.operator.code.module);
-        let modules = self.modules.values().map(|module| module.hash);
-        functions.chain(operators).chain(modules).collect()
+        let mut in_use = BTreeSet::new();
+        self.functions.values().for_each(|overloads| modules_of(overloads, &mut in_use));
+        in_use.extend(self.operators.values().map(|definition| definition.operator.code.module));
+        in_use.extend(self.modules.values().map(|module| module.hash));
+        for retired in self.retired.values() {
+            match &retired.object {
+                Object::Functions(overloads) => modules_of(overloads, &mut in_use),
+                Object::Operator(definition) => {
+                    in_use.insert(definition.operator.code.module);
+                }
+                Object::Module(module) => {
+                    in_use.insert(module.hash);
+                }
+                Object::Schema | Object::Table(_) => {}
+            }
+        }
+        in_use
     }
 
+    /// The paths that any kept version of any kept table names, by table: what else is in the warehouse is not needed.
+    pub fn warehouse_files(&self) -> BTreeMap<TableId, BTreeSet<Arc<str>>> {
+        let mut found = BTreeMap::<_, BTreeSet<_>>::new();
+        let live = self.tables.values().filter_map(|definition| definition.managed());
+        let retired = self.retired.values().filter_map(|retired| retired.object.managed());
+        for table in live.chain(retired) {
+            let files = table.files.iter().chain(table.retired.values());
+            found.entry(table.id).or_default().extend(files.flat_map(|file| file.paths()).cloned());
+        }
+        found
+    }
+}
+
+impl Object {
+    pub fn managed(&self) -> Option<&ManagedTable> {
+        match self {
+            Self::Table(definition) => definition.managed(),
+            Self::Schema | Self::Functions(_) | Self::Operator(_) | Self::Module(_) => None,
+        }
+    }
+}
+
+fn modules_of(overloads: &[Arc<FunctionDefinition>], in_use: &mut BTreeSet<ModuleHash>) {
+    let versions = overloads.iter().flat_map(|function| &function.versions);
+    in_use.extend(versions.filter_map(|version| match &version.body {
+        FunctionBody::Guest { module, .. } => Some(*module),
+        FunctionBody::Sql { .. } => None,
+    }));
+}
+
+/// The whole as bytes.
+impl Snapshot {
     /// # Errors
     /// When a schema has no wire form.
     pub fn encode(&self) -> Result<Vec<u8>> {

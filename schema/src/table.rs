@@ -54,6 +54,13 @@ impl TableDefinition {
         }
     }
 
+    pub fn managed(&self) -> Option<&ManagedTable> {
+        match self {
+            Self::Managed(table) => Some(table),
+            Self::External(_) | Self::Memory { .. } | Self::View { .. } => None,
+        }
+    }
+
     pub fn kind(&self) -> &'static str {
         match self {
             Self::External(_) => "external",

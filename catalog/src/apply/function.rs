@@ -5,14 +5,13 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
 use nyala_schema::command::{OnConflict, Overload};
 use nyala_schema::function::{FunctionBody, FunctionDefinition, FunctionKind, FunctionVersion};
-use nyala_schema::type_name::{same_sql_type, sql_identifier, sql_signature};
+use nyala_schema::type_name::{same_sql_type, sql_identifier};
 use nyala_schema::{Error, ErrorCode, Result};
 
 use super::dependency;
-use super::near_miss::with_near_miss;
+use crate::overload::{existing, find, signature, takes};
 use crate::snapshot::Snapshot;
 
 const FIRST_VERSION: u32 = 1;
@@ -138,28 +137,6 @@ pub(super) fn remove(next: &mut Snapshot, function: &Arc<FunctionDefinition>) {
     }
 }
 
-/// The overload of these argument types.
-pub(super) fn find<'a>(
-    snapshot: &'a Snapshot,
-    name: &str,
-    types: &[DataType],
-) -> Option<&'a Arc<FunctionDefinition>> {
-    snapshot.functions.get(name)?.iter().find(|function| takes(function, types))
-}
-
-pub(super) fn takes(function: &FunctionDefinition, types: &[DataType]) -> bool {
-    function.arguments.len() == types.len()
-        && function
-            .arguments
-            .iter()
-            .zip(types)
-            .all(|(argument, other)| same_sql_type(&argument.data_type, other))
-}
-
-pub(super) fn signature(function: &FunctionDefinition) -> String {
-    sql_signature(&function.name, function.arguments.iter().map(|argument| &argument.data_type))
-}
-
 /// Refuses an SQL body over functions that are gone.
 pub(super) fn require_uses(snapshot: &Snapshot, function: &FunctionDefinition) -> Result<()> {
     let Some(FunctionVersion { body: FunctionBody::Sql { uses, .. }, .. }) = function.versions.last() else {
@@ -210,42 +187,4 @@ fn next_number(function: &FunctionDefinition) -> Result<u32> {
         )
         .with_hint("drop it and create it again")
     })
-}
-
-/// The one overload that a command means.
-pub(crate) fn existing<'a>(
-    snapshot: &'a Snapshot,
-    overload: &Overload,
-) -> Result<&'a Arc<FunctionDefinition>> {
-    let Some(overloads) = snapshot.functions.get(&overload.name) else {
-        return Err(undefined(snapshot, overload));
-    };
-    let signatures = || overloads.iter().map(|f| signature(f)).collect::<Vec<_>>().join(", ");
-    let Some(types) = &overload.arguments else {
-        let [only] = overloads.as_slice() else {
-            let message = format!("there are {} functions named \"{}\"", overloads.len(), overload.name);
-            return Err(Error::new(ErrorCode::AmbiguousFunction, message)
-                .with_hint(format!("say which of these: {}", signatures())));
-        };
-        return Ok(only);
-    };
-    overloads.iter().find(|function| takes(function, types)).ok_or_else(|| {
-        let message = format!("there is no function {}", sql_signature(&overload.name, types));
-        Error::new(ErrorCode::UndefinedFunction, message).with_hint(format!("there is {}", signatures()))
-    })
-}
-
-fn undefined(snapshot: &Snapshot, overload: &Overload) -> Error {
-    let name = &overload.name;
-    let meant = match &overload.arguments {
-        Some(types) => sql_signature(name, types),
-        None => format!("\"{name}\""),
-    };
-    let error = Error::new(ErrorCode::UndefinedFunction, format!("there is no function {meant}"));
-    if snapshot.operators.contains_key(name) {
-        return error.with_hint(format!(
-            "\"{name}\" is an operator: use DROP OPERATOR or CREATE OR REPLACE OPERATOR"
-        ));
-    }
-    with_near_miss(error, name, snapshot.functions.keys())
 }

@@ -8,8 +8,9 @@ use nyala_schema::function::{FunctionDefinition, ModuleDefinition, OperatorDefin
 use nyala_schema::type_name::sql_identifier;
 use nyala_schema::{Error, ErrorCode, Result};
 
-use super::near_miss::with_near_miss;
 use super::{dependency, function, operator};
+use crate::near_miss::with_near_miss;
+use crate::overload;
 use crate::snapshot::Snapshot;
 
 /// What a module takes away or changes: the name, and words for it.
@@ -36,7 +37,7 @@ pub(super) fn create(
     }
     refuse_declared_twice(module, functions, operators)?;
     let mut changes = remove(next, module, |name, types| match types {
-        Some(types) => functions.iter().any(|f| f.name == name && function::takes(f, types)),
+        Some(types) => functions.iter().any(|f| f.name == name && overload::takes(f, types)),
         None => operators.iter().any(|declared| declared.name == name),
     });
     for declared in functions {
@@ -82,7 +83,7 @@ fn remove(
     let mut changes = Vec::new();
     for gone in functions {
         function::remove(next, &gone);
-        changes.push((gone.name.clone(), format!("the function {}", function::signature(&gone))));
+        changes.push((gone.name.clone(), format!("the function {}", overload::signature(&gone))));
     }
     let gone =
         next.operators.iter().filter(|(name, operator)| belongs(&operator.module) && !keep(name, None));
@@ -104,8 +105,8 @@ fn put_function(
     if next.operators.contains_key(&declared.name) {
         return Err(function::taken_by_operator(&declared.name).context(cannot_declare(module)));
     }
-    let signature = function::signature(declared);
-    let existing = function::find(next, &declared.name, &declared.argument_types());
+    let signature = overload::signature(declared);
+    let existing = overload::find(next, &declared.name, &declared.argument_types());
     if let Some(existing) = existing.filter(|existing| existing.module.as_deref() != Some(module)) {
         return Err(function::duplicate(existing)
             .context(cannot_declare(module))
@@ -154,8 +155,8 @@ fn refuse_declared_twice(
     for (index, declared) in functions.iter().enumerate() {
         let types = declared.argument_types();
         let before = &functions[..index];
-        if before.iter().any(|other| other.name == declared.name && function::takes(other, &types)) {
-            return Err(error(ErrorCode::DuplicateFunction, &function::signature(declared)));
+        if before.iter().any(|other| other.name == declared.name && overload::takes(other, &types)) {
+            return Err(error(ErrorCode::DuplicateFunction, &overload::signature(declared)));
         }
     }
     let mut names: BTreeSet<&str> = functions.iter().map(|declared| declared.name.as_str()).collect();

@@ -8,8 +8,9 @@ use nyala_schema::function::OperatorDefinition;
 use nyala_schema::type_name::sql_identifier;
 use nyala_schema::{Error, ErrorCode, Result};
 
-use super::near_miss::with_near_miss;
-use super::{dependency, function};
+use super::dependency;
+use crate::near_miss::with_near_miss;
+use crate::overload;
 use crate::snapshot::Snapshot;
 
 const FIRST_VERSION: u32 = 1;
@@ -81,7 +82,7 @@ pub(super) fn duplicate(name: &str) -> Error {
 }
 
 pub(super) fn taken_by_function(existing: &nyala_schema::function::FunctionDefinition) -> Error {
-    let signature = function::signature(existing);
+    let signature = overload::signature(existing);
     Error::new(ErrorCode::DuplicateObject, format!("there is already a function {signature}"))
         .with_hint("functions and operators share their names: choose another, or drop the function first")
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::DataType;
 use bytes::Bytes;
 
 use super::file_statistics::FileStatistics;
@@ -72,11 +73,11 @@ impl DataFile {
         self.rows - self.deletions.as_ref().map_or(0, |deletions| deletions.rows)
     }
 
-    /// Bytes as stored; of inline rows, in memory.
+    /// Bytes as stored; of inline rows, those of their values.
     pub fn bytes(&self) -> u64 {
         match &self.content {
             FileContent::Parquet { size, .. } => *size,
-            FileContent::Rows(rows) => rows.batch.get_array_memory_size() as u64,
+            FileContent::Rows(rows) => rows.batch.columns().iter().map(value_bytes).sum(),
         }
     }
 
@@ -91,5 +92,38 @@ impl DataFile {
             DeletionsPlace::Inline(_) => None,
         });
         content.into_iter().chain(deletions)
+    }
+}
+
+/// Bytes of the values, the same for equal arrays wherever they came from: memory that an array holds beside its values, or
+/// shares with others, does not count.
+fn value_bytes(array: &ArrayRef) -> u64 {
+    const OFFSET_BYTES: usize = 4;
+    let offsets = (array.len() * OFFSET_BYTES) as u64;
+    let lengths = |lengths: &mut dyn Iterator<Item = usize>| offsets + lengths.sum::<usize>() as u64;
+    match array.data_type() {
+        DataType::Boolean => array.len().div_ceil(8) as u64,
+        DataType::Utf8 => lengths(&mut array.as_string::<i32>().iter().flatten().map(str::len)),
+        DataType::LargeUtf8 => lengths(&mut array.as_string::<i64>().iter().flatten().map(str::len)),
+        DataType::Utf8View => lengths(&mut array.as_string_view().iter().flatten().map(str::len)),
+        DataType::Binary => lengths(&mut array.as_binary::<i32>().iter().flatten().map(<[u8]>::len)),
+        DataType::LargeBinary => lengths(&mut array.as_binary::<i64>().iter().flatten().map(<[u8]>::len)),
+        DataType::BinaryView => lengths(&mut array.as_binary_view().iter().flatten().map(<[u8]>::len)),
+        DataType::List(_) => {
+            offsets + array.as_list::<i32>().iter().flatten().map(|list| value_bytes(&list)).sum::<u64>()
+        }
+        DataType::LargeList(_) => {
+            offsets + array.as_list::<i64>().iter().flatten().map(|list| value_bytes(&list)).sum::<u64>()
+        }
+        DataType::Struct(_) => array.as_struct().columns().iter().map(value_bytes).sum(),
+        DataType::Map(..) => {
+            let entries = array.as_map().iter().flatten();
+            offsets
+                + entries
+                    .flat_map(|map| map.columns().to_vec())
+                    .map(|column| value_bytes(&column))
+                    .sum::<u64>()
+        }
+        other => (array.len() * other.primitive_width().unwrap_or(OFFSET_BYTES)) as u64,
     }
 }

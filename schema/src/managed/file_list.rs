@@ -17,8 +17,16 @@ pub struct FileList {
     files: usize,
 }
 
-/// The files whose id divided by the size of a chunk is the chunk's number, in the order of their ids.
-type Chunk = Arc<Vec<Arc<DataFile>>>;
+/// The files whose id divided by the size of a chunk is the chunk's number, in the order of their ids. Two are equal when
+/// they are one: a comparison of maps of them looks at no file.
+#[derive(Debug, Clone, Default)]
+struct Chunk(Arc<Vec<Arc<DataFile>>>);
+
+impl PartialEq for Chunk {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
 
 impl FileList {
     pub fn len(&self) -> usize {
@@ -30,13 +38,13 @@ impl FileList {
     }
 
     pub fn get(&self, id: FileId) -> Option<&Arc<DataFile>> {
-        let chunk = self.chunks.get(&chunk_of(id))?;
+        let chunk = &self.chunks.get(&chunk_of(id))?.0;
         chunk.binary_search_by_key(&id, |file| file.id).ok().map(|at| &chunk[at])
     }
 
     /// Puts a file in; one of the same id is replaced.
     pub fn insert(&mut self, file: Arc<DataFile>) {
-        let chunk = Arc::make_mut(self.chunks.entry(chunk_of(file.id)).or_default());
+        let chunk = Arc::make_mut(&mut self.chunks.entry(chunk_of(file.id)).or_default().0);
         match chunk.binary_search_by_key(&file.id, |it| it.id) {
             Ok(at) => chunk[at] = file,
             Err(at) => {
@@ -48,7 +56,7 @@ impl FileList {
 
     pub fn remove(&mut self, id: FileId) -> Option<Arc<DataFile>> {
         let number = chunk_of(id);
-        let chunk = self.chunks.get_mut(&number)?;
+        let chunk = &mut self.chunks.get_mut(&number)?.0;
         let at = chunk.binary_search_by_key(&id, |file| file.id).ok()?;
         let file = Arc::make_mut(chunk).remove(at);
         if chunk.is_empty() {
@@ -59,16 +67,16 @@ impl FileList {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<DataFile>> {
-        self.chunks.values().flat_map(|chunk| chunk.iter())
+        self.chunks.values().flat_map(|chunk| chunk.0.iter())
     }
 
     /// The chunks with their numbers, for what is kept chunk by chunk.
     pub fn chunks(&self) -> impl Iterator<Item = (u64, &[Arc<DataFile>])> {
-        self.chunks.iter().map(|(number, chunk)| (*number, chunk.as_slice()))
+        self.chunks.iter().map(|(number, chunk)| (*number, chunk.0.as_slice()))
     }
 
-    /// The numbers of the chunks in which two lists differ: costs what differs, not what there is, where one was made from
-    /// the other.
+    /// The numbers of the chunks in which two lists differ, or do not share: costs what differs, not what there is, where one
+    /// was made from the other.
     pub fn changed_chunks(&self, other: &Self) -> Vec<u64> {
         self.chunks
             .diff(&other.chunks)
@@ -81,7 +89,7 @@ impl FileList {
 
     /// One chunk's files; none when there is no such chunk.
     pub fn chunk(&self, number: u64) -> &[Arc<DataFile>] {
-        self.chunks.get(&number).map_or(&[], |chunk| chunk.as_slice())
+        self.chunks.get(&number).map_or(&[], |chunk| chunk.0.as_slice())
     }
 }
 
@@ -91,7 +99,12 @@ fn chunk_of(id: FileId) -> u64 {
 
 impl PartialEq for FileList {
     fn eq(&self, other: &Self) -> bool {
-        self.files == other.files && self.iter().eq(other.iter())
+        self.files == other.files
+            && (self.chunks.ptr_eq(&other.chunks)
+                || self
+                    .changed_chunks(other)
+                    .into_iter()
+                    .all(|number| self.chunk(number) == other.chunk(number)))
     }
 }
 

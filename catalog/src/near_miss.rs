@@ -5,7 +5,7 @@ use nyala_schema::Error;
 const SIMILARITY_MIN: f64 = 0.8;
 
 /// Adds "did you mean" to an error, if one of the names is similar.
-pub(super) fn with_near_miss<'a>(
+pub(crate) fn with_near_miss<'a>(
     error: Error,
     name: &str,
     names: impl IntoIterator<Item = &'a String>,
