@@ -8,6 +8,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use nyala_schema::Result;
 use nyala_schema::scan::{FileEntry, FileFormat, ScanSource, TableScan};
 
+use crate::column_cache::ColumnCache;
 use crate::file::{FileHandle, Stamp, changed_error};
 use crate::memory::MemoryTables;
 use crate::parquet::footer::{FooterCache, ParquetFooter};
@@ -19,17 +20,39 @@ use crate::{ipc, parquet, text};
 #[derive(Clone, Default)]
 pub struct Storage {
     shared: Arc<Shared>,
+    passes_column_cache: bool,
 }
 
 #[derive(Default)]
 struct Shared {
     footers: FooterCache,
+    columns: Arc<ColumnCache>,
     memory: MemoryTables,
 }
 
 impl Storage {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Bounds the cache of decoded columns, bytes; at first it is 0, which switches it off.
+    pub fn set_column_cache(&self, bytes_max: usize) {
+        self.shared.columns.set_bytes_max(bytes_max);
+    }
+
+    /// Bytes that the cache of decoded columns takes.
+    pub fn column_cache_bytes(&self) -> usize {
+        self.shared.columns.bytes()
+    }
+
+    /// The same storage for scans that neither use nor fill the cache of decoded columns.
+    pub fn without_column_cache(&self) -> Self {
+        Self { passes_column_cache: true, ..self.clone() }
+    }
+
+    fn columns(&self) -> Option<Arc<ColumnCache>> {
+        let columns = &self.shared.columns;
+        (!self.passes_column_cache && columns.bytes_max() > 0).then(|| Arc::clone(columns))
     }
 
     /// Finds the files of a location and what is known of them. `location` is a file, a pattern
@@ -64,7 +87,7 @@ impl Storage {
             ScanSource::Files { format, files } => match format {
                 FileFormat::Parquet => {
                     let footers = self.footers(files)?;
-                    Ok(Box::new(parquet::ParquetScanner::open(scan, files, footers)?))
+                    Ok(Box::new(parquet::ParquetScanner::open(scan, files, footers, self.columns())?))
                 }
                 FileFormat::Csv(options) => Ok(Box::new(text::csv::CsvScanner::open(scan, files, options)?)),
                 FileFormat::Json(_) => Ok(Box::new(text::json::JsonScanner::open(scan, files)?)),

@@ -81,8 +81,17 @@ impl FileStatistics {
         std::iter::from_fn(move || if rest.0.is_empty() { None } else { rest.column() })
     }
 
+    /// Passes over the columns before it: plans ask this of every file of a table.
     pub fn column(&self, id: ColumnId) -> Option<FileColumn> {
-        self.columns().find(|column| column.id == id)
+        let mut rest = Reader(&self.0);
+        while !rest.0.is_empty() {
+            let found = ColumnId(rest.number()?.try_into().ok()?);
+            if found == id {
+                return rest.bounds(id);
+            }
+            rest.pass_bounds()?;
+        }
+        None
     }
 }
 
@@ -152,6 +161,11 @@ impl Reader<'_> {
 
     fn column(&mut self) -> Option<FileColumn> {
         let id = ColumnId(self.number()?.try_into().ok()?);
+        self.bounds(id)
+    }
+
+    /// What stands behind the id.
+    fn bounds(&mut self, id: ColumnId) -> Option<FileColumn> {
         let kind = self.byte()?;
         let nulls = self.number()?.try_into().ok()?;
         let (min, max) = match kind {
@@ -162,5 +176,30 @@ impl Reader<'_> {
             _ => return None,
         };
         Some(FileColumn { id, min, max, nulls })
+    }
+
+    /// Passes over what `bounds` reads.
+    fn pass_bounds(&mut self) -> Option<()> {
+        const FLOAT_BYTES: usize = size_of::<f64>();
+        let kind = self.byte()?;
+        self.pass_number()?;
+        for _ in 0..2 {
+            match kind {
+                0 => {}
+                1 => self.pass_number()?,
+                2 => self.0 = self.0.get(FLOAT_BYTES..)?,
+                3 => {
+                    let length = usize::try_from(self.number()?).ok()?;
+                    self.0 = self.0.get(length..)?;
+                }
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+
+    fn pass_number(&mut self) -> Option<()> {
+        while self.byte()? >= 0x80 {}
+        Some(())
     }
 }
