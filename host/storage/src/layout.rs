@@ -79,6 +79,10 @@ impl Constant {
         Ok(Self { value, physical: physical.clone() })
     }
 
+    pub fn int64(value: i64) -> Self {
+        Self { value: Arc::clone(Value::int64(value).array()), physical: DataType::Int64 }
+    }
+
     pub fn null(physical: &DataType) -> Self {
         Self { value: new_null_array(physical, 1), physical: physical.clone() }
     }

@@ -11,7 +11,7 @@ pub mod format;
 pub mod generate;
 mod ipc;
 mod layout;
-// managed
+pub mod managed;
 mod memory;
 pub mod parquet;
 mod prune;

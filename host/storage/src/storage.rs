@@ -10,6 +10,9 @@ use nyala_schema::scan::{FileEntry, FileFormat, ScanSource, TableScan};
 
 use crate::column_cache::ColumnCache;
 use crate::file::{FileHandle, Stamp, changed_error};
+use crate::managed::scan::ManagedScanner;
+use crate::managed::Warehouse;
+use crate::managed::stored_files::StoredFiles;
 use crate::memory::MemoryTables;
 use crate::parquet::footer::{FooterCache, ParquetFooter};
 use crate::resolve::{self, FileContents, FileSchema, ResolvedFiles};
@@ -28,9 +31,12 @@ struct Shared {
     footers: FooterCache,
     columns: Arc<ColumnCache>,
     memory: MemoryTables,
+    warehouse: Warehouse,
+    stored: StoredFiles,
 }
 
 impl Storage {
+    /// Without a warehouse.
     pub fn new() -> Self {
         Self::default()
     }
@@ -50,9 +56,26 @@ impl Storage {
         Self { passes_column_cache: true, ..self.clone() }
     }
 
-    fn columns(&self) -> Option<Arc<ColumnCache>> {
+    pub(crate) fn columns(&self) -> Option<Arc<ColumnCache>> {
         let columns = &self.shared.columns;
         (!self.passes_column_cache && columns.bytes_max() > 0).then(|| Arc::clone(columns))
+    }
+
+    /// With the files of managed tables in a warehouse.
+    pub fn with_warehouse(warehouse: Warehouse) -> Self {
+        Self { shared: Arc::new(Shared { warehouse, ..Shared::default() }), passes_column_cache: false }
+    }
+
+    pub fn warehouse(&self) -> &Warehouse {
+        &self.shared.warehouse
+    }
+
+    pub(crate) fn stored(&self) -> &StoredFiles {
+        &self.shared.stored
+    }
+
+    pub(crate) fn footer_cache(&self) -> &FooterCache {
+        &self.shared.footers
     }
 
     /// Finds the files of a location and what is known of them. `location` is a file, a pattern
@@ -81,9 +104,7 @@ impl Storage {
     pub fn open(&self, scan: &TableScan) -> Result<Box<dyn Scanner>> {
         match &scan.source {
             ScanSource::Memory { table, version } => self.shared.memory.open(table, *version, scan),
-            ScanSource::Managed(_) => {
-                Err(nyala_schema::Error::unsupported("managed tables are not read yet"))
-            }
+            ScanSource::Managed(managed) => Ok(Box::new(ManagedScanner::open(self, scan, managed)?)),
             ScanSource::Files { format, files } => match format {
                 FileFormat::Parquet => {
                     let footers = self.footers(files)?;

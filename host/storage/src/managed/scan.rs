@@ -13,12 +13,14 @@ use roaring::RoaringBitmap;
 use super::inline_scan::{InlineColumns, InlinePart, deleted_of_parts};
 use super::live_rows::{LiveRows, deleted_among};
 use super::scan_columns::ScanColumns;
+use super::stored_files::{StoredPath, kept_deletions};
 use crate::column_cache::{CachedFile, CachedGroup};
 use crate::file::FileHandle;
 use crate::parquet::file::ParquetFile;
+use crate::parquet::footer::ParquetFooter;
 use crate::parquet::pool::BufferPool;
 use crate::parquet::reader::{OpenFile, RowGroupColumns};
-use crate::parquet::wants_most;
+use crate::parquet::scan::wants_most;
 use crate::prune;
 use crate::row_reader::{OpenColumns, RowReader};
 use crate::scanner::{Morsel, MorselReader, Scanner};
@@ -54,9 +56,7 @@ struct Scan {
 /// A Parquet file and what has been read of it.
 struct ScanFile {
     data: Arc<DataFile>,
-    path: Arc<str>,
-    /// Bytes.
-    size: u64,
+    place: StoredPath,
     parquet: OnceLock<Arc<ParquetFile>>,
     deleted: OnceLock<Option<Arc<RoaringBitmap>>>,
 }
@@ -91,7 +91,8 @@ impl ManagedScanner {
             }
             match &data.content {
                 FileContent::Parquet { path, size, row_groups } => {
-                    let file = Arc::new(ScanFile::new(data, path, *size));
+                    let place = StoredPath { table: self.scan.table, path: Arc::clone(path), size: *size };
+                    let file = Arc::new(ScanFile::new(data, place));
                     self.cut_file(&file, row_groups);
                 }
                 FileContent::Rows(rows) => {
@@ -160,7 +161,7 @@ impl Scan {
 
     fn deleted_of(&self, data: &DataFile) -> Result<Option<Arc<RoaringBitmap>>> {
         let deletions = data.deletions.as_ref();
-        deletions.map(|deletions| self.storage.deleted_rows(self.table, deletions)).transpose()
+        deletions.map(|deletions| kept_deletions(&self.storage, self.table, deletions)).transpose()
     }
 
     fn deleted(&self, file: &ScanFile) -> Result<Option<Arc<RoaringBitmap>>> {
@@ -172,7 +173,7 @@ impl Scan {
     }
 
     fn open_file(&self, file: &ScanFile) -> Result<FileHandle> {
-        self.storage.open_stored(self.table, &file.path, file.size, &self.bytes_read)
+        file.place.open(self.storage.warehouse(), &self.bytes_read)
     }
 
     /// The file with its footer, which is read when it is not cached.
@@ -180,19 +181,22 @@ impl Scan {
         if let Some(known) = file.parquet.get() {
             return Ok(Arc::clone(known));
         }
-        let footer = self.storage.stored_footer(self.table, &file.path, file.size, &|| self.open_file(file))?;
+        Ok(self.parquet_of(file, file.place.footer(&self.storage, &self.bytes_read)?))
+    }
+
+    fn parquet_of(&self, file: &ScanFile, footer: Arc<ParquetFooter>) -> Arc<ParquetFile> {
         let sources = self.columns.sources(&file.data, &footer);
         let columns = Arc::clone(&self.columns.outputs);
         let parquet = Arc::new(ParquetFile { footer, sources, columns });
-        Ok(Arc::clone(file.parquet.get_or_init(|| parquet)))
+        Arc::clone(file.parquet.get_or_init(|| parquet))
     }
 
     /// As [`parquet`](Self::parquet), but only if nothing has to be read.
     fn parquet_if_known(&self, file: &ScanFile) -> Option<Arc<ParquetFile>> {
-        if file.parquet.get().is_none() && !self.storage.has_stored_footer(self.table, &file.path, file.size) {
-            return None;
+        if let Some(known) = file.parquet.get() {
+            return Some(Arc::clone(known));
         }
-        self.parquet(file).ok()
+        Some(self.parquet_of(file, file.place.known_footer(&self.storage)?))
     }
 
     fn read_group(
@@ -206,7 +210,7 @@ impl Scan {
         let gone = deleted.as_ref().map_or(0, |deleted| deleted_among(deleted, first, rows as u64));
         let mut cached = self.storage.columns().map(|cache| CachedGroup {
             cache,
-            file: Arc::new(CachedFile::Managed { table: self.table, path: Arc::clone(&file.path) }),
+            file: Arc::new(CachedFile::Managed { table: self.table, path: Arc::clone(&file.place.path) }),
             group,
             columns: Arc::clone(&self.columns.cached),
             wants_most: false,
@@ -238,14 +242,8 @@ impl Scan {
 }
 
 impl ScanFile {
-    fn new(data: &Arc<DataFile>, path: &Arc<str>, size: u64) -> Self {
-        Self {
-            data: Arc::clone(data),
-            path: Arc::clone(path),
-            size,
-            parquet: OnceLock::new(),
-            deleted: OnceLock::new(),
-        }
+    fn new(data: &Arc<DataFile>, place: StoredPath) -> Self {
+        Self { data: Arc::clone(data), place, parquet: OnceLock::new(), deleted: OnceLock::new() }
     }
 }
 

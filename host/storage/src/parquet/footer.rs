@@ -129,15 +129,24 @@ impl ParquetFooter {
     /// The metadata with its page indexes; `None` when the file has none. A damaged index is none: it only helps.
     /// `open` gives the file when they have not been read.
     pub fn page_index(&self, open: &dyn Fn() -> Result<FileHandle>) -> Option<&ParquetMetaData> {
+        let indexed = match self.indexed.get() {
+            Some(indexed) => indexed,
+            None => {
+                let file = open().ok()?;
+                self.indexed.get_or_init(|| self.read_page_index(&file))
+            }
+        };
+        indexed.as_ref().filter(|metadata| metadata.column_index().is_some())
+    }
+
+    fn read_page_index(&self, file: &FileHandle) -> Option<ParquetMetaData> {
         let read = || {
-            let file = open().map_err(|error| ParquetError::External(Box::new(error)))?;
             let mut reader = ParquetMetaDataReader::new_with_metadata(self.metadata.as_ref().clone())
                 .with_page_index_policy(PageIndexPolicy::Optional);
-            reader.read_page_indexes(&PositionedFile(file))?;
+            reader.read_page_indexes(&PositionedFile(file.clone()))?;
             reader.finish()
         };
-        let indexed = self.indexed.get_or_init(|| guarded(&self.path, read).ok());
-        indexed.as_ref().filter(|metadata| metadata.column_index().is_some())
+        guarded(&self.path, read).ok()
     }
 
     fn memory_size(&self) -> usize {

@@ -21,7 +21,7 @@ mod levels;
 mod pages;
 pub mod pool;
 pub mod reader;
-mod scan;
+pub mod scan;
 pub mod statistics;
 mod text;
 mod values;

@@ -1,0 +1,34 @@
+//! Managed tables: where their files are, how they are written, and which of their rows are gone.
+//!
+//! Reading order: [`warehouse`] over a `folder` or `objects`; [`writer`] takes batches and makes data files of them, by
+//! `partition`, with a [`sketch`] of each column; [`deletions`] are rows that are gone; [`histogram`] is for ANALYZE.
+//! [`scan`] reads tables: `scan_columns` knows where columns come from, `inline_scan` reads rows of the catalog,
+//! `live_rows` leaves out what is deleted, `stored_files` opens files and keeps what was learnt of them.
+
+pub mod deletions;
+mod folder;
+pub mod histogram;
+mod inline_scan;
+mod live_rows;
+mod objects;
+pub mod partition;
+pub mod scan;
+mod scan_columns;
+pub mod sketch;
+pub mod stored_files;
+pub mod warehouse;
+pub mod writer;
+
+use uuid::Uuid;
+
+pub use deletions::{delete_rows, deleted_rows};
+pub use histogram::histogram_of;
+pub use partition::partition_values;
+pub use sketch::{ColumnSketcher, distinct_of, merge_sketches};
+pub use warehouse::{StoredFile, Warehouse, WarehouseFile};
+pub use writer::{TableWriter, WriteOptions, Written};
+
+/// A name that no other file has; later ones sort after earlier ones.
+fn file_name(ending: &str) -> String {
+    format!("{}.{ending}", Uuid::now_v7().simple())
+}
