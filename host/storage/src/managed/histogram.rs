@@ -7,8 +7,8 @@ use arrow::datatypes::DataType;
 use nyala_schema::Result;
 use nyala_schema::bound::Bound;
 use nyala_schema::managed::Histogram;
-use nyala_schema::managed::file_statistics::TEXT_BOUND_BYTES;
-use nyala_schema::value::Value;
+
+use super::bounds::{bound_at, cut_below};
 
 /// An equi-depth histogram of values (a sample of a column, or all of it) of one type in any physical form: `buckets + 1`
 /// values that stand equally far apart in their order, the least and the greatest among them. `None` when there are fewer
@@ -33,7 +33,8 @@ pub fn histogram_of(values: &[ArrayRef], buckets: usize) -> Result<Option<Histog
     let steps = buckets.min(count - 1);
     let places = (0..=steps).map(|step| (nulls + step * (count - 1) / steps) as u64);
     let picked = take(&sorted, &UInt64Array::from_iter_values(places), None)?;
-    let bounds: Option<Vec<Bound>> = (0..picked.len()).map(|row| bound_of(&picked, row)).collect();
+    let bounds: Option<Vec<Bound>> =
+        (0..picked.len()).map(|row| bound_at(&picked, row).map(cut_below)).collect();
     Ok(bounds.map(|bounds| Histogram { bounds }))
 }
 
@@ -41,17 +42,5 @@ fn unpacked(array: &ArrayRef) -> Result<ArrayRef> {
     match array.data_type() {
         DataType::Dictionary(_, values) => Ok(cast(array, values)?),
         _ => Ok(array.clone()),
-    }
-}
-
-fn bound_of(array: &ArrayRef, row: usize) -> Option<Bound> {
-    let value = Value::from_row(array, row);
-    match array.data_type() {
-        DataType::Float32 | DataType::Float64 => value.as_f64().filter(|it| !it.is_nan()).map(Bound::Float),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
-            let text = value.as_str()?.as_bytes();
-            Some(Bound::Text(text[..text.len().min(TEXT_BOUND_BYTES)].to_vec()))
-        }
-        _ => value.as_i128().map(Bound::Int),
     }
 }

@@ -5,17 +5,27 @@
 //! [`scan`] reads tables: `scan_columns` knows where columns come from, `inline_scan` reads rows of the catalog,
 //! `live_rows` leaves out what is deleted, `stored_files` opens files and keeps what was learnt of them.
 
+mod bounds;
 pub mod deletions;
+mod encode;
 mod folder;
 pub mod histogram;
+mod inline;
 mod inline_scan;
+mod lanes;
 mod live_rows;
+mod memory;
 mod objects;
+mod open_file;
 pub mod partition;
+mod pool;
+mod run;
 pub mod scan;
 mod scan_columns;
 pub mod sketch;
 pub mod stored_files;
+mod tally;
+mod target;
 pub mod warehouse;
 pub mod writer;
 

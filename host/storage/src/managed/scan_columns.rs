@@ -77,7 +77,12 @@ impl ScanColumns {
         };
         match self.origins.get(column) {
             Some(Origin::Stored { id, initial }) => match data.statistics.column(*id) {
-                Some(known) => Bounds { min: known.min, max: known.max, nulls: Some(known.nulls), rows },
+                Some(known) => {
+                    // In nested columns what is empty may count as NULL, too.
+                    let is_nested = self.outputs.get(column).is_some_and(|it| it.logical.is_nested());
+                    let nulls = Some(known.nulls).filter(|nulls| *nulls == 0 || !is_nested);
+                    Bounds { min: known.min, max: known.max, nulls, rows }
+                }
                 None => match &data.content {
                     FileContent::Rows(inline) if !inline.columns.contains(id) => initial.bounds(rows),
                     FileContent::Rows(_) | FileContent::Parquet { .. } => {
