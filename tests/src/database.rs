@@ -60,6 +60,17 @@ impl Database {
         &mut self.session
     }
 
+    /// Runs a command. Gives its tag.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub fn command(&mut self, sql: &str) -> Result<String> {
+        match self.session.execute(sql)? {
+            Answer::Done(tag) => Ok(tag),
+            Answer::Rows(_) => Err(Error::internal(format!("{sql} gives rows"))),
+        }
+    }
+
     /// Runs one statement. A command gives no rows.
     ///
     /// # Errors

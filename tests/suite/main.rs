@@ -2,6 +2,8 @@
 
 mod command_line;
 mod differential;
+mod dml;
+mod dml_random;
 mod documents;
 mod functions_persist;
 mod functions_random;
@@ -12,3 +14,4 @@ mod plugins;
 mod scripts;
 mod tidy;
 mod tpch;
+mod writers;

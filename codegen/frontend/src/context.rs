@@ -26,6 +26,7 @@ use sqlparser::ast::{
     Visit, Visitor,
 };
 
+use crate::assignment::check_assignments;
 use crate::constant::folded;
 use crate::diagnose::{Scope, translate};
 use crate::guest_function::{GuestUdaf, GuestUdf};
@@ -132,7 +133,10 @@ impl<'a> Context<'a> {
         self.look_up_calls(query);
         let statement = SqlStatement::Query(Box::new(query.clone()));
         let planned = SqlToRel::new(self).sql_statement_to_plan(statement);
-        let planned = planned.and_then(|plan| self.resolve_plan(plan));
+        let planned = planned.and_then(|plan| self.resolve_plan(plan)).and_then(|plan| {
+            check_assignments(&plan)?;
+            Ok(plan)
+        });
         planned.map_err(|error| translate(error, &self.scope(sql)))
     }
 
@@ -387,8 +391,10 @@ impl ContextProvider for Context<'_> {
             None => self.resolve(&name).map_err(external)?,
         };
         match &table.content {
-            TableContent::Data { .. } if read.is_none() => without_row_identity(table),
-            TableContent::Data { .. } => Ok(Arc::new(TableHandle(table))),
+            TableContent::Data { .. } if matches!(read, Some((_, TableRead::WithRowIdentity))) => {
+                Ok(Arc::new(TableHandle(table)))
+            }
+            TableContent::Data { .. } => without_row_identity(table, name),
             TableContent::View { .. } if read.is_some() => Err(external(no_versions(&table.name))),
             TableContent::View { sql } => self.view(&table, sql).map_err(external),
         }

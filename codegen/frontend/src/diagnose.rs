@@ -6,12 +6,16 @@ use nyala_schema::function::FunctionKind;
 use nyala_schema::lookup::FunctionLookup;
 use nyala_schema::{Error, ErrorCode};
 
+use crate::dml::{FILE_COLUMN, ROW_COLUMN, SOURCE};
 use crate::locate::{Usage, find_name, find_text, is_quoted_at};
 use crate::message::{by_message, execution, internal, not_implemented, plain};
 use crate::registry::{Registry, TABLE_FUNCTIONS};
 use crate::suggest::{did_you_mean, nearest, quoted};
 use crate::syntax::syntax_error;
 use crate::table_argument::TABLE_ARGUMENT;
+
+/// Columns that statements which write read beside those of their tables.
+const INTERNAL_COLUMNS: [&str; 3] = [FILE_COLUMN, ROW_COLUMN, SOURCE];
 
 /// Names listed in a hint.
 const LISTED_MAX: usize = 12;
@@ -104,13 +108,19 @@ fn positioned(error: Error, place: &Place) -> Error {
 
 /// An error of ours that passed through DataFusion; a table's or function's name in it is looked for in the text.
 fn ours_positioned(error: Error, scope: &Scope, place: &Place) -> Error {
-    let error = at(error, place.span);
+    located(at(error, place.span), scope.sql)
+}
+
+/// An error that has no position gets the first place in `sql` of the name that it is about.
+pub fn located(error: Error, sql: &str) -> Error {
     if error.position().is_some() {
         return error;
     }
     let found = error.message().split('"').nth(1).and_then(|name| {
-        let find = |usage| find_name(scope.sql, None, name, usage);
-        find(Usage::Table).or_else(|| find(Usage::Function))
+        let find = |qualifier, name, usage| find_name(sql, qualifier, name, usage);
+        let in_schema =
+            name.split_once('.').and_then(|(schema, table)| find(Some(schema), table, Usage::Column));
+        in_schema.or_else(|| find(None, name, Usage::Table)).or_else(|| find(None, name, Usage::Function))
     });
     at(error, found)
 }
@@ -219,7 +229,7 @@ fn with_column_hint(
     }
     let mut listed: Vec<&str> = Vec::new();
     for column in columns {
-        if !listed.contains(column) {
+        if !listed.contains(column) && !INTERNAL_COLUMNS.contains(column) {
             listed.push(column);
         }
     }

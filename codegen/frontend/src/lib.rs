@@ -6,6 +6,7 @@
 //! `relation` handles what stands in FROM, and `optimize` runs DataFusion's rules. `syntax`, `diagnose` and `message` make
 //! of every failure an error with position and hint; [`render()`] shows it.
 
+mod assignment;
 mod balance;
 mod call;
 mod constant;
@@ -43,12 +44,15 @@ mod suggest;
 mod syntax;
 mod table;
 mod table_argument;
+mod table_check;
 mod table_read;
+mod table_sql;
 mod types;
 mod view;
 
 pub use datafusion_expr::LogicalPlan;
 pub use definition::{CodeSource, Declaration, FunctionChange, Language, LimitChanges, NewVersion};
+pub use diagnose::located;
 pub use guest_function::{GuestUdaf, GuestUdf};
 pub use guest_node::{GuestNodeInput, GuestOperatorNode, GuestOrder, TableFunctionNode};
 pub use parse::{parse, parse_manifest};
@@ -64,3 +68,4 @@ pub use statement::{
 };
 pub use suggest::nearest;
 pub use table::TableHandle;
+pub use table_sql::create_table_sql;

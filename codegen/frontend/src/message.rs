@@ -60,7 +60,8 @@ pub(crate) fn by_message(message: &str, scope: &Scope, place: &Place) -> Error {
         .or_else(|| wrong_operands(message))
         .or_else(|| wrong_condition(message, scope, place))
         .or_else(|| wrong_number_of_column(message))
-        .or_else(|| wrong_subquery(message));
+        .or_else(|| wrong_subquery(message))
+        .or_else(|| wrong_aliases(message));
     if let Some(error) = known {
         return error;
     }
@@ -197,6 +198,15 @@ fn wrong_subquery(message: &str) -> Option<Error> {
         .or_else(|| message.split_once("Select only one column in the subquery: "))?;
     let text = format!("a subquery here gives one column, not {}", columns.split(", ").count());
     Some(Error::new(ErrorCode::Syntax, text))
+}
+
+/// `Source table contains 3 columns but only 2 names given as column alias`.
+fn wrong_aliases(message: &str) -> Option<Error> {
+    let (_, rest) = message.split_once("Source table contains ")?;
+    let (given, rest) = rest.split_once(" columns but only ")?;
+    let named = rest.split(' ').next()?;
+    let text = format!("the query gives {given} columns for {named}");
+    Some(Error::new(ErrorCode::DatatypeMismatch, text).with_hint("name the columns that it is to give"))
 }
 
 /// What computing a constant complains of.

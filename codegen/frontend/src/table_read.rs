@@ -12,14 +12,15 @@ use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{Expr as SqlExpr, Ident, ObjectName, Spanned, TableFactor, TableVersion, Value};
 
 use crate::context::{external, table_name};
+use crate::dml::{FILE_COLUMN, ROW_COLUMN};
 use crate::locate::position_of;
 use crate::point_in_time::time_of;
 use crate::relation::Relations;
 use crate::table::TableHandle;
 use crate::view::ViewSource;
 
-/// Columns of a table that say where a row is: the id of its file, and its position there.
-pub(crate) const ROW_IDENTITY: [&str; 2] = ["$file", "$row"];
+/// The last columns of a table that say where a row is.
+const ROW_IDENTITY: [&str; 2] = [FILE_COLUMN, ROW_COLUMN];
 
 /// What stands where a text has PARTITION of a table, which is refused: only statements that write make it.
 const WITH_ROW_IDENTITY: &str = "$rows";
@@ -150,16 +151,16 @@ fn at_place(error: DataFusionError, place: &impl Spanned) -> DataFusionError {
     }
 }
 
-/// A table without its columns of row identity, where it has them.
+/// A table without its columns of row identity, where it has them; `name` is what plans call it.
 ///
 /// # Errors
 /// What DataFusion has against the projection: nothing.
 pub(crate) fn without_row_identity(
     table: Arc<ResolvedTable>,
+    name: String,
 ) -> Result<Arc<dyn TableSource>, DataFusionError> {
     let Some(kept) = columns_before_identity(&table.schema) else { return Ok(Arc::new(TableHandle(table))) };
     let schema: SchemaRef = Arc::new(Schema::new(table.schema.fields()[..kept].to_vec()));
-    let name = table.name.clone();
     let scan = LogicalPlanBuilder::scan(TableReference::bare(name), Arc::new(TableHandle(table)), None)?;
     let columns: Vec<Expr> = scan.schema().columns().into_iter().take(kept).map(Expr::Column).collect();
     Ok(Arc::new(ViewSource::of_plan(schema, scan.project(columns)?.build()?)))

@@ -4,6 +4,8 @@
 //! them; `resolve` turns a location into files, a schema and statistics; `parquet`, `text` and `ipc` read the
 //! formats, `memory` tables that live in the process; [`sink`] writes files and [`generate`] the benchmarks' data.
 
+mod clock_cache;
+pub mod column_cache;
 pub mod file;
 pub mod format;
 pub mod generate;
@@ -14,6 +16,7 @@ mod memory;
 pub mod parquet;
 mod prune;
 pub mod resolve;
+mod row_reader;
 pub mod scanner;
 pub mod sink;
 pub mod storage;

@@ -6,15 +6,12 @@ use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{Expr, Parens, Query, SelectItem, SetExpr, Spanned, TableWithJoins, Values};
 
 use super::target::Target;
-use super::tree;
+use super::{SOURCE, tree};
 use crate::diagnose::at;
 use crate::expansion::check_expansion;
 use crate::locate::position_of;
 use crate::statement::{Insert, InsertSource};
 use crate::suggest::quoted;
-
-/// Between the query that is inserted and what is made of its columns.
-const SOURCE: &str = "$source";
 
 /// All columns of the table in order, in their types, then `$check_i` for each CHECK.
 ///
@@ -142,7 +139,8 @@ fn check_values(body: &SetExpr, target: &Target, given: &[usize]) -> Result<()> 
         let place = row.content.first().and_then(|value| position_of(value.span().start));
         check_width(row.content.len(), given.len(), place)?;
         for (value, position) in row.content.iter().zip(given) {
-            super::literal::check(&target.shape.columns[*position], value)?;
+            let column = &target.shape.columns[*position];
+            super::literal::check(&column.name, &column.data_type, value)?;
         }
     }
     Ok(())

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, StringArray};
 use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
 use arrow::datatypes::DataType;
-use nyala_schema::managed::TableColumn;
 use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{Expr, Spanned, UnaryOperator, Value};
 
@@ -16,15 +15,15 @@ use crate::types::sql_name;
 
 /// # Errors
 /// `InvalidText`, `InvalidDatetime`, `NumericOverflow` or `DatatypeMismatch`, with the column's name and the place.
-pub(super) fn check(column: &TableColumn, value: &Expr) -> Result<()> {
+pub(crate) fn check(column: &str, data_type: &DataType, value: &Expr) -> Result<()> {
     let wrong = match literal(value) {
-        Some(Literal::Text(text)) => wrong_text(&text, &column.data_type),
-        Some(Literal::Number(text)) => wrong_number(&text, &column.data_type),
-        Some(Literal::Boolean) if is_time(&column.data_type) => Some(ErrorCode::DatatypeMismatch),
+        Some(Literal::Text(text)) => wrong_text(&text, data_type),
+        Some(Literal::Number(text)) => wrong_number(&text, data_type),
+        Some(Literal::Boolean) if is_time(data_type) => Some(ErrorCode::DatatypeMismatch),
         _ => None,
     };
     let Some(code) = wrong else { return Ok(()) };
-    let message = format!("column {} is {}: {value} is none", quoted(&column.name), sql_name(&column.data_type));
+    let message = format!("column {} is {}: {value} is none", quoted(column), sql_name(data_type));
     Err(at(Error::new(code, message), position_of(value.span().start)))
 }
 
@@ -55,7 +54,11 @@ fn literal(value: &Expr) -> Option<Literal> {
 fn is_time(data_type: &DataType) -> bool {
     matches!(
         data_type,
-        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) | DataType::Time32(_) | DataType::Time64(_)
+        DataType::Date32
+            | DataType::Date64
+            | DataType::Timestamp(..)
+            | DataType::Time32(_)
+            | DataType::Time64(_)
     )
 }
 

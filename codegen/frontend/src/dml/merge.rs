@@ -3,20 +3,20 @@
 use nyala_schema::managed::TableShape;
 use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{
-    Expr, Join, JoinConstraint, JoinOperator, Query, SelectItem, TableFactor, TableWithJoins, Value,
+    Expr, Join, JoinConstraint, JoinOperator, Query, SelectItem, Spanned, TableFactor, TableWithJoins, Value,
     WildcardAdditionalOptions,
 };
 
 use super::insert::checked;
 use super::target::Target;
-use super::{ACTION_COLUMN, ACTION_DELETE, ACTION_INSERT, ACTION_UPDATE, FILE_COLUMN, ROW_COLUMN, tree};
+use super::{
+    ACTION_COLUMN, ACTION_DELETE, ACTION_INSERT, ACTION_UPDATE, FILE_COLUMN, ROW_COLUMN, SOURCE, tree,
+};
 use crate::expansion::check_expansion;
+use crate::locate::position_of;
 use crate::normalize::ident_of;
 use crate::relation::name_in_query;
 use crate::statement::{Merge, MergeAction, MergeClause, MergeWhen};
-
-/// A column of the source that is NULL where there is no row of it.
-const SOURCE_COLUMN: &str = "$source";
 
 /// `$file`, `$row` and `$action` of each row that something is done with, then all columns as they become (as they were, for
 /// rows that are deleted), then `$check_i` for each CHECK. A row of the table that several rows of the source match comes
@@ -55,7 +55,7 @@ pub fn merge_query(merge: &Merge, shape: &TableShape) -> Result<Box<Query>> {
     }
     let rows = tree::select_query(tree::select(columns, vec![plan.tables(merge)?], None)?);
     let query = checked(&target, &[FILE_COLUMN, ROW_COLUMN, ACTION_COLUMN], rows, Some(&writes()))?;
-    let query = only_acted(&target, query)?;
+    let query = if plan.acts_always() { query } else { only_acted(&target, query)? };
     check_expansion(&query)?;
     Ok(Box::new(query))
 }
@@ -73,11 +73,19 @@ impl MergePlan<'_> {
         self.clauses.iter().any(|clause| clause.when == when)
     }
 
+    /// Whether something is done with every row that the join gives.
+    fn acts_always(&self) -> bool {
+        let all = [MergeWhen::Matched, MergeWhen::NotMatched, MergeWhen::NotMatchedBySource];
+        let mut given = all.into_iter().filter(|when| *when == MergeWhen::Matched || self.asks(*when));
+        let is_sure = |clause: &MergeClause| clause.condition.is_none();
+        let idle = self.clauses.iter().any(|clause| clause.action == MergeAction::DoNothing);
+        !idle && given.all(|when| self.clauses.iter().any(|clause| clause.when == when && is_sure(clause)))
+    }
+
     /// For each clause whether a row is of its kind and meets its condition.
     fn whens(&self) -> Vec<Expr> {
         let row = || self.target.old(self.alias, ROW_COLUMN);
-        let source =
-            || Expr::CompoundIdentifier(vec![tree::ident(self.source), tree::ident(SOURCE_COLUMN)]);
+        let source = || Expr::CompoundIdentifier(vec![tree::ident(self.source), tree::ident(SOURCE)]);
         let when = |clause: &MergeClause| {
             let kind = match clause.when {
                 MergeWhen::Matched => tree::and(tree::not_null(row()), tree::not_null(source())),
@@ -96,7 +104,8 @@ impl MergePlan<'_> {
     fn changes(&self, clause: &MergeClause) -> Result<Vec<Option<Expr>>> {
         let shape = self.target.shape;
         let mut changes = vec![None; shape.columns.len()];
-        let of_source = |name: &str| Expr::CompoundIdentifier(vec![tree::ident(self.source), tree::ident(name)]);
+        let of_source =
+            |name: &str| Expr::CompoundIdentifier(vec![tree::ident(self.source), tree::ident(name)]);
         match &clause.action {
             MergeAction::Delete | MergeAction::DoNothing => {}
             MergeAction::UpdateAll | MergeAction::InsertAll => {
@@ -116,7 +125,8 @@ impl MergePlan<'_> {
                 } else {
                     self.target.columns(columns.iter())?
                 };
-                super::insert::check_width(values.len(), given.len(), None)?;
+                let place = values.iter().flatten().next().and_then(|value| position_of(value.span().start));
+                super::insert::check_width(values.len(), given.len(), place)?;
                 for (position, value) in given.into_iter().zip(values) {
                     changes[position] = Some(self.target.value(position, value.as_ref())?);
                 }
@@ -132,12 +142,13 @@ impl MergePlan<'_> {
 
     /// The table joined with its source, with the rows that match nothing where a clause asks for them.
     fn tables(&self, merge: &Merge) -> Result<TableWithJoins> {
-        let there = tree::aliased(Expr::value(Value::Boolean(true)), SOURCE_COLUMN);
+        let there = tree::aliased(Expr::value(Value::Boolean(true)), SOURCE);
         let all = SelectItem::Wildcard(WildcardAdditionalOptions::default());
         let marked = tree::select(vec![all, there], vec![tree::from(merge.source.clone())], None)?;
         let marked = tree::derived(tree::select_query(marked), tree::alias(self.source, &[]));
         let on = JoinConstraint::On(merge.on.clone());
-        let join_operator = match (self.asks(MergeWhen::NotMatched), self.asks(MergeWhen::NotMatchedBySource)) {
+        let join_operator = match (self.asks(MergeWhen::NotMatched), self.asks(MergeWhen::NotMatchedBySource))
+        {
             (false, false) => JoinOperator::Inner(on),
             (true, false) => JoinOperator::RightOuter(on),
             (false, true) => JoinOperator::LeftOuter(on),
@@ -194,7 +205,6 @@ fn source_name(source: &TableFactor) -> Result<String> {
     name.ok_or_else(|| {
         let error = Error::new(ErrorCode::Syntax, "the source of MERGE has no name");
         let error = error.with_hint("write USING (…) AS s");
-        let start = sqlparser::ast::Spanned::span(source).start;
-        crate::diagnose::at(error, crate::locate::position_of(start))
+        crate::diagnose::at(error, position_of(source.span().start))
     })
 }

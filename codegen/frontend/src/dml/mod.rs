@@ -13,6 +13,8 @@ mod target;
 mod tree;
 mod update;
 
+pub(crate) use literal::check as check_literal;
+
 pub use alter::{check_query, not_null_query};
 pub use insert::insert_query;
 pub use merge::merge_query;
@@ -27,6 +29,9 @@ pub const ACTION_COLUMN: &str = "$action";
 pub const ACTION_UPDATE: i32 = 1;
 pub const ACTION_DELETE: i32 = 2;
 pub const ACTION_INSERT: i32 = 3;
+
+/// What stands between a query that is inserted, or merged, and what is made of its columns.
+pub(crate) const SOURCE: &str = "$source";
 
 /// The column that is true where a row violates the check of this number.
 pub fn check_column(index: usize) -> String {

@@ -55,7 +55,9 @@ impl<'a> Target<'a> {
     /// A default that cannot be read.
     pub(super) fn default(&self, column: &TableColumn) -> Result<Expr> {
         let value = match &column.default {
-            Some(sql) => parse_kept_expression(sql).map_err(|error| in_table(self.table, &column.name, &error))?,
+            Some(sql) => {
+                parse_kept_expression(sql).map_err(|error| in_table(self.table, &column.name, &error))?
+            }
             None => tree::null(),
         };
         Ok(tree::cast(value, &column.data_type))
@@ -69,7 +71,7 @@ impl<'a> Target<'a> {
         let column = &self.shape.columns[column];
         match value {
             Some(value) => {
-                super::literal::check(column, value)?;
+                super::literal::check(&column.name, &column.data_type, value)?;
                 Ok(tree::cast(value.clone(), &column.data_type))
             }
             None => self.default(column),

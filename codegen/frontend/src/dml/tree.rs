@@ -3,12 +3,12 @@
 use arrow::datatypes::{DataType, TimeUnit};
 use nyala_schema::table::split_name;
 use nyala_schema::{Error, Result};
+use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     CaseWhen, CastKind, DataType as SqlType, ExactNumberInfo, Expr, Ident, ObjectName, ObjectNamePart, Query,
     Select, SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, TimezoneInfo,
     Value,
 };
-use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::parser::Parser;
 
 use crate::dialect::NyalaDialect;
@@ -140,9 +140,7 @@ pub(super) fn cast(expr: Expr, data_type: &DataType) -> Expr {
 }
 
 fn call(name: &str, arguments: Vec<Expr>) -> Expr {
-    use sqlparser::ast::{
-        Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    };
+    use sqlparser::ast::{Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments};
     let args = arguments.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))).collect();
     Expr::Function(Function {
         name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]),
@@ -173,9 +171,9 @@ fn sql_type(data_type: &DataType) -> Option<SqlType> {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => SqlType::Text,
         DataType::Date32 => SqlType::Date,
         DataType::Timestamp(TimeUnit::Microsecond, None) => SqlType::Timestamp(None, TimezoneInfo::None),
-        DataType::Decimal128(precision, scale) if *scale >= 0 => SqlType::Decimal(
-            ExactNumberInfo::PrecisionAndScale(u64::from(*precision), i64::from(*scale)),
-        ),
+        DataType::Decimal128(precision, scale) if *scale >= 0 => {
+            SqlType::Decimal(ExactNumberInfo::PrecisionAndScale(u64::from(*precision), i64::from(*scale)))
+        }
         _ => return None,
     })
 }

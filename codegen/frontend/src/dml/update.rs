@@ -66,6 +66,7 @@ fn refuse_target_in_with(with: Option<&With>, table: &str) -> Result<()> {
     if !with.is_some_and(|with| tree::is_named(with, table)) {
         return Ok(());
     }
-    let message = format!("{} is the name of a query in WITH and of the table that is changed", quoted(table));
+    let message =
+        format!("{} is the name of a query in WITH and of the table that is changed", quoted(table));
     Err(Error::new(ErrorCode::DuplicateTable, message).with_hint("give the query another name"))
 }

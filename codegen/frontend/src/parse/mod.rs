@@ -54,7 +54,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
 }
 
 /// Reads an expression as it stands in a statement.
-fn parse_expression(sql: &str) -> Result<Expr> {
+pub(crate) fn parse_expression(sql: &str) -> Result<Expr> {
     let shape = Shape::of(sql);
     shape.check()?;
     let mut parser = StatementParser::new(sql, shape)?;

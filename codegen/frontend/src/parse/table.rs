@@ -129,6 +129,8 @@ impl StatementParser<'_> {
     fn column_default(&mut self) -> Result<String> {
         let start = self.parser.peek_nth_token_ref(1).clone();
         match self.sub(|parser| parser.parse_optional_column_option())? {
+            // A default is often put in parentheses, so that it ends.
+            Some(ColumnOption::Default(Expr::Nested(expr))) => self.text_of(*expr, &start),
             Some(ColumnOption::Default(expr)) => self.text_of(expr, &start),
             _ => Err(self.expected("DEFAULT")),
         }

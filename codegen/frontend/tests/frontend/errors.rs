@@ -22,7 +22,7 @@ fn check(expected: &ExpectFile) {
 }
 
 /// Neighbouring lines that begin with `>` are one statement.
-fn statements(golden: &str) -> Vec<String> {
+pub fn statements(golden: &str) -> Vec<String> {
     let mut statements: Vec<String> = Vec::new();
     let mut goes_on = false;
     for line in golden.lines() {

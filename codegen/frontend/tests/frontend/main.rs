@@ -1,5 +1,6 @@
 //! The front end from outside: text in, statements, plans and errors out.
 
+mod dml;
 mod errors;
 mod functions;
 mod hostile;

@@ -11,7 +11,8 @@ use nyala_schema::function::{
     FunctionBody, FunctionDeclaration, FunctionDefinition, FunctionVersion, OperatorDefinition,
 };
 use nyala_schema::guest::{GuestCode, GuestFunction, GuestOperator, ModuleHash, Tier};
-use nyala_schema::lookup::{FunctionLookup, ResolvedTable, TableContent, TableLookup};
+use nyala_schema::lookup::{AsOf, FunctionLookup, ResolvedTable, TableContent, TableLookup};
+use nyala_schema::managed::TableShape;
 use nyala_schema::option::Options;
 use nyala_schema::scan::ScanSource;
 use nyala_schema::{Error, ErrorCode, Result};
@@ -70,6 +71,16 @@ impl Tables {
             tables.add(name, columns);
         }
         tables
+    }
+
+    /// A managed table as statements that write see it: with the places of its rows.
+    pub fn add_writable(&mut self, name: &str, shape: &TableShape) {
+        let mut fields = shape.schema().fields().to_vec();
+        let place = ["$file", "$row"].map(|name| Arc::new(Field::new(name, DataType::Int64, false)));
+        fields.extend(place);
+        let source = ScanSource::Memory { table: name.to_owned(), version: 1 };
+        let content = TableContent::Data { source, statistics: Arc::default() };
+        self.insert(name, Arc::new(Schema::new(fields)), content);
     }
 
     pub fn add(&mut self, name: &str, columns: &str) {
@@ -202,6 +213,21 @@ impl TableLookup for Tables {
             return Ok(Some(Arc::new(table)));
         }
         Ok(self.tables.get(name).cloned())
+    }
+
+    /// Tables have three versions, and only columns that begin with another letter than `z` in the first.
+    fn table_at(&self, name: &str, at: &AsOf) -> Result<Option<Arc<ResolvedTable>>> {
+        let Some(table) = self.tables.get(name) else { return Ok(None) };
+        if matches!(at, AsOf::Version(4..)) {
+            let message = format!("\"{name}\" has no version {at:?}");
+            return Err(Error::new(ErrorCode::UndefinedVersion, message));
+        }
+        let mut table = table.as_ref().clone();
+        if *at == AsOf::Version(1) {
+            let fields = table.schema.fields().iter().filter(|field| !field.name().starts_with('z'));
+            table.schema = Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()));
+        }
+        Ok(Some(Arc::new(table)))
     }
 
     fn table_names(&self) -> Vec<String> {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Field, Schema};
 use nyala_schema::managed::shape::TableColumn;
-use nyala_schema::table::TableName;
 use nyala_schema::{Error, ErrorCode, Result, Value};
 use nyala_storage::managed::{TableWriter, WriteOptions, Written};
 

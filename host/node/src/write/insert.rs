@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use nyala_frontend::{Insert, insert_query};
+use nyala_frontend::Insert;
+use nyala_frontend::dml::insert_query;
 use nyala_schema::Result;
 use nyala_schema::lookup::World;
 use nyala_schema::managed::DataFile;

@@ -1,11 +1,12 @@
 //! MERGE.
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, RecordBatch};
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::Int32Type;
-use nyala_frontend::{Merge, merge_query};
+use arrow::array::{AsArray, BooleanArray, Int32Array, RecordBatch};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::datatypes::{DataType, Int32Type};
+use nyala_frontend::Merge;
+use nyala_frontend::dml::{ACTION_DELETE, ACTION_INSERT, ACTION_UPDATE, merge_query};
 use nyala_schema::managed::version::TableOperation;
-use nyala_schema::{Error, Result};
+use nyala_schema::Result;
 
 use super::gone::GoneRows;
 use super::modify::changed_twice;
@@ -15,10 +16,6 @@ use super::{diagnose, stream};
 use crate::answer::Answer;
 use crate::session::Session;
 
-/// What happens to a row, as the query says.
-const UPDATE: i32 = 1;
-const DELETE: i32 = 2;
-const INSERT: i32 = 3;
 /// File, row and action stand before the table's columns.
 const COLUMNS_START: usize = 3;
 
@@ -36,15 +33,15 @@ fn merge_once(session: &Session, sql: &str, merge: &Merge) -> Result<u64> {
     let mut inserted = 0;
     let streamed = stream::each_batch(session, &world, sql, &query, |batch| {
         let actions = actions(batch)?;
-        let going = rows_of(batch, &actions, |action| matches!(action, UPDATE | DELETE))?;
+        let going = rows_of(batch, &actions, |action| matches!(action, ACTION_UPDATE | ACTION_DELETE))?;
         if going.num_rows() > 0 {
             gone.add(going.column(0), going.column(1))?;
         }
-        let coming = rows_of(batch, &actions, |action| matches!(action, UPDATE | INSERT))?;
+        let coming = rows_of(batch, &actions, |action| matches!(action, ACTION_UPDATE | ACTION_INSERT))?;
         if coming.num_rows() > 0 {
             change.rows()?.write(&coming.columns()[COLUMNS_START..])?;
         }
-        inserted += actions.iter().filter(|action| *action == Some(INSERT)).count() as u64;
+        inserted += actions.iter().filter(|action| *action == Some(ACTION_INSERT)).count() as u64;
         Ok(())
     });
     diagnose::naming_column(session, &world, sql, &query, &target, streamed)?;
@@ -59,9 +56,7 @@ fn merge_once(session: &Session, sql: &str, merge: &Merge) -> Result<u64> {
 }
 
 fn actions(batch: &RecordBatch) -> Result<Int32Array> {
-    let column: &ArrayRef = batch.column(2);
-    let actions = column.as_primitive_opt::<Int32Type>();
-    actions.cloned().ok_or_else(|| Error::internal(format!("MERGE's action is of type {}", column.data_type())))
+    Ok(cast(batch.column(2), &DataType::Int32)?.as_primitive::<Int32Type>().clone())
 }
 
 fn rows_of(batch: &RecordBatch, actions: &Int32Array, wanted: impl Fn(i32) -> bool) -> Result<RecordBatch> {

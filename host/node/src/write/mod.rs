@@ -35,8 +35,8 @@ use crate::answer::Answer;
 use crate::session::Session;
 
 /// Runs a statement that writes rows. It is tried again when a commit in between was in its way.
-pub fn run(session: &Session, sql: &str, statement: Statement) -> Result<Answer> {
-    match &statement {
+pub fn run(session: &Session, sql: &str, statement: &Statement) -> Result<Answer> {
+    match statement {
         Statement::Insert(insert) => insert::run(session, sql, insert),
         Statement::CreateTableAs { name, definition, query, on_conflict } => {
             create_as::run(session, sql, name, definition, query, *on_conflict)

@@ -1,7 +1,8 @@
 //! UPDATE and DELETE.
 
 use arrow::array::RecordBatch;
-use nyala_frontend::{Delete, Update, delete_query, update_query};
+use nyala_frontend::dml::{delete_query, update_query};
+use nyala_frontend::{Delete, Update};
 use nyala_schema::managed::version::TableOperation;
 use nyala_schema::{Error, ErrorCode, Result};
 

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nyala_catalog::Snapshot;
 use nyala_schema::command::Command;
 use nyala_schema::id::TableId;
-use nyala_schema::managed::ManagedTable;
+use nyala_schema::managed::{ManagedTable, TableProperties};
 use nyala_schema::option::format_bytes;
 use nyala_schema::table::TableDefinition;
 use nyala_schema::{Error, ErrorCode, Result};
@@ -30,7 +30,7 @@ pub fn run(session: &Session, table: Option<&str>, older_than_ms: Option<u64>) -
     Ok(Answer::Done(removed.to_string()))
 }
 
-/// Tables by their own retention; all else that the catalog remembers when no table is named.
+/// Tables by their own retention; all else that the catalog remembers by the longest, when no table is named.
 fn expire(
     session: &Session,
     snapshot: &Snapshot,
@@ -38,28 +38,28 @@ fn expire(
     older_than_ms: Option<u64>,
 ) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    // The catalog's time may be ahead of this clock. What ended in this very millisecond has ended.
+    let now = i64::try_from(now).unwrap_or(i64::MAX).max(snapshot.at_ms).saturating_add(1);
     let before = |age: u64| now.saturating_sub(i64::try_from(age).unwrap_or(i64::MAX));
-    let tables = snapshot.tables.iter().filter_map(|(name, definition)| match definition.as_ref() {
-        TableDefinition::Managed(table) => Some((name, table)),
-        _ => None,
-    });
-    for (name, table) in tables.filter(|(name, _)| only.is_none_or(|target| target.name == **name)) {
+    let mut longest = TableProperties::default().retention_ms;
+    for (name, definition) in &snapshot.tables {
+        let TableDefinition::Managed(table) = definition.as_ref() else { continue };
+        longest = longest.max(table.properties.retention_ms);
         let before_ms = before(older_than_ms.unwrap_or(table.properties.retention_ms));
-        if has_older(table, before_ms) {
+        if only.is_none_or(|target| target.name == *name) && has_older(table, before_ms) {
             session.commit(&Command::Expire { table: Some(name.clone()), before_ms })?;
         }
     }
     if only.is_none() {
-        let age = older_than_ms.unwrap_or(nyala_schema::managed::TableProperties::default().retention_ms);
-        session.commit(&Command::Expire { table: None, before_ms: before(age) })?;
+        let before_ms = before(older_than_ms.unwrap_or(longest));
+        session.commit(&Command::Expire { table: None, before_ms })?;
     }
     Ok(())
 }
 
 /// Whether a version had ended by then, that is, the one after it had come.
 fn has_older(table: &ManagedTable, before_ms: i64) -> bool {
-    table.history.values().nth(1).is_some_and(|version| version.at_ms <= before_ms)
+    table.history.values().nth(1).is_some_and(|version| version.at_ms < before_ms)
 }
 
 #[derive(Default)]

@@ -2,6 +2,8 @@
 //!
 //! Reading order: [`warehouse`] over a `folder` or `objects`; [`writer`] takes batches and makes data files of them, by
 //! `partition`, with a [`sketch`] of each column; [`deletions`] are rows that are gone; [`histogram`] is for ANALYZE.
+//! [`scan`] reads tables: `scan_columns` knows where columns come from, `inline_scan` reads rows of the catalog,
+//! `live_rows` leaves out what is deleted, `stored_files` opens files and keeps what was learnt of them.
 
 mod bounds;
 pub mod deletions;
@@ -9,14 +11,19 @@ mod encode;
 mod folder;
 pub mod histogram;
 mod inline;
+mod inline_scan;
 mod lanes;
+mod live_rows;
 mod memory;
 mod objects;
 mod open_file;
 pub mod partition;
 mod pool;
 mod run;
+pub mod scan;
+mod scan_columns;
 pub mod sketch;
+pub mod stored_files;
 mod tally;
 mod target;
 pub mod warehouse;

@@ -16,7 +16,7 @@ use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
-use parquet::schema::types::SchemaDescPtr;
+use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr};
 
 use super::warehouse::Warehouse;
 
@@ -62,6 +62,13 @@ impl Target {
         let properties = properties.clone();
         let descriptor = Arc::new(descriptor);
         Ok(Self { warehouse, table, shape, properties, schema, descriptor, parquet })
+    }
+
+    /// The Parquet column of a column that is not nested.
+    pub fn leaf(&self, column: usize) -> Option<ColumnDescPtr> {
+        let leaf = (0..self.descriptor.num_columns())
+            .find(|leaf| self.descriptor.get_column_root_idx(*leaf) == column)?;
+        Some(self.descriptor.column(leaf))
     }
 
     /// A batch in physical types, dictionaries unpacked.
@@ -149,8 +156,8 @@ pub fn row_bytes(batch: &RecordBatch) -> usize {
 }
 
 /// A page is what a reader can pass over.
-const PAGE_ROWS: usize = 20_480;
-const PAGE_BYTES: usize = 1 << 20;
+pub const PAGE_ROWS: usize = 20_480;
+pub const PAGE_BYTES: usize = 1 << 20;
 
 fn writer_properties(shape: &TableShape, properties: &TableProperties) -> WriterProperties {
     let compression = match properties.compression {
