@@ -14,4 +14,6 @@ mod plugins;
 mod scripts;
 mod tidy;
 mod tpch;
+mod transactions;
+mod warehouse;
 mod writers;
