@@ -51,6 +51,11 @@ impl Database {
         Self { engine, session }
     }
 
+    /// All definitions as a script.
+    pub fn dump(&self) -> String {
+        self.engine.dump()
+    }
+
     /// Another session of the same engine.
     pub fn another(&self) -> Self {
         Self::of(Arc::clone(&self.engine))

@@ -2,6 +2,7 @@
 
 mod command_line;
 mod differential;
+mod definitions;
 mod dml;
 mod dml_random;
 mod documents;
