@@ -136,6 +136,25 @@ impl Catalog {
         Ok(newest.version)
     }
 
+    /// Puts a whole snapshot in the place of a catalog that has nothing in it: what a backup brings back.
+    ///
+    /// # Errors
+    /// `Store` when the catalog has gone on beyond the snapshot's version; those of the store, and nothing has changed then.
+    pub fn install(&self, snapshot: Snapshot) -> Result<Arc<Snapshot>> {
+        let mut saved = lock(&self.saved);
+        let newest = self.snapshot();
+        if newest.version > snapshot.version {
+            let (has, wants) = (newest.version, snapshot.version);
+            let message = format!("the catalog is at version {has} already, which is beyond version {wants}");
+            return Err(Error::new(ErrorCode::Store, message).with_hint("restore into an empty folder"));
+        }
+        let snapshot = Arc::new(snapshot);
+        self.save(None, &snapshot)?;
+        *saved = Saved { tried_at: snapshot.version, snapshot: Some(snapshot.clone()) };
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = snapshot.clone();
+        Ok(snapshot)
+    }
+
     /// Commits what waits, then hands over to the first of those who came meanwhile.
     fn lead(&self) {
         let mut saved = lock(&self.saved);
@@ -285,22 +304,5 @@ impl Waiter {
             State::Answered(answer) => Some(answer.clone()),
             State::Waiting | State::Leads => None,
         }
-    }
-
-    /// Temporary.
-    ///
-    /// # Errors
-    /// Store.
-    pub fn checkpoint(&self) -> Result<()> {
-        Ok(())
-    }
-
-    /// Temporary.
-    ///
-    /// # Errors
-    /// Store.
-    pub fn install(&self, snapshot: Snapshot) -> Result<()> {
-        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
-        self.checkpoint()
     }
 }

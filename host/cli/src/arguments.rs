@@ -96,7 +96,7 @@ pub enum CatalogCommand {
     /// See that every file and module is there that any kept version names; exit status 3 when one is not
     Check(CatalogArguments),
     /// Write all definitions as SQL: schemas, tables, views, functions
-    Dump(CatalogArguments),
+    Dump(DumpArguments),
     /// Make an empty data directory what a backup is
     Restore(RestoreArguments),
 }
@@ -109,6 +109,15 @@ pub struct CatalogArguments {
     /// Where the files of tables are when they are not in the data directory
     #[arg(long, value_name = "DIR|URL")]
     pub warehouse: Option<String>,
+}
+
+#[derive(Args)]
+pub struct DumpArguments {
+    #[command(flatten)]
+    pub catalog: CatalogArguments,
+    /// Instead of SQL, a line for each object with its versions, files and rows, and the last changes
+    #[arg(long)]
+    pub overview: bool,
 }
 
 #[derive(Args)]

@@ -14,8 +14,9 @@ pub fn run(command: &CatalogCommand) -> Result<(), Failure> {
     match command {
         CatalogCommand::Check(arguments) => check(arguments),
         CatalogCommand::Dump(arguments) => {
-            let sql = open(arguments, false)?.dump();
-            terminal::answer(sql.trim_end());
+            let engine = open(&arguments.catalog, false)?;
+            let text = if arguments.overview { engine.overview() } else { engine.dump() };
+            terminal::answer(text.trim_end());
             Ok(())
         }
         CatalogCommand::Restore(arguments) => restore(arguments),
@@ -37,19 +38,24 @@ fn open(arguments: &CatalogArguments, may_make: bool) -> Result<Arc<Engine>, Fai
 }
 
 fn check(arguments: &CatalogArguments) -> Result<(), Failure> {
-    let report = open(arguments, false)?.check().map_err(Failure::Sql)?;
-    for problem in &report.problems {
-        terminal::answer(problem);
+    if !arguments.data.is_dir() {
+        return Err(Failure::usage(format!("there is no directory {}", arguments.data.display())));
     }
+    // Before the engine opens it, which mends what it can.
+    let (looked_at, mut problems) = nyala_node::check_folder(&arguments.data).map_err(Failure::Connection)?;
+    looked_at.iter().for_each(|line| terminal::tell(line));
+    let report = open(arguments, false)?.check().map_err(Failure::Sql)?;
+    problems.extend(report.problems);
+    problems.iter().for_each(|problem| terminal::answer(problem));
     terminal::tell(&format!(
         "version {}: {} tables, {} files, {} modules, {} problems",
         report.catalog_version,
         report.tables,
         report.files,
         report.modules,
-        report.problems.len()
+        problems.len()
     ));
-    if report.problems.is_empty() { Ok(()) } else { Err(Failure::Reported) }
+    if problems.is_empty() { Ok(()) } else { Err(Failure::Reported) }
 }
 
 fn restore(arguments: &RestoreArguments) -> Result<(), Failure> {

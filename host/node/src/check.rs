@@ -1,6 +1,7 @@
 //! Whether everything is there that the catalog names.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use nyala_catalog::Snapshot;
@@ -47,6 +48,8 @@ impl Engine {
                 }
             }
         }
+        let odd = nyala_catalog::check_snapshot(&snapshot);
+        report.problems.extend(odd.iter().map(ToString::to_string));
         for hash in snapshot.modules_in_use() {
             report.modules += 1;
             if let Err(error) = self.module_bytes(hash) {
@@ -55,6 +58,15 @@ impl Engine {
         }
         Ok(report)
     }
+}
+
+/// Looks at every copy of the catalog in a data folder that no process uses. Gives what was looked at, and the problems.
+///
+/// # Errors
+/// `Store` when the folder cannot be read, or another process uses it.
+pub fn check_folder(folder: &Path) -> Result<(Vec<String>, Vec<String>)> {
+    let report = nyala_catalog::check_folder(folder)?;
+    Ok((report.looked_at, report.problems.iter().map(ToString::to_string).collect()))
 }
 
 type NamedFiles = (String, BTreeMap<Arc<str>, u64>);

@@ -12,6 +12,11 @@ use crate::function::{arguments, volatility_name};
 use crate::table_sql::{create_sql, literal};
 
 impl Engine {
+    /// All objects with their versions, counts and last changes, one a line, for people.
+    pub fn overview(&self) -> String {
+        nyala_catalog::dump(&self.newest())
+    }
+
     /// Statements that make all that exists again, in an order in which they run, but for rows and for the code of WASM: that
     /// is told in comments.
     pub fn dump(&self) -> String {

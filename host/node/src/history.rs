@@ -15,8 +15,7 @@ pub fn run(session: &Session, sql: &str, statement: &Statement) -> Result<Answer
         Statement::RollbackCatalog { to } => session.retrying(|_| roll_back_catalog(session, sql, to)),
         Statement::Undrop { kind, name, renamed } => undrop(session, *kind, name, renamed.as_deref()),
         Statement::Checkpoint => {
-            session.engine.catalog.checkpoint()?;
-            let version = session.engine.newest().version;
+            let version = session.engine.catalog.checkpoint()?;
             Ok(Answer::Done(format!("CHECKPOINT {version}")))
         }
         other => Err(Error::internal(format!("{other:?} brings nothing back"))),

@@ -33,7 +33,7 @@ mod write;
 mod writing;
 
 pub use answer::{Answer, Progress, RowStream, Summary};
-pub use check::CheckReport;
+pub use check::{CheckReport, check_folder};
 pub use engine::{Config, Engine, default_options};
 pub use nyala_frontend::render as render_error;
 pub use nyala_sandbox::compile_child;
