@@ -143,9 +143,14 @@ impl Tables {
     }
 }
 
-/// Whether a table name that the catalog does not have can mean files: `data/x`, `x.parquet`, `*.csv`, or a folder here.
+/// Whether a table name that the catalog does not have can mean files: `data/x`, `x.parquet`, `*.csv`, or a file or folder
+/// here. A name such as `schema.table` does not.
 fn is_location(name: &str) -> bool {
-    name.contains(['/', '*', '?', '.']) || std::path::Path::new(name).is_dir()
+    let path = std::path::Path::new(name);
+    name.contains(['/', '*', '?'])
+        || nyala_storage::format::of_path(name).is_some()
+        || path.is_dir()
+        || name.contains('.') && path.exists()
 }
 
 impl TableLookup for Tables {
