@@ -186,6 +186,10 @@ impl TableLookup for Tables {
     }
 
     fn table_names(&self) -> Vec<String> {
+        // Where there is nothing yet, what Nyala makes itself would hide that.
+        if self.sight.snapshot.tables.is_empty() {
+            return Vec::new();
+        }
         search_path::names(&self.sight.snapshot, &self.sight.schema).collect()
     }
 }
