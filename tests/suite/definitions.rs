@@ -37,7 +37,11 @@ fn a_dump_makes_the_same_again() {
     // The number of the version is in the first line.
     let body = |text: &str| text.split_once('\n').unwrap().1.to_owned();
     assert_eq!(body(&second.dump()), body(&dump));
-    for query in ["DESCRIBE \"order\"", "SHOW PROPERTIES \"order\"", "SELECT * FROM system.comments ORDER BY name, column_name"] {
+    for query in [
+        "DESCRIBE \"order\"",
+        "SHOW PROPERTIES \"order\"",
+        "SELECT * FROM system.comments ORDER BY name, column_name",
+    ] {
         assert_eq!(first.ok(query), second.ok(query), "{query}");
     }
 }

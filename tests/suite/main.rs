@@ -1,8 +1,8 @@
 //! Behaviour, tested from outside: scripts, published answers, an oracle, the program, the project's own rules.
 
 mod command_line;
-mod differential;
 mod definitions;
+mod differential;
 mod dml;
 mod dml_random;
 mod documents;

@@ -46,7 +46,10 @@ fn a_snapshot_stays_and_a_read_committed_transaction_moves_on() {
     assert_eq!(other.ok("UPDATE accounts SET balance = balance + 1 WHERE name IN ('bob', 'cy')"), [""; 0]);
     other.ok("COMMIT");
     one.ok("COMMIT");
-    assert_eq!(one.ok("SELECT * FROM accounts ORDER BY balance"), ["bob 52", "ada 100", "cy 1001", "dan 10000"]);
+    assert_eq!(
+        one.ok("SELECT * FROM accounts ORDER BY balance"),
+        ["bob 52", "ada 100", "cy 1001", "dan 10000"]
+    );
 }
 
 #[test]
@@ -144,10 +147,7 @@ fn definitions_of_two_meet() {
     other.ok("CREATE TABLE same (a VARCHAR)");
     one.ok("INSERT INTO same VALUES (1)");
     let error = one.err("COMMIT");
-    assert!(
-        matches!(error.code(), ErrorCode::SerializationFailure | ErrorCode::DuplicateTable),
-        "{error:?}"
-    );
+    assert!(matches!(error.code(), ErrorCode::SerializationFailure | ErrorCode::DuplicateTable), "{error:?}");
     assert_eq!(other.ok("SELECT count(*) FROM same"), ["0"]);
     one.ok("BEGIN");
     one.ok("ALTER TABLE accounts DROP COLUMN city");

@@ -7,7 +7,8 @@ use nyala_node::ErrorCode;
 use nyala_tests::Database;
 
 /// More rows than a catalog keeps with itself.
-const MANY_ROWS: &str = "SELECT n AS id, n % 7 AS part, 'text ' || n AS text FROM generate_series(1, 20000) AS s(n)";
+const MANY_ROWS: &str =
+    "SELECT n AS id, n % 7 AS part, 'text ' || n AS text FROM generate_series(1, 20000) AS s(n)";
 const SUM: &str = "SELECT count(*), sum(id), max(text) FROM big";
 
 /// All files below a folder, relative to it.
@@ -18,7 +19,11 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(&next) else { continue };
         for entry in entries {
             let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { found.push(path.strip_prefix(folder).unwrap().to_owned()) }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                found.push(path.strip_prefix(folder).unwrap().to_owned())
+            }
         }
     }
     found.sort();
@@ -44,7 +49,10 @@ fn tables_outlive_the_process() {
     assert_eq!(database.ok("SELECT a FROM s.small ORDER BY a"), ["1", "4"]);
     assert_eq!(database.ok("SELECT count(*) FROM big FOR VERSION AS OF 2").len(), 1);
     let stored = files(&folder.path().join("warehouse"));
-    assert!(stored.iter().any(|path| path.extension().is_some_and(|ending| ending == "parquet")), "{stored:?}");
+    assert!(
+        stored.iter().any(|path| path.extension().is_some_and(|ending| ending == "parquet")),
+        "{stored:?}"
+    );
 }
 
 #[test]

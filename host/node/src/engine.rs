@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nyala_catalog::{
-    Blobs, Catalog, FileBlobs, MemoryBlobs, MemoryStore, SledStore, Snapshot, Store,
-};
+use nyala_catalog::{Blobs, Catalog, FileBlobs, MemoryBlobs, MemoryStore, SledStore, Snapshot, Store};
 use nyala_executor::{Executor, ExecutorConfig};
 use nyala_frontend::Frontend;
 use nyala_interpreter::{FunctionLibrary, Interpreter};

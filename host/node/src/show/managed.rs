@@ -36,7 +36,11 @@ pub fn find(session: &Session, written: &str) -> Result<(TableName, Arc<TableDef
     }
 }
 
-fn of_managed<T>(session: &Session, written: &str, with: impl FnOnce(&ManagedTable) -> Result<T>) -> Result<T> {
+fn of_managed<T>(
+    session: &Session,
+    written: &str,
+    with: impl FnOnce(&ManagedTable) -> Result<T>,
+) -> Result<T> {
     match find(session, written)?.1.as_ref() {
         TableDefinition::Managed(table) => with(table),
         other => Err(Error::internal(format!("a table of kind {} was found", other.kind()))),
