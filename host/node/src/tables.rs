@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::ArrayRef;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
-use nyala_catalog::Snapshot;
 use nyala_executor::Scans;
 use nyala_pipeline::Guests;
 use nyala_pipeline::guest::{Supervised, as_called};
@@ -48,10 +47,6 @@ impl Tables {
     pub fn identifying(mut self, name: &str) -> Self {
         self.identified = Some(name.to_owned());
         self
-    }
-
-    pub fn snapshot(&self) -> &Arc<Snapshot> {
-        &self.sight.snapshot
     }
 
     fn resolve(&self, name: &str) -> Result<Option<Arc<ResolvedTable>>> {
