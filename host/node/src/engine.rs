@@ -84,6 +84,7 @@ impl Engine {
         modules.collect(&catalog.snapshot())?;
         let sandbox = Sandbox::new(sandbox_config(&config), modules.clone())?;
         let storage = Storage::new();
+        storage.set_column_cache(memory::column_cache_limit());
         let interpreter = Arc::new(Interpreter::with_guests(sandbox.clone()));
         let native = Arc::new(NativeBackend::new(interpreter.clone()));
         let executor = Executor::new(ExecutorConfig {

@@ -2,6 +2,8 @@
 
 mod files;
 mod generators;
+mod managed_scan;
+mod managed_table;
 mod parquet_damage;
 mod parquet_decoder;
 mod support;
