@@ -136,17 +136,17 @@ impl Catalog {
         Ok(newest.version)
     }
 
-    /// Puts a whole snapshot in the place of a catalog that has nothing in it: what a backup brings back.
+    /// Puts a snapshot, with all its history, in the place of an empty catalog.
     ///
     /// # Errors
-    /// `Store` when the catalog has gone on beyond the snapshot's version; those of the store, and nothing has changed then.
+    /// `InvalidParameter` when there is something in the catalog, or it has had more versions; those of the store.
     pub fn install(&self, snapshot: Snapshot) -> Result<Arc<Snapshot>> {
         let mut saved = lock(&self.saved);
-        let newest = self.snapshot();
-        if newest.version > snapshot.version {
-            let (has, wants) = (newest.version, snapshot.version);
-            let message = format!("the catalog is at version {has} already, which is beyond version {wants}");
-            return Err(Error::new(ErrorCode::Store, message).with_hint("restore into an empty folder"));
+        let before = self.snapshot();
+        if !before.is_empty() || snapshot.version <= before.version {
+            let message = format!("a catalog of version {} is in use", before.version);
+            return Err(Error::new(ErrorCode::InvalidParameter, message)
+                .with_hint("a catalog is restored into a fresh --data folder"));
         }
         let snapshot = Arc::new(snapshot);
         self.save(None, &snapshot)?;

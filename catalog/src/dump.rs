@@ -85,7 +85,7 @@ fn write_table(name: &str, table: &ManagedTable, out: &mut String) -> std::fmt::
 ///
 /// # Errors
 /// `Store` for bytes that are no whole snapshot, or a store that keeps something; those of the store.
-pub fn restore(bytes: &[u8], store: &dyn Store, now_ms: i64) -> Result<u64> {
+pub fn restore(bytes: &[u8], store: &dyn Store) -> Result<u64> {
     let kept = store.load()?;
     if !kept.parts.is_empty() || !kept.entries.is_empty() {
         return Err(Error::new(ErrorCode::Store, "there is a catalog where one is to be restored")
@@ -98,6 +98,5 @@ pub fn restore(bytes: &[u8], store: &dyn Store, now_ms: i64) -> Result<u64> {
     }
     let parts = image.parts.iter().map(|(key, value)| Part { key: key.clone(), value: Some(value.clone()) });
     store.save_snapshot(None, image.version, &parts.collect::<Vec<_>>())?;
-    store.checkpoint(image.version, now_ms, image.parts)?;
     Ok(image.version)
 }

@@ -115,6 +115,15 @@ impl Snapshot {
         }
     }
 
+    /// Whether nothing is there but the schema that is always there.
+    pub fn is_empty(&self) -> bool {
+        self.schemas.len() <= 1
+            && self.tables.is_empty()
+            && self.functions.is_empty()
+            && self.operators.is_empty()
+            && self.modules.is_empty()
+    }
+
     /// All names of a kind, in order.
     pub fn names(&self, kind: ObjectKind) -> Vec<String> {
         match kind {

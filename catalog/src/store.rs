@@ -29,7 +29,8 @@ pub trait Store: Send + Sync {
     fn append(&self, entries: &[(u64, Vec<u8>)]) -> Result<()>;
 
     /// Changes the parts to those of the snapshot of a version, and forgets the entries up to it: both or neither. `parts` are
-    /// those that differ from version `base`, or all where that is `None`.
+    /// those that differ from version `base`, or all where that is `None`; all may be of another catalog, of a version that
+    /// no entry has led to.
     ///
     /// # Errors
     /// When it could not be written; the parts and entries before are then still there.

@@ -101,6 +101,17 @@ impl SledStore {
         state.database.as_ref().ok_or_else(|| nyala_schema::Error::internal("sled is not open"))
     }
 
+    /// The plain files are of what was here before another catalog was put in its place.
+    fn begin_anew(&self, state: &mut State, version: u64, parts: &[Part]) -> Result<()> {
+        let all = parts.iter().filter_map(|part| Some((part.key.clone(), part.value.clone()?)));
+        snapshot_files::remove_all_but(&self.folder, version)?;
+        snapshot_files::write(&self.folder, version, all.collect())?;
+        state.journal = Journal::create(&self.folder, version + 1)?;
+        state.newest_file = snapshot_files::newest(&self.folder);
+        state.acknowledged = version;
+        Ok(())
+    }
+
     fn rewrite_if_large(&self, state: &mut State) {
         let Some(database) = &state.database else { return };
         let content = state.newest_file.map_or(0, |file| file.bytes);
@@ -152,12 +163,14 @@ impl Store for SledStore {
     fn save_snapshot(&self, base: Option<u64>, version: u64, parts: &[Part]) -> Result<()> {
         let mut state = self.state();
         state.kept = None;
-        let saved = self.reopen(&mut state)?.save(base, version, parts);
-        match saved {
-            Ok(()) => state.acknowledged = state.acknowledged.max(version),
-            Err(_) => state.database = None,
+        if let Err(error) = self.reopen(&mut state)?.save(base, version, parts) {
+            state.database = None;
+            return Err(error);
         }
-        saved
+        if version > state.acknowledged {
+            self.begin_anew(&mut state, version, parts)?;
+        }
+        Ok(())
     }
 
     fn wants_checkpoint(&self, now_ms: i64) -> bool {

@@ -84,6 +84,15 @@ pub(super) fn remove_old(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Removes all snapshot files but that of a version, and all journal files.
+pub(super) fn remove_all_but(folder: &Path, version: u64) -> Result<()> {
+    let others = snapshots(folder)?.into_iter().filter(|(of, _)| *of != version);
+    for (_, path) in others.chain(journals(folder)?) {
+        fs::remove_file(&path).map_err(|e| disk::failed("removed", &path, &e))?;
+    }
+    Ok(())
+}
+
 /// Gives a damaged file another name: it is neither used nor lost.
 pub(super) fn put_aside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
