@@ -85,7 +85,7 @@ fn table_not_kept(table: &ManagedTable, at: &AsOf) -> Error {
 }
 
 /// UTC, for people.
-fn time(at_ms: i64) -> String {
+pub(crate) fn time(at_ms: i64) -> String {
     match arrow::temporal_conversions::timestamp_ms_to_datetime(at_ms) {
         Some(time) => format!("{time} UTC"),
         None => format!("{at_ms} ms after 1970"),

@@ -13,7 +13,6 @@ use nyala_schema::guest::ModuleHash;
 use nyala_schema::id::TableId;
 use nyala_schema::managed::ManagedTable;
 use nyala_schema::table::{MAIN_SCHEMA, TableDefinition, TableName};
-use nyala_schema::wire::{self, SnapshotContent};
 
 /// Everything that exists at `version`, and what is kept of what existed before. Immutable: shared by pointer between all
 /// queries that see it; a copy shares what it has in common with its original.
@@ -116,6 +115,15 @@ impl Snapshot {
         }
     }
 
+    /// Whether nothing is there but the schema that is always there.
+    pub fn is_empty(&self) -> bool {
+        self.schemas.len() <= 1
+            && self.tables.is_empty()
+            && self.functions.is_empty()
+            && self.operators.is_empty()
+            && self.modules.is_empty()
+    }
+
     /// All names of a kind, in order.
     pub fn names(&self, kind: ObjectKind) -> Vec<String> {
         match kind {
@@ -186,37 +194,4 @@ fn modules_of(overloads: &[Arc<FunctionDefinition>], in_use: &mut BTreeSet<Modul
         FunctionBody::Guest { module, .. } => Some(*module),
         FunctionBody::Sql { .. } => None,
     }));
-}
-
-/// The whole as bytes.
-impl Snapshot {
-    /// # Errors
-    /// When a schema has no wire form.
-    pub fn encode(&self) -> Result<Vec<u8>> {
-        wire::encode_snapshot(&SnapshotContent {
-            version: self.version,
-            tables: self.tables.iter().map(|(name, table)| (name.clone(), Arc::clone(table))).collect(),
-            functions: self.functions.values().flat_map(|overloads| overloads.iter()).cloned().collect(),
-            operators: self.operators.values().cloned().collect(),
-            modules: self.modules.values().cloned().collect(),
-        })
-    }
-
-    /// # Errors
-    /// When the bytes are not a snapshot.
-    pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let content = wire::decode_snapshot(bytes)?;
-        let mut functions = BTreeMap::<FunctionName, Vec<_>>::new();
-        for function in content.functions {
-            functions.entry(function.name.clone()).or_default().push(function);
-        }
-        Ok(Self {
-            version: content.version,
-            tables: content.tables.into_iter().collect(),
-            functions: functions.into_iter().collect(),
-            operators: content.operators.into_iter().map(|o| (o.name.clone(), o)).collect(),
-            modules: content.modules.into_iter().map(|m| (m.name.clone(), m)).collect(),
-            ..Self::default()
-        })
-    }
 }
