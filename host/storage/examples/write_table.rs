@@ -1,6 +1,6 @@
 //! Measures writing a managed table: `write_table DIRECTORY [SCALE [PROPERTY=VALUE …]]` makes the rows of TPC-H's lineitem
 //! in memory and writes them with the properties, in the order in which they come; `sort=COLUMN` and `partition=COLUMN`
-//! (by month when it is a date) arrange them.
+//! (by month when it is a date) arrange them. With `source=FILE` the rows are read from a file while they are written.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,10 +12,10 @@ use nyala_schema::id::{ColumnId, TableId};
 use nyala_schema::managed::{
     DataFile, PartitionField, SortField, TableColumn, TableProperties, TableShape, Transform,
 };
-use nyala_schema::scan::physical_type;
+use nyala_schema::scan::{TableScan, physical_type};
 use nyala_schema::{Error, ErrorCode, Result};
-use nyala_storage::Storage;
 use nyala_storage::managed::{TableWriter, Warehouse, WriteOptions, distinct_of};
+use nyala_storage::{ResolvedFiles, Storage};
 use tpchgen::generators::LineItemGenerator;
 use tpchgen_arrow::LineItemArrow;
 
@@ -29,8 +29,15 @@ fn main() -> Result<()> {
         return Ok(());
     };
     let scale = arguments.get(1).and_then(|it| it.parse().ok()).unwrap_or(1.0);
-    let batches = lineitem(scale)?;
-    let mut shape = shape_of(&batches[0].schema());
+    let source = arguments.iter().find_map(|argument| argument.strip_prefix("source="));
+    let rows = match source {
+        Some(path) => Rows::File(Storage::new().resolve(path, None, None, &[])?),
+        None => Rows::Memory(lineitem(scale)?),
+    };
+    let mut shape = match &rows {
+        Rows::File(files) => shape_of(&files.schema),
+        Rows::Memory(batches) => shape_of(&batches[0].schema()),
+    };
     let mut properties = TableProperties::default();
     for argument in arguments.iter().skip(2) {
         let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
@@ -47,15 +54,51 @@ fn main() -> Result<()> {
                 let field = PartitionField { column: column.id, transform };
                 shape.partition_by.push(field);
             }
+            "source" => {}
             _ => properties.set(name, value)?,
         }
     }
-    measure(directory, &batches, &Arc::new(shape), &properties)
+    measure(directory, &rows, &Arc::new(shape), &properties)
+}
+
+/// What is written.
+enum Rows {
+    Memory(Vec<RecordBatch>),
+    File(ResolvedFiles),
+}
+
+impl Rows {
+    fn each(&self, mut write: impl FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
+        let files = match self {
+            Self::Memory(batches) => return batches.iter().try_for_each(write),
+            Self::File(files) => files,
+        };
+        let scan = TableScan {
+            table: "source".to_owned(),
+            source: files.source.clone(),
+            table_schema: files.schema.clone(),
+            projection: (0..files.schema.fields().len()).collect(),
+            filters: vec![],
+            runtime_filters: vec![],
+            limit: None,
+            statistics: vec![],
+        };
+        let scanner = Storage::new().open(&scan)?;
+        for morsel in scanner.morsels() {
+            let mut reader = scanner.read(morsel)?;
+            while reader.next_batch(BATCH_ROWS)? > 0 {
+                let columns = files.schema.fields().iter().enumerate();
+                let columns = columns.map(|(at, field)| Ok((field.name(), reader.column(at)?)));
+                write(&RecordBatch::try_from_iter(columns.collect::<Result<Vec<_>>>()?)?)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn measure(
     directory: &str,
-    batches: &[RecordBatch],
+    rows: &Rows,
     shape: &Arc<TableShape>,
     properties: &TableProperties,
 ) -> Result<()> {
@@ -69,7 +112,7 @@ fn measure(
             WriteOptions { threads, memory_bytes: 256 << 20, inline_rows: 100, inline_bytes: 64 << 10 };
         let (started, processor) = (Instant::now(), processor_seconds());
         let mut writer = TableWriter::new(&storage, table, Arc::clone(shape), properties, options)?;
-        batches.iter().try_for_each(|batch| writer.write(batch))?;
+        rows.each(|batch| writer.write(batch))?;
         let written = writer.finish()?;
         let (wall, processor) = (started.elapsed(), processor_seconds() - processor);
         let bytes: u64 = written.files.iter().map(DataFile::bytes).sum();

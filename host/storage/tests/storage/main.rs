@@ -2,6 +2,11 @@
 
 mod files;
 mod generators;
+mod managed_parts;
+mod managed_support;
+mod managed_types;
+mod managed_warehouse;
+mod managed_writer;
 mod parquet_damage;
 mod parquet_decoder;
 mod support;

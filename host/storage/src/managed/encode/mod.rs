@@ -1,8 +1,9 @@
 //! The rows of one row group as columns of a Parquet file. Numbers and text are encoded here; what else there is, by the
-//! `parquet` crate, which also writes the headers of pages and the footer.
+//! `parquet` crate, which also writes the footer.
 
 mod codes;
 mod compress;
+mod header;
 mod hybrid;
 mod number;
 mod other;
@@ -145,10 +146,10 @@ impl GroupEncoder {
         pieces: &[ArrayRef],
         rows: usize,
     ) -> Result<Option<(Bytes, ColumnCloseResult)>> {
-        let codec = self.target.parquet.compression(descriptor.path());
+        let codecs = self.target.codecs();
         let (codes, tally) = (&mut self.codes, &mut self.tallies[at]);
         let rows = Rows { count: rows, valid: validity(pieces, rows) };
-        let mut writer = ChunkWriter::new(descriptor, rows, codec, &mut self.compressor);
+        let mut writer = ChunkWriter::new(descriptor, rows, codecs.others, &mut self.compressor);
         let mut text_bytes = None;
         let statistics: Statistics = match descriptor.physical_type() {
             Type::INT32 => {
@@ -183,7 +184,7 @@ impl GroupEncoder {
                 let Some(texts) = pieces.iter().map(Texts::of).collect::<Option<Vec<_>>>() else {
                     return Ok(None);
                 };
-                let (statistics, bytes) = put_texts(&mut writer, &texts, codes, tally)?;
+                let (statistics, bytes) = put_texts(&mut writer, &texts, codes, tally, codecs)?;
                 text_bytes = Some(bytes);
                 statistics
             }

@@ -6,17 +6,16 @@ use arrow::buffer::BooleanBuffer;
 use bytes::Bytes;
 use nyala_schema::{Error, Result};
 use parquet::basic::{Compression, Encoding, PageType};
-use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats,
 };
 use parquet::file::statistics::Statistics;
-use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::compress::Compressor;
+use super::header::{PageKind, put_header};
 use super::hybrid::{put_packed_head, put_run};
 
 /// Pages that compress to more than this share of themselves are stored as they are: they are read faster.
@@ -40,17 +39,19 @@ pub struct ChunkWriter<'a> {
     rows: Rows,
     codec: Compression,
     compressor: &'a mut Compressor,
-    sink: TrackedWrite<Vec<u8>>,
+    /// All pages so far.
+    pages: Vec<u8>,
+    /// The body of one page.
+    body: Vec<u8>,
     column_index: ColumnIndexBuilder,
     offset_index: OffsetIndexBuilder,
     /// Whether the last page was worth compressing.
     compresses: bool,
     encodings: Vec<Encoding>,
-    pages: Vec<PageEncodingStats>,
+    page_counts: Vec<PageEncodingStats>,
     dictionary_offset: Option<i64>,
     data_offset: Option<i64>,
-    compressed: i64,
-    uncompressed: i64,
+    uncompressed: usize,
 }
 
 impl Rows {
@@ -85,16 +86,21 @@ impl<'a> ChunkWriter<'a> {
             rows,
             codec,
             compressor,
-            sink: TrackedWrite::new(Vec::new()),
+            pages: Vec::new(),
+            body: Vec::new(),
             offset_index: OffsetIndexBuilder::new(),
             compresses: true,
             encodings: vec![Encoding::RLE],
-            pages: Vec::new(),
+            page_counts: Vec::new(),
             dictionary_offset: None,
             data_offset: None,
-            compressed: 0,
             uncompressed: 0,
         }
+    }
+
+    /// Before the first page.
+    pub fn set_codec(&mut self, codec: Compression) {
+        self.codec = codec;
     }
 
     pub fn rows(&self) -> &Rows {
@@ -106,15 +112,10 @@ impl<'a> ChunkWriter<'a> {
     /// # Errors
     /// Internal.
     pub fn dictionary(&mut self, entries: &[u8], count: usize) -> Result<()> {
-        let mut body = Vec::new();
-        self.compressor.compress(self.codec, entries, &mut body)?;
-        let page = Page::DictionaryPage {
-            buf: body.into(),
-            num_values: count as u32,
-            encoding: Encoding::PLAIN,
-            is_sorted: false,
-        };
-        let (offset, _) = self.put(page, entries.len(), Encoding::PLAIN)?;
+        self.body.clear();
+        self.compressor.compress(self.codec, entries, &mut self.body)?;
+        let kind = PageKind::Dictionary { entries: count };
+        let (offset, _) = self.put(&kind, entries.len(), PageType::DICTIONARY_PAGE, Encoding::PLAIN);
         self.dictionary_offset = Some(offset);
         Ok(())
     }
@@ -131,33 +132,23 @@ impl<'a> ChunkWriter<'a> {
         bounds: Option<(Vec<u8>, Vec<u8>)>,
     ) -> Result<()> {
         let nulls = page.rows.len() - page.values.len();
-        let mut body = Vec::with_capacity(values.len() + values.len() / 8 + 256);
+        self.body.clear();
         if self.column.max_def_level() > 0 {
-            self.put_levels(&mut body, page, nulls);
+            self.put_levels(page, nulls);
         }
-        let levels = body.len();
+        let levels = self.body.len();
         let mut is_compressed = false;
         if self.compresses && self.codec != Compression::UNCOMPRESSED && !values.is_empty() {
-            let length = self.compressor.compress(self.codec, values, &mut body)?;
+            let length = self.compressor.compress(self.codec, values, &mut self.body)?;
             is_compressed = (length as f64) < SHARE_MAX * values.len() as f64;
             self.compresses = is_compressed;
         }
         if !is_compressed {
-            body.truncate(levels);
-            body.extend_from_slice(values);
+            self.body.truncate(levels);
+            self.body.extend_from_slice(values);
         }
-        let data = Page::DataPageV2 {
-            buf: body.into(),
-            num_values: page.rows.len() as u32,
-            encoding,
-            num_nulls: nulls as u32,
-            num_rows: page.rows.len() as u32,
-            def_levels_byte_len: levels as u32,
-            rep_levels_byte_len: 0,
-            is_compressed,
-            statistics: None,
-        };
-        let (offset, size) = self.put(data, levels + values.len(), encoding)?;
+        let kind = PageKind::Data { rows: page.rows.len(), nulls, encoding, levels, is_compressed };
+        let (offset, size) = self.put(&kind, levels + values.len(), PageType::DATA_PAGE_V2, encoding);
         self.data_offset.get_or_insert(offset);
         self.offset_index.append_row_count(page.rows.len() as i64);
         self.offset_index.append_offset_and_size(offset, size);
@@ -170,7 +161,8 @@ impl<'a> ChunkWriter<'a> {
     }
 
     /// One bit for each row: runs when all rows are alike, otherwise Arrow's bits as they are.
-    fn put_levels(&self, body: &mut Vec<u8>, page: &PageRows, nulls: usize) {
+    fn put_levels(&mut self, page: &PageRows, nulls: usize) {
+        let body = &mut self.body;
         match &self.rows.valid {
             Some(valid) if nulls > 0 && !page.values.is_empty() => {
                 put_packed_head(body, page.rows.len());
@@ -181,21 +173,26 @@ impl<'a> ChunkWriter<'a> {
         }
     }
 
-    /// Gives the page's offset, and its size with its header.
-    fn put(&mut self, page: Page, uncompressed: usize, encoding: Encoding) -> Result<(i64, i32)> {
-        let page_type = page.page_type();
-        let page = CompressedPage::new(page, uncompressed);
-        let spec = SerializedPageWriter::new(&mut self.sink).write_page(page).map_err(failed)?;
-        self.compressed += spec.compressed_size as i64;
-        self.uncompressed += spec.uncompressed_size as i64;
+    /// Appends a page with the body that was made; gives its offset, and its size with its header.
+    fn put(
+        &mut self,
+        kind: &PageKind,
+        uncompressed: usize,
+        page_type: PageType,
+        encoding: Encoding,
+    ) -> (i64, i32) {
+        let offset = self.pages.len();
+        put_header(&mut self.pages, kind, uncompressed, &self.body);
+        self.uncompressed += self.pages.len() - offset + uncompressed;
+        self.pages.extend_from_slice(&self.body);
         if !self.encodings.contains(&encoding) {
             self.encodings.push(encoding);
         }
-        match self.pages.last_mut() {
+        match self.page_counts.last_mut() {
             Some(last) if last.page_type == page_type && last.encoding == encoding => last.count += 1,
-            _ => self.pages.push(PageEncodingStats { page_type, encoding, count: 1 }),
+            _ => self.page_counts.push(PageEncodingStats { page_type, encoding, count: 1 }),
         }
-        Ok((spec.offset as i64, spec.compressed_size as i32))
+        (offset as i64, (self.pages.len() - offset) as i32)
     }
 
     /// `text_bytes` are the bytes of all texts, their lengths not counted.
@@ -207,13 +204,12 @@ impl<'a> ChunkWriter<'a> {
         statistics: Statistics,
         text_bytes: Option<i64>,
     ) -> Result<(Bytes, ColumnCloseResult)> {
-        debug_assert!(self.pages.iter().all(|page| page.page_type != PageType::DATA_PAGE));
         let metadata = ColumnChunkMetaData::builder(self.column)
             .set_compression(self.codec)
             .set_encodings(self.encodings)
-            .set_page_encoding_stats(self.pages)
-            .set_total_compressed_size(self.compressed)
-            .set_total_uncompressed_size(self.uncompressed)
+            .set_page_encoding_stats(self.page_counts)
+            .set_total_compressed_size(self.pages.len() as i64)
+            .set_total_uncompressed_size(self.uncompressed as i64)
             .set_num_values(self.rows.count as i64)
             .set_data_page_offset(self.data_offset.unwrap_or(0))
             .set_dictionary_page_offset(self.dictionary_offset)
@@ -223,14 +219,14 @@ impl<'a> ChunkWriter<'a> {
             .map_err(failed)?;
         let column_index = self.column_index.valid().then(|| self.column_index.build());
         let close = ColumnCloseResult {
-            bytes_written: self.compressed as u64,
+            bytes_written: self.pages.len() as u64,
             rows_written: self.rows.count as u64,
             metadata,
             bloom_filter: None,
             column_index: column_index.transpose().map_err(failed)?,
             offset_index: Some(self.offset_index.build()),
         };
-        Ok((self.sink.into_inner().map_err(failed)?.into(), close))
+        Ok((self.pages.into(), close))
     }
 }
 

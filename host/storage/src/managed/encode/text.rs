@@ -15,7 +15,7 @@ use super::hybrid::{put_codes, width_of};
 use super::pages::{ChunkWriter, PageRows};
 use crate::managed::bounds::{cut_above, cut_below};
 use crate::managed::tally::ColumnTally;
-use crate::managed::target::{PAGE_BYTES, PAGE_ROWS};
+use crate::managed::target::{Codecs, PAGE_BYTES, PAGE_ROWS};
 
 const NO_CODE: u32 = u32::MAX;
 /// Texts up to so many bytes are in their views.
@@ -143,6 +143,7 @@ pub fn put_texts(
     pieces: &[Texts],
     codes: &mut Codes,
     tally: &mut ColumnTally,
+    codecs: Codecs,
 ) -> Result<(Statistics, i64)> {
     let bytes: usize = pieces.iter().map(Texts::bytes).sum();
     let values = writer.rows().count - writer.rows().nulls();
@@ -152,7 +153,10 @@ pub fn put_texts(
             (0..entries.views.len()).for_each(|code| tally.text(entries.get(code)));
             put_by_dictionary(writer, &entries, &codes.codes)?
         }
-        None => put_plain(writer, pieces, bytes, values, tally)?,
+        None => {
+            writer.set_codec(codecs.texts);
+            put_plain(writer, pieces, bytes, values, tally)?
+        }
     };
     let (min, max) = bounds.map(cut).unzip();
     let statistics = ValueStatistics::new(
