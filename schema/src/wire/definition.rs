@@ -32,7 +32,7 @@ pub fn decode_table(bytes: &[u8]) -> Result<TableDefinition> {
 /// All overloads of a name.
 ///
 /// # Errors
-/// Never for now.
+/// When a part of it has no wire form.
 pub fn encode_functions(value: &[Arc<FunctionDefinition>]) -> Result<Vec<u8>> {
     let mut message = capnp::message::Builder::new_default();
     let builder: wire::functions::Builder<'_> = message.init_root();
@@ -50,7 +50,7 @@ pub fn decode_functions(bytes: &[u8]) -> Result<Vec<Arc<FunctionDefinition>>> {
 }
 
 /// # Errors
-/// Never for now.
+/// When a part of it has no wire form.
 pub fn encode_operator(value: &OperatorDefinition) -> Result<Vec<u8>> {
     let mut message = capnp::message::Builder::new_default();
     function::encode_operator_definition(value, message.init_root())?;
@@ -64,7 +64,7 @@ pub fn decode_operator(bytes: &[u8]) -> Result<OperatorDefinition> {
 }
 
 /// # Errors
-/// Never for now.
+/// When a part of it has no wire form.
 pub fn encode_module(value: &ModuleDefinition) -> Result<Vec<u8>> {
     let mut message = capnp::message::Builder::new_default();
     function::encode_module(value, message.init_root());

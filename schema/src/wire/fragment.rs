@@ -7,7 +7,7 @@ use crate::fragment::{Fragment, FragmentOutput};
 use crate::id::FragmentId;
 
 /// # Errors
-/// When a value cannot be written as Arrow IPC.
+/// When a value has no wire form.
 pub fn encode_fragment(value: &Fragment) -> Result<Vec<u8>> {
     let mut message = capnp::message::Builder::new_default();
     let mut builder: fragment::Builder<'_> = message.init_root();

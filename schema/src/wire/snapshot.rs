@@ -23,7 +23,7 @@ pub struct SnapshotContent {
 }
 
 /// # Errors
-/// When a schema cannot be written as Arrow IPC.
+/// When a value has no wire form.
 pub fn encode_snapshot(content: &SnapshotContent) -> Result<Vec<u8>> {
     let mut message = capnp::message::Builder::new_default();
     let mut builder: snapshot::Builder<'_> = message.init_root();

@@ -65,3 +65,19 @@ proptest! {
         read_as_everything(&bytes);
     }
 }
+
+/// Four words that say that they are 268 million files of no bytes each.
+#[test]
+fn a_list_of_nothing_is_refused() {
+    const SEGMENT_WORDS: u64 = 3;
+    const ONE_POINTER: u64 = 1 << 48;
+    const LIST_OF_STRUCTS: u64 = 7 << 32 | 1;
+    const ITEMS: u64 = 1 << 28;
+    let words = [SEGMENT_WORDS << 32, ONE_POINTER, LIST_OF_STRUCTS, ITEMS << 2];
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    assert!(wire::decode_files(&bytes).is_err());
+    // It is the number that is refused, not the form.
+    let bytes: Vec<u8> =
+        [words[0], words[1], words[2], 3 << 2].iter().flat_map(|word| word.to_le_bytes()).collect();
+    assert_eq!(wire::decode_files(&bytes).unwrap().len(), 3);
+}

@@ -4,6 +4,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use nyala_schema::lookup::TableContent;
 use nyala_schema::operator::OperatorKind;
 use nyala_schema::scan::{RuntimeFilterUse, TableScan};
+use nyala_schema::statistics::ColumnStatistics;
 use nyala_schema::{Error, Result};
 
 use super::{Emitted, Emitter, Incoming};
@@ -37,7 +38,11 @@ impl Emitter<'_> {
             let column = columns.iter().position(|id| *id == incoming.column)?;
             Some(RuntimeFilterUse { filter: incoming.filter, column })
         });
-        let known = projection.iter().map(|&position| statistics.columns.get(position).cloned());
+        let known = projection.iter().map(|&position| match statistics.columns.get(position) {
+            // Planning is over: what scans need of them are bounds and counts.
+            Some(known) => ColumnStatistics { histogram: None, ..known.clone() },
+            None => ColumnStatistics::default(),
+        });
         let kind = TableScan {
             table: scan.table.name.clone(),
             source: source.clone(),
@@ -46,7 +51,7 @@ impl Emitter<'_> {
             filters: vec![],
             runtime_filters: uses.collect(),
             limit: scan.limit,
-            statistics: known.map(Option::unwrap_or_default).collect(),
+            statistics: known.collect(),
         };
         let mut emitted = self.leaf(OperatorKind::Scan(kind), columns, rows);
         let filters = emitted.layout().exprs(&scan.filters)?;

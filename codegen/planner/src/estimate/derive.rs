@@ -51,14 +51,19 @@ pub fn estimate(expr: &Expr, columns: &Columns) -> ColumnEstimate {
 fn cast(input: ColumnEstimate, from: &DataType, to: &DataType) -> ColumnEstimate {
     let comparable = from.is_numeric() && to.is_numeric();
     let known = ColumnEstimate::unknown(to);
-    let (range, bell) = if comparable { (input.range, input.bell) } else { (None, None) };
-    ColumnEstimate { range, bell, width: known.width, ..input }
+    if !comparable {
+        // Text stays text.
+        let spread = input.spread.filter(|_| from.is_string() && to.is_string());
+        return ColumnEstimate { range: None, bell: None, spread, width: known.width, ..input };
+    }
+    ColumnEstimate { width: known.width, ..input }
 }
 
 /// `value × factor + offset`.
 fn scaled(mut input: ColumnEstimate, factor: f64, offset: f64) -> ColumnEstimate {
     let at = |position: f64| position * factor + offset;
     input.range = input.range.map(|(min, max)| (at(min).min(at(max)), at(min).max(at(max))));
+    input.spread = input.spread.and_then(|spread| spread.scaled(factor, offset));
     input.bell =
         input.bell.map(|bell| Bell { mean: at(bell.mean), deviation: bell.deviation * factor.abs() });
     input
@@ -108,6 +113,7 @@ fn few_values(function: &str, arguments: &[Expr], columns: &Columns) -> Option<C
     };
     let mut result = estimate(arguments.first()?, columns);
     result.range = None;
+    result.spread = None;
     result.distinct = result.distinct.min(values);
     result.distinct_table = result.distinct_table.min(values);
     Some(result)

@@ -2,17 +2,20 @@
 //!
 //! Values are compared as positions on a line of `f64`: numbers as they are, dates and times by their count of units,
 //! text by its first bytes. Predicates are taken as independent, except ranges over one column, values as spread
-//! evenly between bounds (the textbook assumptions of Selinger et al., SIGMOD 1979) and sums as bell-shaped.
+//! evenly between bounds (the textbook assumptions of Selinger et al., SIGMOD 1979) where no histogram says how they
+//! are spread, and sums as bell-shaped.
 
 pub mod derive;
 pub mod distinct;
 pub mod selectivity;
+pub mod spread;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use nyala_schema::Value;
 use nyala_schema::statistics::{ColumnStatistics, TableStatistics};
 
 use crate::column::{ColumnId, Columns};
+use spread::Spread;
 
 /// When neither rows nor bytes of a table are known.
 const ROWS_UNKNOWN: f64 = 100_000.0;
@@ -33,6 +36,8 @@ pub struct ColumnEstimate {
     pub range: Option<(f64, f64)>,
     /// Sums and averages.
     pub bell: Option<Bell>,
+    /// What ANALYZE found.
+    pub spread: Option<Spread>,
     pub null_fraction: f64,
     /// Bytes of a value.
     pub width: f64,
@@ -58,6 +63,7 @@ impl ColumnEstimate {
             kept: f64::INFINITY,
             range: None,
             bell: None,
+            spread: None,
             null_fraction: 0.0,
             width: width(data_type),
             origin: None,
@@ -70,6 +76,8 @@ impl ColumnEstimate {
         let mut estimate = Self { origin_rows: rows, ..Self::unknown(data_type) };
         if let Some(known) = known {
             estimate.range = range(known);
+            let spread = known.histogram.as_ref().and_then(|histogram| Spread::of(histogram, data_type));
+            estimate.spread = spread.map(|spread| spread.within(estimate.range));
             estimate.null_fraction = known.nulls.map_or(0.0, |nulls| (nulls / rows.max(1.0)).min(1.0));
             estimate.width = known.width.unwrap_or(estimate.width);
         }
@@ -107,14 +115,18 @@ fn range(known: &ColumnStatistics) -> Option<(f64, f64)> {
 /// Where a value lies on the line; `None` for NULL and for types without a line.
 pub fn position(value: &Value) -> Option<f64> {
     if let Some(text) = value.as_str() {
-        let mut bytes = [0; 8];
-        text.bytes().zip(&mut bytes).for_each(|(byte, slot)| *slot = byte);
-        return Some(u64::from_be_bytes(bytes) as f64);
+        return Some(text_position(text.as_bytes()));
     }
     match value.as_bool() {
         Some(truth) => Some(f64::from(u8::from(truth))),
         None => value.as_f64(),
     }
+}
+
+fn text_position(text: &[u8]) -> f64 {
+    let mut bytes = [0; 8];
+    text.iter().zip(&mut bytes).for_each(|(byte, slot)| *slot = *byte);
+    u64::from_be_bytes(bytes) as f64
 }
 
 /// Types whose values between two bounds can be counted.

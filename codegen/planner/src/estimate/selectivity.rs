@@ -3,7 +3,8 @@
 use nyala_schema::Expr;
 use nyala_schema::expr::CompareOp;
 
-use super::{ColumnEstimate, derive, position};
+use super::spread::Point;
+use super::{ColumnEstimate, derive};
 use crate::column::{ColumnId, Columns};
 
 /// Of a comparison whose operands nothing is known of.
@@ -55,7 +56,7 @@ pub fn predicate(expr: &Expr, columns: &Columns) -> f64 {
         Expr::Like { input, pattern, negated, .. } => negate_if(*negated, like(input, pattern, columns)),
         Expr::InList { input, values, negated } => {
             let input = derive::estimate(input, columns);
-            let any: f64 = values.iter().map(|value| equals(&input, position(value))).sum();
+            let any: f64 = values.iter().map(|value| equals(&input, Point::of(value).as_ref())).sum();
             negate_if(*negated, any.min(1.0))
         }
         Expr::Column { .. } => 0.5,
@@ -120,12 +121,12 @@ fn compare(op: CompareOp, left: &Expr, right: &Expr, columns: &Columns) -> f64 {
     let left_estimate = derive::estimate(left, columns);
     let right_estimate = derive::estimate(right, columns);
     let constant = |expr: &Expr| match expr {
-        Expr::Literal(value) => position(value),
+        Expr::Literal(value) => Point::of(value),
         _ => None,
     };
     let equal = || match (constant(left), constant(right)) {
-        (_, Some(at)) => equals(&left_estimate, Some(at)),
-        (Some(at), None) => equals(&right_estimate, Some(at)),
+        (_, Some(at)) => equals(&left_estimate, Some(&at)),
+        (Some(at), None) => equals(&right_estimate, Some(&at)),
         (None, None) => either_equals(&left_estimate, &right_estimate),
     };
     match op {
@@ -133,8 +134,8 @@ fn compare(op: CompareOp, left: &Expr, right: &Expr, columns: &Columns) -> f64 {
         CompareOp::NotEqual | CompareOp::Distinct => 1.0 - equal(),
         CompareOp::Less | CompareOp::LessOrEqual | CompareOp::Greater | CompareOp::GreaterOrEqual => {
             match (constant(left), constant(right)) {
-                (_, Some(at)) => ordered(op, &left_estimate, at),
-                (Some(at), None) => ordered(op.swapped(), &right_estimate, at),
+                (_, Some(at)) => ordered(op, &left_estimate, &at),
+                (Some(at), None) => ordered(op.swapped(), &right_estimate, &at),
                 (None, None) if is_column(left) && is_column(right) => COLUMNS_ORDERED,
                 (None, None) => RANGE_UNKNOWN,
             }
@@ -151,23 +152,27 @@ fn either_equals(left: &ColumnEstimate, right: &ColumnEstimate) -> f64 {
     if distinct.is_infinite() { EQUALITY_UNKNOWN } else { 1.0 / distinct.max(1.0) }
 }
 
-fn equals(estimate: &ColumnEstimate, at: Option<f64>) -> f64 {
-    if let (Some((min, max)), Some(at)) = (estimate.range, at)
-        && (at < min || at > max)
+fn equals(estimate: &ColumnEstimate, point: Option<&Point>) -> f64 {
+    if let (Some((min, max)), Some(point)) = (estimate.range, point)
+        && (point.at < min || point.at > max)
     {
         return SMALLEST;
+    }
+    let present = 1.0 - estimate.null_fraction;
+    if let (Some(spread), Some(point)) = (&estimate.spread, point) {
+        return present * spread.equal(point, estimate.distinct_table);
     }
     let values = match estimate.distinct_table {
         distinct if distinct.is_finite() => distinct.max(1.0),
         _ if estimate.origin.is_some() => FUNCTION_VALUES,
         _ => 1.0 / EQUALITY_UNKNOWN,
     };
-    (1.0 - estimate.null_fraction) / values
+    present / values
 }
 
-fn ordered(op: CompareOp, estimate: &ColumnEstimate, at: f64) -> f64 {
+fn ordered(op: CompareOp, estimate: &ColumnEstimate, point: &Point) -> f64 {
     let present = 1.0 - estimate.null_fraction;
-    let below = |inclusive: bool| share_below(estimate, at, inclusive);
+    let below = |inclusive: bool| share_below(estimate, point, inclusive);
     let share = match op {
         CompareOp::Less => below(false),
         CompareOp::LessOrEqual => below(true),
@@ -178,10 +183,15 @@ fn ordered(op: CompareOp, estimate: &ColumnEstimate, at: f64) -> f64 {
     present * share.unwrap_or(RANGE_UNKNOWN)
 }
 
-/// The share of values less than `at` (or equal to it).
-fn share_below(estimate: &ColumnEstimate, at: f64, inclusive: bool) -> Option<f64> {
+/// The share of values less than a constant (or equal to it).
+fn share_below(estimate: &ColumnEstimate, point: &Point, inclusive: bool) -> Option<f64> {
+    let at = point.at;
     if let Some(bell) = estimate.bell {
         return Some(normal_share((at - bell.mean) / bell.deviation.max(f64::MIN_POSITIVE)));
+    }
+    let spread = estimate.spread.as_ref();
+    if let Some(share) = spread.and_then(|spread| spread.below(point, inclusive, estimate.distinct_table)) {
+        return Some(share);
     }
     let (min, max) = estimate.range?;
     if min == max && estimate.distinct_table > 1.0 {
@@ -224,16 +234,16 @@ fn like(input: &Expr, pattern: &Expr, columns: &Columns) -> f64 {
 /// Bounds on one column.
 struct Interval {
     column: ColumnId,
-    low: Option<(f64, bool)>,
-    high: Option<(f64, bool)>,
+    low: Option<(Point, bool)>,
+    high: Option<(Point, bool)>,
 }
 
 impl Interval {
     fn fraction(&self, columns: &Columns) -> f64 {
         let estimate = columns.estimate(self.column);
         let present = 1.0 - estimate.null_fraction;
-        let above = self.low.map(|(at, inclusive)| share_below(estimate, at, !inclusive));
-        let below = self.high.map(|(at, inclusive)| share_below(estimate, at, inclusive));
+        let above = self.low.as_ref().map(|(at, inclusive)| share_below(estimate, at, !*inclusive));
+        let below = self.high.as_ref().map(|(at, inclusive)| share_below(estimate, at, *inclusive));
         let share = match (above, below) {
             (Some(Some(low)), Some(Some(high))) => (high - low).max(equals(estimate, None)),
             (Some(Some(low)), None) => 1.0 - low,
@@ -249,8 +259,8 @@ impl Interval {
 fn add_bound(expr: &Expr, columns: &Columns, ranges: &mut Vec<Interval>) -> bool {
     let Expr::Compare { op, left, right } = expr else { return false };
     let (column, op, at) = match (left.as_ref(), right.as_ref()) {
-        (Expr::Column { index, .. }, Expr::Literal(value)) => (*index, *op, position(value)),
-        (Expr::Literal(value), Expr::Column { index, .. }) => (*index, op.swapped(), position(value)),
+        (Expr::Column { index, .. }, Expr::Literal(value)) => (*index, *op, Point::of(value)),
+        (Expr::Literal(value), Expr::Column { index, .. }) => (*index, op.swapped(), Point::of(value)),
         _ => return false,
     };
     let (Some(at), None) = (at, columns.estimate(column).bell) else { return false };
@@ -271,14 +281,10 @@ fn add_bound(expr: &Expr, columns: &Columns, ranges: &mut Vec<Interval>) -> bool
         }
     };
     let range = &mut ranges[index];
-    if is_low {
-        range.low = Some(
-            range.low.map_or((at, inclusive), |known| if known.0 > at { known } else { (at, inclusive) }),
-        );
-    } else {
-        range.high = Some(
-            range.high.map_or((at, inclusive), |known| if known.0 < at { known } else { (at, inclusive) }),
-        );
+    let bound = if is_low { &mut range.low } else { &mut range.high };
+    let is_looser = |known: &Point| if is_low { known.at <= at.at } else { known.at >= at.at };
+    if bound.as_ref().is_none_or(|(known, _)| is_looser(known)) {
+        *bound = Some((at, inclusive));
     }
     true
 }

@@ -6,6 +6,7 @@ mod fragments;
 mod goldens;
 mod handmade;
 mod shapes;
+mod skew;
 mod uploads;
 
 use std::path::{Path, PathBuf};
