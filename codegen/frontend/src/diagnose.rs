@@ -6,6 +6,7 @@ use nyala_schema::function::FunctionKind;
 use nyala_schema::lookup::FunctionLookup;
 use nyala_schema::{Error, ErrorCode};
 
+use crate::context::table_name;
 use crate::dml::{FILE_COLUMN, ROW_COLUMN, SOURCE};
 use crate::locate::{Usage, find_name, find_text, is_quoted_at};
 use crate::message::{by_message, execution, internal, not_implemented, plain};
@@ -179,11 +180,11 @@ fn column_not_found(field: &Column, valid: &[Column], scope: &Scope, place: &Pla
     let name = field.name.as_str();
     let table = field.relation.as_ref().map(TableReference::table);
     let position = place.find(scope, table, name, Usage::Column);
-    if let Some(table) = table {
+    if let (Some(table), Some(wanted)) = (table, &field.relation) {
         let known =
-            |column: &&Column| column.relation.as_ref().is_some_and(|relation| relation.table() == table);
+            |column: &&Column| column.relation.as_ref().is_some_and(|relation| relation.resolved_eq(wanted));
         if !valid.iter().any(|column| known(&column)) {
-            return at(table_not_in_from(table, valid), position);
+            return at(table_not_in_from(&table_name(wanted), valid), position);
         }
         let columns: Vec<&str> = valid.iter().filter(known).map(|column| column.name.as_str()).collect();
         let message = format!("there is no column {} in {}", quoted(name), quoted(table));
@@ -196,13 +197,13 @@ fn column_not_found(field: &Column, valid: &[Column], scope: &Scope, place: &Pla
 }
 
 fn table_not_in_from(table: &str, valid: &[Column]) -> Error {
-    let mut tables: Vec<&str> =
-        valid.iter().filter_map(|column| column.relation.as_ref()).map(TableReference::table).collect();
+    let mut tables: Vec<String> =
+        valid.iter().filter_map(|column| column.relation.as_ref()).map(table_name).collect();
     tables.dedup();
     tables.sort_unstable();
     tables.dedup();
     let error = Error::new(ErrorCode::UndefinedTable, format!("there is no table {} in FROM", quoted(table)));
-    match nearest(table, tables.iter().copied()) {
+    match nearest(table, tables.iter().map(String::as_str)) {
         Some(near) => error.with_hint(did_you_mean(near)),
         None if tables.is_empty() => error.with_hint("the query has no FROM"),
         None if tables.len() <= LISTED_MAX => error.with_hint(format!("tables are {}", tables.join(", "))),

@@ -36,6 +36,7 @@ mod registry;
 mod relation;
 mod render;
 mod resolve;
+mod same_name;
 mod script;
 mod series;
 mod shape;

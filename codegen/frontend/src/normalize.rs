@@ -18,6 +18,7 @@ use crate::lateral;
 use crate::locate::position_of;
 use crate::multiset;
 use crate::names::{name_columns, sort_by_columns};
+use crate::same_name::refuse_ambiguous;
 
 /// Of a query, or of a part of a statement that becomes one.
 ///
@@ -62,7 +63,7 @@ impl VisitorMut for Normalizer {
         }
         exists::count_instead(select);
         lateral::mark_lateral(select);
-        to_flow(refuse_in_select(select))
+        to_flow(refuse_in_select(select).and_then(|()| refuse_ambiguous(select)))
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {

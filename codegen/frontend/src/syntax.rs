@@ -38,6 +38,9 @@ const KEYWORDS: [&str; 26] = [
     "THEN",
 ];
 
+/// Words that name a point of a table's history.
+const POINTS: [&str; 4] = ["VERSION", "TIMESTAMP", "SYSTEM_TIME", "SYSTEM_VERSION"];
+
 /// How far before a mistake a mistyped keyword is looked for: it may have been taken for an alias.
 const MISTYPED_WITHIN: usize = 3;
 
@@ -130,6 +133,11 @@ pub(crate) fn syntax_hint(words: &[TokenWithSpan], mistake: Position) -> Option<
         && !before.first().is_some_and(|word| is(word, "BY"))
     {
         return Some(format!("write {} BY", last.to_uppercase()));
+    }
+    if let [point, "for" | "FOR" | "For", ..] = before[..]
+        && let Some(point) = POINTS.iter().find(|word| is(point, word))
+    {
+        return Some(format!("write FOR {point} AS OF"));
     }
     if let Some((word, keyword)) = before.iter().take(MISTYPED_WITHIN).find_map(|word| mistyped(word)) {
         return Some(format!("did you mean {keyword} instead of {word}?"));

@@ -9,7 +9,7 @@ use datafusion_expr::planner::{PlannedRelation, RelationPlannerContext, Relation
 use datafusion_expr::{Expr, TableSource};
 use nyala_schema::lookup::{AsOf, ResolvedTable};
 use nyala_schema::{Error, ErrorCode, Result};
-use sqlparser::ast::{Expr as SqlExpr, Ident, ObjectName, Spanned, TableFactor, TableVersion, Value};
+use sqlparser::ast::{Expr as SqlExpr, Ident, Spanned, TableFactor, TableVersion, Value};
 
 use crate::context::{external, table_name};
 use crate::dml::{FILE_COLUMN, ROW_COLUMN};
@@ -33,35 +33,11 @@ pub(crate) enum TableRead {
 }
 
 /// A table of which the places of rows are read too.
-pub(crate) fn with_row_identity(name: ObjectName, factor: TableFactor) -> TableFactor {
-    match factor {
-        TableFactor::Table {
-            alias,
-            args,
-            with_hints,
-            version,
-            with_ordinality,
-            json_path,
-            sample,
-            index_hints,
-            ..
-        } => {
-            let partitions = vec![Ident::new(WITH_ROW_IDENTITY)];
-            TableFactor::Table {
-                name,
-                alias,
-                args,
-                with_hints,
-                version,
-                with_ordinality,
-                partitions,
-                json_path,
-                sample,
-                index_hints,
-            }
-        }
-        other => other,
+pub(crate) fn with_row_identity(mut table: TableFactor) -> TableFactor {
+    if let TableFactor::Table { partitions, .. } = &mut table {
+        partitions.push(Ident::new(WITH_ROW_IDENTITY));
     }
+    table
 }
 
 /// Plans a table that is read so; `None` for any other.

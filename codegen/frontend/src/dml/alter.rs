@@ -3,7 +3,6 @@
 use nyala_schema::Result;
 use sqlparser::ast::{Expr, LimitClause, Query, SelectItem, WildcardAdditionalOptions};
 
-use super::target::Target;
 use super::tree;
 
 /// One row that violates the condition of a CHECK that is to be added; none when there is no such row.
@@ -25,12 +24,8 @@ pub fn not_null_query(table: &str, column: &str) -> Result<Box<Query>> {
 
 fn one_row(table: &str, condition: Expr) -> Result<Box<Query>> {
     let all = SelectItem::Wildcard(WildcardAdditionalOptions::default());
-    let shape = nyala_schema::managed::TableShape::default();
-    let mut tables = Target { table, shape: &shape }.read(None);
-    if let sqlparser::ast::TableFactor::Table { partitions, .. } = &mut tables.relation {
-        partitions.clear();
-    }
-    let mut query = tree::select_query(tree::select(vec![all], vec![tables], Some(condition))?);
+    let tables = vec![tree::from(tree::named_table(table))];
+    let mut query = tree::select_query(tree::select(vec![all], tables, Some(condition))?);
     query.limit_clause =
         Some(LimitClause::LimitOffset { limit: Some(tree::number(1)), offset: None, limit_by: Vec::new() });
     Ok(Box::new(query))

@@ -16,6 +16,7 @@ use crate::expansion::check_expansion;
 use crate::locate::position_of;
 use crate::normalize::ident_of;
 use crate::relation::name_in_query;
+use crate::same_name::refuse_name_of_target;
 use crate::statement::{Merge, MergeAction, MergeClause, MergeWhen};
 
 /// `$file`, `$row` and `$action` of each row that something is done with, then all columns as they become (as they were, for
@@ -29,6 +30,8 @@ pub fn merge_query(merge: &Merge, shape: &TableShape) -> Result<Box<Query>> {
     let target = Target { table: &merge.table, shape };
     let alias = merge.alias.as_deref();
     let source = source_name(&merge.source)?;
+    let named = tree::from(tree::named_table(&source));
+    refuse_name_of_target(alias.unwrap_or(tree::short_name(target.table)), [&named])?;
     let plan = MergePlan { target: &target, alias, source: &source, clauses: &merge.clauses };
     let whens = plan.whens();
     let mut columns =

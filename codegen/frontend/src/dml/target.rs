@@ -98,20 +98,11 @@ impl<'a> Target<'a> {
 
     /// The table itself, under `alias` if there is one, with the places of its rows.
     pub(super) fn read(&self, alias: Option<&str>) -> TableWithJoins {
-        let name = tree::object_name(self.table);
-        let factor = TableFactor::Table {
-            name: name.clone(),
-            alias: alias.map(|alias| tree::alias(alias, &[])),
-            args: None,
-            with_hints: Vec::new(),
-            version: None,
-            with_ordinality: false,
-            partitions: Vec::new(),
-            json_path: None,
-            sample: None,
-            index_hints: Vec::new(),
-        };
-        tree::from(with_row_identity(name, factor))
+        let mut table = tree::named_table(self.table);
+        if let TableFactor::Table { alias: name, .. } = &mut table {
+            *name = alias.map(|alias| tree::alias(alias, &[]));
+        }
+        tree::from(with_row_identity(table))
     }
 
     /// One of its columns.

@@ -31,12 +31,28 @@ pub(super) fn null() -> Expr {
 }
 
 /// A table's name as FROM has it.
-pub(super) fn object_name(table: &str) -> ObjectName {
+fn object_name(table: &str) -> ObjectName {
     let parts: Vec<&str> = match table.split_once('.') {
         Some((schema, table)) => vec![schema, table],
         None => vec![table],
     };
     ObjectName(parts.into_iter().map(|part| ObjectNamePart::Identifier(ident(part))).collect())
+}
+
+/// A table in FROM.
+pub(super) fn named_table(table: &str) -> TableFactor {
+    TableFactor::Table {
+        name: object_name(table),
+        alias: None,
+        args: None,
+        with_hints: Vec::new(),
+        version: None,
+        with_ordinality: false,
+        partitions: Vec::new(),
+        json_path: None,
+        sample: None,
+        index_hints: Vec::new(),
+    }
 }
 
 /// The name of a table without its schema.

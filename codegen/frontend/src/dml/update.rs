@@ -8,6 +8,7 @@ use super::insert::checked;
 use super::target::Target;
 use super::{FILE_COLUMN, ROW_COLUMN, tree};
 use crate::expansion::check_expansion;
+use crate::same_name::refuse_name_of_target;
 use crate::statement::{Delete, Update};
 use crate::suggest::quoted;
 
@@ -20,6 +21,7 @@ pub fn update_query(update: &Update, shape: &TableShape) -> Result<Box<Query>> {
     refuse_target_in_with(update.with.as_ref(), &update.table)?;
     let target = Target { table: &update.table, shape };
     let alias = update.alias.as_deref();
+    refuse_name_of_target(alias.unwrap_or(tree::short_name(target.table)), &update.from)?;
     let set = target.columns(update.assignments.iter().map(|(name, _)| name))?;
     let place = [FILE_COLUMN, ROW_COLUMN];
     let mut columns: Vec<_> = place.iter().map(|name| tree::aliased(target.old(alias, name), name)).collect();
@@ -48,6 +50,7 @@ pub fn delete_query(delete: &Delete) -> Result<Box<Query>> {
     let shape = TableShape::default();
     let target = Target { table: &delete.table, shape: &shape };
     let alias = delete.alias.as_deref();
+    refuse_name_of_target(alias.unwrap_or(tree::short_name(target.table)), &delete.using)?;
     let columns = [FILE_COLUMN, ROW_COLUMN].map(|name| tree::aliased(target.old(alias, name), name));
     let mut tables = vec![target.read(alias)];
     tables.extend(delete.using.iter().cloned());

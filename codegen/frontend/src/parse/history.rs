@@ -26,7 +26,7 @@ impl StatementParser<'_> {
     /// `UNDROP kind name [AS name | RENAME TO name]`.
     pub(super) fn undrop(&mut self) -> Result<Statement> {
         self.expect_word("UNDROP")?;
-        let kind = self.object_kind("")?;
+        let kind = self.object_kind(None)?;
         let name = self.name_of_kind(kind)?;
         let renamed = if self.word("AS") || self.words(&["RENAME", "TO"]) {
             Some(match kind {

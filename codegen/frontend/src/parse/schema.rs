@@ -46,13 +46,15 @@ impl StatementParser<'_> {
         Ok(Statement::Use { schema: ident_of(&self.identifier()?) })
     }
 
-    /// `TABLE`, `VIEW`, `SCHEMA` …; `others` stand in the error too.
-    pub(super) fn object_kind(&mut self, others: &str) -> Result<ObjectKind> {
+    /// `TABLE`, `VIEW`, `SCHEMA` …; the error names `other` too.
+    pub(super) fn object_kind(&mut self, other: Option<&'static str>) -> Result<ObjectKind> {
         match KINDS.iter().find(|(word, _)| self.word(word)) {
             Some((_, kind)) => Ok(*kind),
             None => {
-                let words: Vec<&str> = KINDS.iter().map(|(word, _)| *word).collect();
-                Err(self.expected(&format!("{}{others}", words.join(", "))))
+                let mut words: Vec<&str> = KINDS.iter().map(|(word, _)| *word).collect();
+                words.extend(other);
+                let last = words.pop().unwrap_or_default();
+                Err(self.expected(&format!("{} or {last}", words.join(", "))))
             }
         }
     }
@@ -77,7 +79,7 @@ impl StatementParser<'_> {
         let target = if self.word("COLUMN") {
             self.column_target()?
         } else {
-            let kind = self.object_kind(" or COLUMN")?;
+            let kind = self.object_kind(Some("COLUMN"))?;
             CommentTarget::Object(kind, self.name_of_kind(kind)?)
         };
         self.expect_word("IS")?;

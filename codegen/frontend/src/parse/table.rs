@@ -139,8 +139,10 @@ impl StatementParser<'_> {
     /// An expression, as text to be kept.
     pub(super) fn expression_text(&mut self) -> Result<String> {
         let start = self.peek();
-        let expr = self.sub(|parser| parser.parse_expr())?;
-        self.text_of(expr, &start)
+        match self.sub(|parser| parser.parse_expr())? {
+            Expr::Nested(expr) => self.text_of(*expr, &start),
+            expr => self.text_of(expr, &start),
+        }
     }
 
     /// As it is always written, if that says the same; otherwise as it was written.

@@ -133,3 +133,8 @@ fn merges() {
 fn versions() {
     check(&expect_file!["dml/versions.txt"]);
 }
+
+#[test]
+fn names() {
+    check(&expect_file!["dml/names.txt"]);
+}

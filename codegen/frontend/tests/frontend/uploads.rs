@@ -232,7 +232,7 @@ fn mistakes_are_shown_where_they_are() {
         "create module m from 'm.wasm' sha256 'abc'",
         "alter function f add version",
         "alter function f set version x",
-        "alter table t add column c int",
+        "alter index i",
         "drop module",
         "drop function f cascade",
     ] {
