@@ -72,42 +72,6 @@ impl Value {
         Ok(Self(arrow::compute::cast_with_options(&self.0, data_type, &options)?))
     }
 
-    /// The value that a bound of a column of this type stands for; `None` for a bound of another kind.
-    pub fn of_bound(bound: &crate::bound::Bound, data_type: &DataType) -> Option<Self> {
-        use crate::bound::Bound;
-        match bound {
-            Bound::Int(number) => Self::of_number(*number, data_type),
-            Bound::Float(number) => Self::float64(*number).cast(data_type).ok(),
-            Bound::Text(bytes) => match data_type {
-                DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
-                    let array = arrow::array::BinaryArray::from_vec(vec![bytes.as_slice()]);
-                    Self(Arc::new(array)).cast(data_type).ok()
-                }
-                _ => Self::utf8(&String::from_utf8_lossy(bytes)).cast(data_type).ok(),
-            },
-        }
-    }
-
-    /// From what [`as_i128`](Self::as_i128) gives.
-    fn of_number(number: i128, data_type: &DataType) -> Option<Self> {
-        let array: ArrayRef = match data_type {
-            DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal128(p, s) => {
-                let array = arrow::array::Decimal128Array::from(vec![number]);
-                Arc::new(array.with_precision_and_scale(*p, *s).ok()?)
-            }
-            DataType::Date32 => Arc::new(arrow::array::Date32Array::from(vec![i32::try_from(number).ok()?])),
-            DataType::Time32(unit) => {
-                let array = arrow::array::Int32Array::from(vec![i32::try_from(number).ok()?]);
-                return Self(Arc::new(array)).cast(&DataType::Time32(*unit)).ok();
-            }
-            _ if data_type.is_unsigned_integer() => {
-                Arc::new(arrow::array::UInt64Array::from(vec![u64::try_from(number).ok()?]))
-            }
-            _ => Arc::new(arrow::array::Int64Array::from(vec![i64::try_from(number).ok()?])),
-        };
-        Self(array).cast(data_type).ok()
-    }
-
     pub fn as_bool(&self) -> Option<bool> {
         (!self.is_null()).then(|| self.0.as_boolean_opt().map(|a| a.value(0))).flatten()
     }

@@ -1,6 +1,7 @@
 //! Behaviour, tested from outside: scripts, published answers, an oracle, the program, the project's own rules.
 
 mod command_line;
+mod definitions;
 mod differential;
 mod dml;
 mod dml_random;
@@ -14,4 +15,6 @@ mod plugins;
 mod scripts;
 mod tidy;
 mod tpch;
+mod transactions;
+mod warehouse;
 mod writers;

@@ -3,9 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nyala_node::session::Names;
-use nyala_node::{
-    Answer, CancelHandle, Config, Engine, Error, ErrorCode, Result, Session, TransactionState,
-};
+use nyala_node::{Answer, CancelHandle, Config, Engine, Error, ErrorCode, Result, Session, TransactionState};
 use nyala_schema::option::{OPTIONS, OptionInfo, Options};
 
 use crate::arguments::EngineArguments;

@@ -1,12 +1,10 @@
 //! The engine that sessions share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nyala_catalog::{
-    Blobs, Catalog, FileBlobs, MemoryBlobs, MemoryStore, SledStore, Snapshot, Store,
-};
+use nyala_catalog::{Blobs, Catalog, FileBlobs, MemoryBlobs, MemoryStore, SledStore, Snapshot, Store};
 use nyala_executor::{Executor, ExecutorConfig};
 use nyala_frontend::Frontend;
 use nyala_interpreter::{FunctionLibrary, Interpreter};
@@ -84,7 +82,7 @@ impl Engine {
     /// warehouse without it.
     pub fn open(config: Config) -> Result<Arc<Engine>> {
         let store: Box<dyn Store> = match &config.data {
-            Some(folder) => Box::new(SledStore::open(folder)?),
+            Some(folder) => Box::new(open_store(folder, config.snapshot_every)?),
             None => Box::new(MemoryStore::default()),
         };
         let blobs: Box<dyn Blobs> = match &config.data {
@@ -174,6 +172,14 @@ impl Engine {
     pub(crate) fn warehouse(&self) -> &Warehouse {
         self.storage.warehouse()
     }
+}
+
+fn open_store(folder: &Path, snapshot_every: Option<Duration>) -> Result<SledStore> {
+    let store = SledStore::open(folder)?;
+    Ok(match snapshot_every {
+        Some(every) => store.with_snapshot_interval(i64::try_from(every.as_millis()).unwrap_or(i64::MAX)),
+        None => store,
+    })
 }
 
 /// In the data folder unless another place is named.

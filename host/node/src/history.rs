@@ -11,12 +11,13 @@ use crate::session::Session;
 
 pub fn run(session: &Session, sql: &str, statement: &Statement) -> Result<Answer> {
     match statement {
-        Statement::RollbackTable { table, to } => session.retrying(|_| roll_back_table(session, sql, table, to)),
+        Statement::RollbackTable { table, to } => {
+            session.retrying(|_| roll_back_table(session, sql, table, to))
+        }
         Statement::RollbackCatalog { to } => session.retrying(|_| roll_back_catalog(session, sql, to)),
         Statement::Undrop { kind, name, renamed } => undrop(session, *kind, name, renamed.as_deref()),
         Statement::Checkpoint => {
-            session.engine.catalog.checkpoint()?;
-            let version = session.engine.newest().version;
+            let version = session.engine.catalog.checkpoint()?;
             Ok(Answer::Done(format!("CHECKPOINT {version}")))
         }
         other => Err(Error::internal(format!("{other:?} brings nothing back"))),
@@ -29,7 +30,10 @@ fn roll_back_table(session: &Session, sql: &str, written: &str, to: &PointInTime
     let table = match snapshot.table(&name).map(AsRef::as_ref) {
         Some(TableDefinition::Managed(table)) => table,
         Some(other) => {
-            return Err(Error::unsupported(format!("\"{written}\" is of kind {} and has no versions", other.kind())));
+            return Err(Error::unsupported(format!(
+                "\"{written}\" is of kind {} and has no versions",
+                other.kind()
+            )));
         }
         None => return Err(undefined_table(&snapshot, &session.schema(), written)),
     };

@@ -2,13 +2,15 @@
 //!
 //! Reading order: [`engine`] is what a process has once, [`session`] what each user has, and `work` what that is in the middle
 //! of, such as a `transaction`; a statement goes to `query`, `definition`, `write`, `function`, `history`, `backup`, `copy`,
-//! `explain` or `show`, and comes back as an [`answer`]. `tables` are what a statement sees: `search_path` finds names,
+//! `explain` or `show`, and comes back as an [`answer`]. `check` and `dump` are for who looks after a system. `tables` are what a statement sees: `search_path` finds names,
 //! `information` makes tables of the catalog itself. `snapshots` and `writing` say which files are still needed.
 
 pub mod answer;
 mod backup;
+mod check;
 mod copy;
 mod definition;
+mod dump;
 pub mod engine;
 mod explain;
 mod folding;
@@ -31,6 +33,7 @@ mod write;
 mod writing;
 
 pub use answer::{Answer, Progress, RowStream, Summary};
+pub use check::{CheckReport, check_folder};
 pub use engine::{Config, Engine, default_options};
 pub use nyala_frontend::render as render_error;
 pub use nyala_sandbox::compile_child;

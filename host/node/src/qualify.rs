@@ -49,7 +49,11 @@ impl Visitor for Names {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         for table in query.with.iter().flat_map(|with| &with.cte_tables) {
             let name = &table.alias.name;
-            self.common.insert(if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() });
+            self.common.insert(if name.quote_style.is_some() {
+                name.value.clone()
+            } else {
+                name.value.to_lowercase()
+            });
         }
         ControlFlow::Continue(())
     }
@@ -90,7 +94,8 @@ mod tests {
     #[test]
     fn only_names_of_tables_are_replaced() {
         let full = |name: &str| ["t", "My t"].contains(&name).then(|| format!("main.{name}"));
-        let given = "SELECT t.a, 't' FROM t\n  JOIN \"My t\" AS ü USING (a), s.t\nWHERE a IN (SELECT t FROM T)";
+        let given =
+            "SELECT t.a, 't' FROM t\n  JOIN \"My t\" AS ü USING (a), s.t\nWHERE a IN (SELECT t FROM T)";
         let wanted = "SELECT t.a, 't' FROM main.t\n  JOIN main.\"My t\" AS ü USING (a), s.t\nWHERE a IN (SELECT t FROM main.t)";
         assert_eq!(relations(given, full).unwrap(), wanted);
         let common = "WITH t AS (SELECT 1 AS a) SELECT * FROM t";

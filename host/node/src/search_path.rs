@@ -54,7 +54,11 @@ impl Session {
                 .with_hint("write table or schema.table, without further dots"));
         }
         refuse_own(schema)?;
-        if snapshot.schemas.contains_key(schema) { Ok(full) } else { Err(undefined_schema(&snapshot, schema)) }
+        if snapshot.schemas.contains_key(schema) {
+            Ok(full)
+        } else {
+            Err(undefined_schema(&snapshot, schema))
+        }
     }
 }
 

@@ -75,7 +75,7 @@ impl Session {
             self.run(sql, statement)
         });
         self.finish_statement(answer.is_err());
-        answer
+        answer.map_err(|error| nyala_frontend::located(error, sql))
     }
 
     fn run(&mut self, sql: &str, statement: Statement) -> Result<Answer> {

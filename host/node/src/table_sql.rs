@@ -4,37 +4,40 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use nyala_catalog::Snapshot;
+use nyala_frontend::create_table_sql;
 use nyala_schema::command::{CommentTarget, ObjectKind};
 use nyala_schema::id::ColumnId;
-use nyala_schema::managed::{ManagedTable, TableColumn, TableShape};
+use nyala_schema::managed::TableShape;
 use nyala_schema::scan::{Compression, CsvOptions, FileFormat};
 use nyala_schema::table::{ExternalTable, TableDefinition};
 use nyala_schema::type_name::{sql_identifier, sql_type_name};
 use nyala_schema::value::Value;
 
-/// CREATE TABLE, EXTERNAL TABLE or VIEW, with its comments behind it.
+/// CREATE TABLE, EXTERNAL TABLE or VIEW, with comments behind it.
 pub fn create_sql(snapshot: &Snapshot, name: &str, definition: &TableDefinition) -> String {
     let quoted = quoted_name(name);
-    let mut sql = match definition {
-        TableDefinition::Managed(table) => managed_sql(&quoted, table),
-        TableDefinition::External(table) => external_sql(&quoted, table),
-        TableDefinition::View { sql, .. } => format!("CREATE VIEW {quoted} AS {sql}"),
-        TableDefinition::Memory { schema, .. } => {
-            let columns = schema.fields().iter().map(|f| format!("{} {}", sql_identifier(f.name()), sql_type_name(f.data_type())));
-            format!("CREATE TABLE {quoted} ({})", columns.collect::<Vec<_>>().join(", "))
-        }
-    };
-    let noun = if matches!(definition, TableDefinition::View { .. }) { "VIEW" } else { "TABLE" };
     let own = CommentTarget::Object(ObjectKind::Table, name.to_owned());
-    if let Some(text) = snapshot.comments.get(&own) {
+    let comment = snapshot.comments.get(&own).map(AsRef::as_ref);
+    let fields = definition.schema();
+    let columns = fields.fields().iter().filter_map(|field| {
+        let target = CommentTarget::Column(name.to_owned(), field.name().clone());
+        Some((field.name().clone(), snapshot.comments.get(&target)?.to_string()))
+    });
+    let columns: Vec<(String, String)> = columns.collect();
+    let (mut sql, noun) = match definition {
+        TableDefinition::Managed(table) => {
+            return create_table_sql(name, &table.shape, &table.properties, comment, &columns);
+        }
+        TableDefinition::External(table) => (external_sql(&quoted, table), "TABLE"),
+        TableDefinition::View { sql, .. } => (format!("CREATE VIEW {quoted} AS {sql}"), "VIEW"),
+        TableDefinition::Memory { .. } => (String::new(), "TABLE"),
+    };
+    if let Some(text) = comment {
         let _ = write!(sql, ";\nCOMMENT ON {noun} {quoted} IS {}", literal(text));
     }
-    for field in definition.schema().fields() {
-        let target = CommentTarget::Column(name.to_owned(), field.name().clone());
-        if let Some(text) = snapshot.comments.get(&target) {
-            let column = sql_identifier(field.name());
-            let _ = write!(sql, ";\nCOMMENT ON COLUMN {quoted}.{column} IS {}", literal(text));
-        }
+    for (column, text) in &columns {
+        let column = sql_identifier(column);
+        let _ = write!(sql, ";\nCOMMENT ON COLUMN {quoted}.{column} IS {}", literal(text));
     }
     sql
 }
@@ -47,58 +50,6 @@ pub fn quoted_name(name: &str) -> String {
 /// Text in quotes.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
-}
-
-fn managed_sql(name: &str, table: &ManagedTable) -> String {
-    let shape = &table.shape;
-    let columns = shape.columns.iter().map(column_sql);
-    let checks = shape.checks.iter().map(|check| format!("CONSTRAINT {} CHECK ({})", sql_identifier(&check.name), check.sql));
-    let lines: Vec<String> = columns.chain(checks).map(|line| format!("  {line}")).collect();
-    let mut sql = format!("CREATE TABLE {name} (\n{}\n)", lines.join(",\n"));
-    if !shape.partition_by.is_empty() {
-        let _ = write!(sql, "\nPARTITIONED BY ({})", partitioned_by(shape));
-    }
-    if !shape.sort_by.is_empty() {
-        let _ = write!(sql, "\nSORTED BY ({})", sorted_by(shape));
-    }
-    let chosen = table.properties.chosen();
-    if !chosen.is_empty() {
-        let chosen: Vec<String> = chosen.iter().map(|(name, value)| format!("{name} = {}", literal(value))).collect();
-        let _ = write!(sql, "\nWITH ({})", chosen.join(", "));
-    }
-    sql
-}
-
-fn column_sql(column: &TableColumn) -> String {
-    let mut sql = format!("{} {}", sql_identifier(&column.name), sql_type_name(&column.data_type));
-    if !column.nullable {
-        sql.push_str(" NOT NULL");
-    }
-    if let Some(default) = &column.default {
-        let _ = write!(sql, " DEFAULT {default}");
-    }
-    sql
-}
-
-/// What stands in the parentheses of PARTITIONED BY.
-pub fn partitioned_by(shape: &TableShape) -> String {
-    let terms = shape.partition_by.iter().map(|field| field.transform.to_sql(&column_name(shape, field.column)));
-    terms.collect::<Vec<_>>().join(", ")
-}
-
-/// What stands in the parentheses of SORTED BY.
-pub fn sorted_by(shape: &TableShape) -> String {
-    let terms = shape.sort_by.iter().map(|field| {
-        let direction = if field.descending { " DESC" } else { "" };
-        // As ORDER BY has it when nothing is said.
-        let nulls = match (field.nulls_first, field.descending) {
-            (true, false) => " NULLS FIRST",
-            (false, true) => " NULLS LAST",
-            _ => "",
-        };
-        format!("{}{direction}{nulls}", column_name(shape, field.column))
-    });
-    terms.collect::<Vec<_>>().join(", ")
 }
 
 fn column_name(shape: &TableShape, id: ColumnId) -> String {

@@ -85,8 +85,10 @@ impl Tables {
     fn managed(&self, name: &str, known: &str, table: &ManagedTable) -> Result<Arc<ResolvedTable>> {
         let row_identity = self.identified.as_deref() == Some(known);
         let shape = &table.shape;
-        let mut fields: Vec<Field> = shape.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
-        let mut statistics = TableStatistics::of_summary(shape, &table.summary, &|sketch| managed::distinct_of(sketch).ok());
+        let mut fields: Vec<Field> =
+            shape.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
+        let mut statistics =
+            TableStatistics::of_summary(shape, &table.summary, &|sketch| managed::distinct_of(sketch).ok());
         if row_identity {
             fields.extend(ROW_IDENTITY.map(|name| Field::new(name, DataType::Int64, false)));
             statistics.columns.extend(ROW_IDENTITY.map(|_| ColumnStatistics::default()));
@@ -105,7 +107,10 @@ impl Tables {
     fn information(&self, name: &str) -> Result<Option<Arc<ResolvedTable>>> {
         let builtin_functions = || self.engine.frontend().function_names();
         let snapshot = &self.sight.snapshot;
-        information::table(name, &information::rows::Source { snapshot, builtin_functions: &builtin_functions })
+        information::table(
+            name,
+            &information::rows::Source { snapshot, builtin_functions: &builtin_functions },
+        )
     }
 
     /// Names without a schema in the text of a view are tables of `main`, whatever the schema of who uses it.
@@ -114,7 +119,8 @@ impl Tables {
         if schema == MAIN_SCHEMA {
             return Ok(sql.to_owned());
         }
-        let is_main = |name: &str| snapshot.tables.contains_key(name).then(|| format!("{MAIN_SCHEMA}.{name}"));
+        let is_main =
+            |name: &str| snapshot.tables.contains_key(name).then(|| format!("{MAIN_SCHEMA}.{name}"));
         qualify::relations(sql, is_main)
     }
 
@@ -130,7 +136,12 @@ impl Tables {
         let partition_by: Vec<String> =
             table.schema.fields()[own..].iter().map(|field| field.name().clone()).collect();
         let declared = Schema::new(table.schema.fields().to_vec());
-        self.engine.storage.resolve(&table.location, Some(table.format.clone()), Some(&declared), &partition_by)
+        self.engine.storage.resolve(
+            &table.location,
+            Some(table.format.clone()),
+            Some(&declared),
+            &partition_by,
+        )
     }
 
     fn resolve_files(&self, location: &str) -> Result<Arc<ResolvedTable>> {
@@ -143,9 +154,14 @@ impl Tables {
     }
 }
 
-/// Whether a table name that the catalog does not have can mean files: `data/x`, `x.parquet`, `*.csv`, or a folder here.
+/// Whether a table name that the catalog does not have can mean files: `data/x`, `x.parquet`, `*.csv`, or a file or folder
+/// here. A name such as `schema.table` does not.
 fn is_location(name: &str) -> bool {
-    name.contains(['/', '*', '?', '.']) || std::path::Path::new(name).is_dir()
+    let path = std::path::Path::new(name);
+    name.contains(['/', '*', '?'])
+        || nyala_storage::format::of_path(name).is_some()
+        || path.is_dir()
+        || name.contains('.') && path.exists()
 }
 
 impl TableLookup for Tables {
@@ -174,13 +190,18 @@ impl TableLookup for Tables {
             }
             Some(other) => {
                 let error = Error::unsupported(format!("\"{name}\" is {} and has no versions", other.kind()));
-                Err(error.with_hint("SET catalog_version shows everything as it was in a version of the catalog"))
+                Err(error
+                    .with_hint("SET catalog_version shows everything as it was in a version of the catalog"))
             }
             None => Ok(None),
         }
     }
 
     fn table_names(&self) -> Vec<String> {
+        // Where there is nothing yet, what Nyala makes itself would hide that.
+        if self.sight.snapshot.tables.is_empty() {
+            return Vec::new();
+        }
         search_path::names(&self.sight.snapshot, &self.sight.schema).collect()
     }
 }

@@ -340,8 +340,11 @@ impl Session {
     /// `UndefinedVersion`, `ActiveTransaction`.
     pub(crate) fn travel(&self, option: &'static str, value: &str, at: &AsOf) -> Result<()> {
         if self.in_transaction() {
-            return Err(Error::new(ErrorCode::ActiveTransaction, format!("{option} is set inside of a transaction"))
-                .with_hint("COMMIT or ROLLBACK first"));
+            return Err(Error::new(
+                ErrorCode::ActiveTransaction,
+                format!("{option} is set inside of a transaction"),
+            )
+            .with_hint("COMMIT or ROLLBACK first"));
         }
         let newest = self.engine.newest();
         let snapshot = Arc::new(newest.at(at)?);

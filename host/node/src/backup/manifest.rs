@@ -35,7 +35,8 @@ pub struct KeptFile {
 
 impl Manifest {
     pub fn to_text(&self) -> String {
-        let mut text = format!("{HEAD}\nversion {}\nat_ms {}\ntaken_ms {}\n", self.version, self.at_ms, self.taken_ms);
+        let mut text =
+            format!("{HEAD}\nversion {}\nat_ms {}\ntaken_ms {}\n", self.version, self.at_ms, self.taken_ms);
         let _ = writeln!(text, "snapshot {}", self.snapshot.to_text());
         for (hash, file) in &self.modules {
             let _ = writeln!(text, "module {hash} {}", file.to_text());

@@ -107,6 +107,11 @@ fn copy(from: &Warehouse, to: &Warehouse, table: TableId, path: &str, size: u64)
 }
 
 fn damaged(name: &str) -> Error {
-    Error::new(ErrorCode::CorruptFile, format!("the file {name} of the backup is damaged: its checksum does not match"))
-        .with_hint("BACKUP to a fresh place if the system is still there; other backups of this place may be whole")
+    Error::new(
+        ErrorCode::CorruptFile,
+        format!("the file {name} of the backup is damaged: its checksum does not match"),
+    )
+    .with_hint(
+        "BACKUP to a fresh place if the system is still there; other backups of this place may be whole",
+    )
 }

@@ -34,8 +34,11 @@ fn restore(engine: &Engine, from: &str, at: Option<&AsOf>, go_on: &dyn Fn() -> R
     let target = at.map(|at| snapshot.at(at)).transpose()?.map_or(snapshot.version, |then| then.version);
     let warehouse = engine.warehouse();
     if !warehouse.keeps_files() && !manifest.files.is_empty() {
-        return Err(Error::new(ErrorCode::InvalidParameter, "the backup has files, and this engine keeps none")
-            .with_hint("start it with --data DIR"));
+        return Err(Error::new(
+            ErrorCode::InvalidParameter,
+            "the backup has files, and this engine keeps none",
+        )
+        .with_hint("start it with --data DIR"));
     }
     let mut writing = BTreeMap::<TableId, _>::new();
     for (table, file) in &manifest.files {
@@ -52,7 +55,10 @@ fn restore(engine: &Engine, from: &str, at: Option<&AsOf>, go_on: &dyn Fn() -> R
     for (hash, file) in &manifest.modules {
         let kept = engine.modules.put(&place.read_own(file)?)?;
         if kept != *hash {
-            return Err(Error::new(ErrorCode::CorruptFile, format!("the module {hash} of the backup is damaged")));
+            return Err(Error::new(
+                ErrorCode::CorruptFile,
+                format!("the module {hash} of the backup is damaged"),
+            ));
         }
     }
     engine.catalog.install(snapshot)?;
@@ -72,8 +78,11 @@ fn refuse_used(snapshot: &Snapshot) -> Result<()> {
     if is_empty {
         return Ok(());
     }
-    Err(Error::new(ErrorCode::InvalidParameter, "RESTORE goes into an empty system, and this one has content")
-        .with_hint("restore with a fresh --data folder"))
+    Err(Error::new(
+        ErrorCode::InvalidParameter,
+        "RESTORE goes into an empty system, and this one has content",
+    )
+    .with_hint("restore with a fresh --data folder"))
 }
 
 /// The newest backup, or the first that knows of a point in history.

@@ -13,8 +13,8 @@ use nyala_schema::value::Value;
 use nyala_schema::{Error, ErrorCode, Result};
 
 use super::done;
-use super::validate::validate;
 use super::table::{check_column_name, check_name, column, sort_fields};
+use super::validate::validate;
 use crate::answer::Answer;
 use crate::search_path::{full_name, refuse_own, undefined_schema, undefined_table};
 use crate::session::Session;
@@ -43,7 +43,8 @@ fn attempt(session: &Session, sql: &str, written: &str, if_exists: bool, change:
         _ => {}
     }
     let TableDefinition::Managed(table) = definition.as_ref() else {
-        let message = format!("\"{written}\" is of kind {}, of which only the name can be changed", definition.kind());
+        let message =
+            format!("\"{written}\" is of kind {}, of which only the name can be changed", definition.kind());
         return Err(Error::unsupported(message).with_hint("make it again with CREATE OR REPLACE"));
     };
     if let TableAlter::DropPartition { partition, if_exists } = change {
@@ -100,7 +101,9 @@ fn alteration(
                 let query = not_null_query(&full_name(name), &of)?;
                 refuse_rows(session, &query, || {
                     Error::new(ErrorCode::NotNullViolation, format!("there are rows with NULL in \"{of}\""))
-                        .with_hint(format!("give them a value first: UPDATE … SET {of} = … WHERE {of} IS NULL"))
+                        .with_hint(format!(
+                            "give them a value first: UPDATE … SET {of} = … WHERE {of} IS NULL"
+                        ))
                 })?;
                 requires = Some(table.version);
             }
@@ -136,7 +139,8 @@ fn new_column(
     let has_value = initial.as_ref().is_some_and(|value| !value.is_null());
     if !column.nullable && !has_value {
         if table.summary.rows > 0 {
-            let message = format!("\"{}\" would be NULL in the rows that are there, and is NOT NULL", column.name);
+            let message =
+                format!("\"{}\" would be NULL in the rows that are there, and is NOT NULL", column.name);
             return Err(Error::new(ErrorCode::NotNullViolation, message).with_hint("give it a DEFAULT"));
         }
         *requires = Some(table.version);

@@ -57,7 +57,12 @@ fn done(tag: &str) -> Answer {
     Answer::Done(tag.to_owned())
 }
 
-fn create(session: &Session, name: TableName, definition: TableDefinition, on_conflict: OnConflict) -> Result<()> {
+fn create(
+    session: &Session,
+    name: TableName,
+    definition: TableDefinition,
+    on_conflict: OnConflict,
+) -> Result<()> {
     session.commit(&Command::CreateTable { name, definition, on_conflict })?;
     Ok(())
 }

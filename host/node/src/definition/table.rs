@@ -7,7 +7,8 @@ use nyala_frontend::{ColumnDefinition, PartitionTerm, SortTerm, TableClauses, ne
 use nyala_schema::command::{Command, CommentTarget, ObjectKind, OnConflict};
 use nyala_schema::id::{ColumnId, TableId};
 use nyala_schema::managed::{
-    CheckConstraint, ManagedTable, PartitionField, SortField, TableColumn, TableProperties, TableShape, Transform,
+    CheckConstraint, ManagedTable, PartitionField, SortField, TableColumn, TableProperties, TableShape,
+    Transform,
 };
 use nyala_schema::table::{TableDefinition, TableName, split_name};
 use nyala_schema::type_name::sql_type_name;
@@ -88,7 +89,9 @@ fn table_columns(columns: &[ColumnDefinition]) -> Result<Vec<TableColumn>> {
         check_column_name(&column.name)?;
         if !names.insert(column.name.as_str()) {
             let message = format!("two columns are named \"{}\"", column.name);
-            return Err(Error::new(ErrorCode::DuplicateColumn, message).with_hint("give one of them another name"));
+            return Err(
+                Error::new(ErrorCode::DuplicateColumn, message).with_hint("give one of them another name")
+            );
         }
         made.push(TableColumn {
             id: ColumnId(id),
@@ -156,10 +159,10 @@ fn check_transform(column: &TableColumn, transform: Transform) -> Result<()> {
         Transform::Identity => (!data_type.is_nested(), "a type without parts"),
         Transform::Year | Transform::Month | Transform::Day => (is_date || is_time, "DATE or TIMESTAMP"),
         Transform::Hour => (is_time, "TIMESTAMP"),
-        Transform::Bucket(_) => (!data_type.is_nested() && !data_type.is_floating(), "integers, text, dates or times"),
-        Transform::Truncate(_) => {
-            (data_type.is_integer() || data_type.is_string(), "integers or text")
+        Transform::Bucket(_) => {
+            (!data_type.is_nested() && !data_type.is_floating(), "integers, text, dates or times")
         }
+        Transform::Truncate(_) => (data_type.is_integer() || data_type.is_string(), "integers or text"),
     };
     if fits {
         return Ok(());

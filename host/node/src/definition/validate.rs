@@ -25,11 +25,8 @@ pub fn validate(session: &Session, table: &str, shape: &TableShape) -> Result<()
             column.nullable = true;
             column
         });
-        let alone = TableShape {
-            columns: columns.collect(),
-            checks: vec![check.clone()],
-            ..TableShape::default()
-        };
+        let alone =
+            TableShape { columns: columns.collect(), checks: vec![check.clone()], ..TableShape::default() };
         plan(session, table, &alone)
             .map_err(|error| without_place(&error, &format!("CHECK ({})", check.sql)))?;
     }

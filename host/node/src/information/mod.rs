@@ -7,7 +7,6 @@ pub mod rows;
 mod standard;
 mod system;
 
-
 use std::sync::Arc;
 
 use nyala_schema::Result;

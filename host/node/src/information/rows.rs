@@ -81,7 +81,8 @@ impl MadeTable {
 }
 
 fn scan(batch: RecordBatch) -> ManagedScan {
-    let ids: Vec<ColumnId> = (0..batch.num_columns()).filter_map(|at| u32::try_from(at).ok()).map(ColumnId).collect();
+    let ids: Vec<ColumnId> =
+        (0..batch.num_columns()).filter_map(|at| u32::try_from(at).ok()).map(ColumnId).collect();
     let columns = ids.iter().map(|id| ScanColumn { id: *id, initial: None }).collect();
     let rows = batch.num_rows() as u64;
     let file = DataFile {

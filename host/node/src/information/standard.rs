@@ -159,9 +159,10 @@ fn sizes(data_type: &DataType) -> [Cell; 3] {
         TimeUnit::Nanosecond => 9,
     };
     let (precision, scale, time) = match data_type {
-        DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal128(p, s) | DataType::Decimal256(p, s) => {
-            (Some(i64::from(*p)), Some(i64::from(*s)), None)
-        }
+        DataType::Decimal32(p, s)
+        | DataType::Decimal64(p, s)
+        | DataType::Decimal128(p, s)
+        | DataType::Decimal256(p, s) => (Some(i64::from(*p)), Some(i64::from(*s)), None),
         other if other.is_integer() => (other.primitive_width().map(|bytes| 8 * bytes as i64), Some(0), None),
         other if other.is_floating() => (other.primitive_width().map(|bytes| 8 * bytes as i64), None, None),
         DataType::Timestamp(unit, _) | DataType::Time32(unit) | DataType::Time64(unit) => {

@@ -92,7 +92,11 @@ pub const TABLES: &[MadeTable] = &[
 
 fn history(source: &Source<'_>) -> Vec<Vec<Cell>> {
     let journal = source.snapshot.journal.iter();
-    journal.map(|(version, entry)| vec![Cell::number(*version), Cell::Time(entry.at_ms), Cell::text(&entry.what)]).collect()
+    journal
+        .map(|(version, entry)| {
+            vec![Cell::number(*version), Cell::Time(entry.at_ms), Cell::text(&entry.what)]
+        })
+        .collect()
 }
 
 /// Schema, name and definition of each managed table.

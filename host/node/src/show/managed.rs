@@ -7,7 +7,6 @@ use nyala_schema::managed::property::PROPERTIES;
 use nyala_schema::managed::{ColumnSummary, DataFile, FileContent, ManagedTable, TableColumn};
 use nyala_schema::option::format_bytes;
 use nyala_schema::table::{TableDefinition, TableName};
-use nyala_schema::value::Value;
 use nyala_schema::{Error, Result};
 use nyala_storage::managed::distinct_of;
 
@@ -37,7 +36,11 @@ pub fn find(session: &Session, written: &str) -> Result<(TableName, Arc<TableDef
     }
 }
 
-fn of_managed<T>(session: &Session, written: &str, with: impl FnOnce(&ManagedTable) -> Result<T>) -> Result<T> {
+fn of_managed<T>(
+    session: &Session,
+    written: &str,
+    with: impl FnOnce(&ManagedTable) -> Result<T>,
+) -> Result<T> {
     match find(session, written)?.1.as_ref() {
         TableDefinition::Managed(table) => with(table),
         other => Err(Error::internal(format!("a table of kind {} was found", other.kind()))),
@@ -128,7 +131,7 @@ pub fn statistics(session: &Session, written: &str) -> Result<Answer> {
 
 fn column_row(column: &TableColumn, known: &ColumnSummary) -> Result<Vec<String>> {
     let bound = |bound: &Option<nyala_schema::Bound>| {
-        let value = bound.as_ref().and_then(|bound| Value::of_bound(bound, &column.data_type));
+        let value = bound.as_ref().and_then(|bound| bound.to_value(&column.data_type));
         value.map(|value| value.to_string()).unwrap_or_default()
     };
     let distinct = known.sketch.as_ref().map(distinct_of).transpose()?;

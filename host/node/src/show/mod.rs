@@ -12,9 +12,9 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::kernels::comparison::ilike;
 use arrow::datatypes::{DataType, Field, Schema};
 use nyala_frontend::{DescribeTarget, ShowTarget};
+use nyala_schema::Result;
 use nyala_schema::option::OPTIONS;
 use nyala_schema::table::TableDefinition;
-use nyala_schema::Result;
 
 use crate::answer::{Answer, ReadyRows};
 use crate::session::Session;

@@ -35,7 +35,10 @@ pub fn between(base: &ManagedTable, now: &ManagedTable) -> Net {
         }
     }
     came.sort_by_key(|file| file.id);
-    net.add = came.into_iter().map(|file| DataFile { id: FileId(0), added_in: 0, ..file.as_ref().clone() }).collect();
+    net.add = came
+        .into_iter()
+        .map(|file| DataFile { id: FileId(0), added_in: 0, ..file.as_ref().clone() })
+        .collect();
     net
 }
 
@@ -49,7 +52,8 @@ fn same_content(one: &FileContent, other: &FileContent) -> bool {
         (FileContent::Parquet { path, .. }, FileContent::Parquet { path: other, .. }) => path == other,
         (FileContent::Rows(rows), FileContent::Rows(other)) => {
             let (columns, others) = (rows.batch.columns(), other.batch.columns());
-            columns.len() == others.len() && columns.iter().zip(others).all(|(one, other)| Arc::ptr_eq(one, other))
+            columns.len() == others.len()
+                && columns.iter().zip(others).all(|(one, other)| Arc::ptr_eq(one, other))
         }
         _ => false,
     }
