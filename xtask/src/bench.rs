@@ -3,6 +3,7 @@
 mod engine;
 mod plugins;
 mod tpch;
+mod writes;
 
 use std::path::Path;
 
@@ -12,7 +13,8 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
     match arguments.first().map(String::as_str) {
         Some("tpch") => tpch::run(root, &arguments[1..]),
         Some("plugins") => plugins::run(root, &arguments[1..]),
-        _ => bail!("which benchmark? `cargo xtask bench tpch` or `cargo xtask bench plugins`"),
+        Some("writes") => writes::run(root, &arguments[1..]),
+        _ => bail!("which benchmark? `cargo xtask bench` tpch, plugins or writes"),
     }
 }
 

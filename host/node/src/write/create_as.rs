@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::{Array, ArrayRef, new_null_array};
 use arrow::datatypes::{DataType, Field};
 use nyala_frontend::{ColumnDefinition, TableClauses};
 use nyala_schema::command::{Command, OnConflict};
@@ -62,7 +63,8 @@ fn create_once(
     let mut running = query::start(session, &planned)?;
     while let Some(batch) = running.next_batch()? {
         if batch.num_rows() > 0 {
-            change.rows()?.write_unchecked(batch.columns())?;
+            let columns: Vec<ArrayRef> = batch.columns().iter().map(typed).collect();
+            change.rows()?.write_unchecked(&columns)?;
         }
     }
     let rows = change.rows_written();
@@ -92,6 +94,14 @@ fn column(field: &Field) -> ColumnDefinition {
         data_type: stored_type(field.data_type()),
         nullable: true,
         default: None,
+    }
+}
+
+/// NULLs of no type as NULLs of the type that their column has.
+fn typed(values: &ArrayRef) -> ArrayRef {
+    match values.data_type() {
+        DataType::Null => new_null_array(&stored_type(&DataType::Null), values.len()),
+        _ => Arc::clone(values),
     }
 }
 

@@ -28,21 +28,27 @@ pub fn naming_column(
     if !is_value {
         return Err(error);
     }
-    for column in &target.table().shape.columns {
-        match fails(session, world, sql, query, &column.name) {
-            Ok(Some(again)) if again.code() == error.code() => {
-                return Err(again.context(format!("column \"{}\" of table \"{}\"", column.name, target.name)));
-            }
-            Ok(_) => {}
-            Err(_) => break,
+    let columns = &target.table().shape.columns;
+    let mut failing = Vec::new();
+    for column in columns {
+        match fails(session, world, sql, query, &column.name)? {
+            Some(again) if again.code() == error.code() => failing.push((column, again)),
+            _ => {}
         }
     }
-    Err(error)
+    // What fails for every column is not of one: a condition, or what the rows come from.
+    let is_of_all = failing.len() == columns.len() && columns.len() > 1;
+    match failing.into_iter().next().filter(|_| !is_of_all) {
+        Some((column, again)) => {
+            Err(again.context(format!("column \"{}\" of table \"{}\"", column.name, target.name)))
+        }
+        None => Err(error),
+    }
 }
 
 /// The error of computing one column; the outer error is of what surrounds it.
 fn fails(session: &Session, world: &dyn World, sql: &str, query: &Query, column: &str) -> Result<Option<Error>> {
-    let text = format!("SELECT \"{}\" FROM (SELECT 1) AS rows", column.replace('"', "\"\""));
+    let text = format!("SELECT \"{}\" FROM (SELECT 1) AS \"$rows\"", column.replace('"', "\"\""));
     let (_, mut one) = query::parsed(text)?;
     let SetExpr::Select(select) = one.body.as_mut() else { return Err(Error::internal("no SELECT")) };
     for source in &mut select.from {

@@ -22,6 +22,8 @@ use crate::session::Session;
 /// A file of less than three quarters of the wanted size is small.
 const SMALL_NUMERATOR: u64 = 3;
 const SMALL_DENOMINATOR: u64 = 4;
+/// Rows that the catalog keeps in one piece, at most.
+const PIECE_ROWS: u64 = 122_880;
 /// Files that are rewritten in one commit, in wanted sizes: what a conflict costs, and what a sort holds.
 const COMMIT_FILES: u64 = 8;
 
@@ -98,8 +100,8 @@ impl Rule<'_> {
     }
 
     fn is_worth(&self, run: &[&Arc<DataFile>]) -> bool {
-        let bytes: u64 = run.iter().map(|file| file.bytes()).sum();
-        let needed = bytes.div_ceil(self.table.properties.file_bytes).max(1);
+        let size: u64 = run.iter().map(|file| self.size(file)).sum();
+        let needed = size.div_ceil(self.wanted_size()).max(1);
         let is_mixed = self.sorted_by().is_some_and(|column| overlapping(run, column).len() < run.len());
         is_mixed || run.iter().any(|file| self.is_dirty(file)) || run.len() as u64 > needed
     }
@@ -109,20 +111,29 @@ impl Rule<'_> {
     }
 
     fn is_small(&self, file: &DataFile) -> bool {
-        file.bytes() < self.table.properties.file_bytes / SMALL_DENOMINATOR * SMALL_NUMERATOR
+        self.size(file) < self.wanted_size() * SMALL_NUMERATOR / SMALL_DENOMINATOR
+    }
+
+    /// In bytes, or in rows where the catalog keeps them.
+    fn size(&self, file: &DataFile) -> u64 {
+        if self.keeps_files { file.bytes() } else { file.rows }
+    }
+
+    fn wanted_size(&self) -> u64 {
+        if self.keeps_files { self.table.properties.file_bytes } else { PIECE_ROWS }
     }
 
     /// Neighbours together, so many that a commit is not too large.
     fn cut<'f>(&self, files: Vec<&'f Arc<DataFile>>) -> Vec<Vec<&'f Arc<DataFile>>> {
-        let limit = self.table.properties.file_bytes.saturating_mul(COMMIT_FILES);
+        let limit = self.wanted_size().saturating_mul(COMMIT_FILES);
         let mut parts: Vec<Vec<&Arc<DataFile>>> = Vec::new();
-        let mut bytes = 0;
+        let mut size = 0;
         for file in files {
-            if bytes == 0 || bytes + file.bytes() > limit {
+            if size == 0 || size + self.size(file) > limit {
                 parts.push(Vec::new());
-                bytes = 0;
+                size = 0;
             }
-            bytes += file.bytes().max(1);
+            size += self.size(file).max(1);
             if let Some(part) = parts.last_mut() {
                 part.push(file);
             }
