@@ -141,6 +141,11 @@ fn backups_are_incremental_and_whole() {
     let error = wrong.err(&format!("RESTORE FROM '{to}' AS OF VERSION 99"));
     assert_eq!(error.code(), ErrorCode::UndefinedVersion);
 
+    let error = wrong.err(&format!("RESTORE FROM '{to}-that-is-not-there'"));
+    assert_eq!(error.code(), ErrorCode::FileAccess);
+    let error = database.err(&format!("BACKUP TO '{}'", folder.path().join("data/warehouse").display()));
+    assert!(error.message().contains("where the tables are"), "{error:?}");
+
     let victim = second.iter().find(|path| path.extension().is_some_and(|e| e == "parquet")).unwrap();
     let mut bytes = fs::read(place.join(victim)).unwrap();
     let middle = bytes.len() / 2;
