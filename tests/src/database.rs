@@ -1,6 +1,7 @@
 //! An embedded engine with one session, answering in text.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -9,6 +10,7 @@ use nyala_node::{Answer, Config, Engine, Error, Result, Session, default_options
 use crate::answers::Rows;
 
 pub struct Database {
+    engine: Arc<Engine>,
     session: Session,
 }
 
@@ -16,9 +18,9 @@ impl Database {
     /// In memory; every plan goes through its wire form and back.
     pub fn open(backend: &str) -> Self {
         let config = Config { options: default_options(), check_wire: true, ..Config::default() };
-        let mut session = Engine::open(config).expect("an engine in memory opens").session();
-        session.set("backend", backend).expect("the backend is known");
-        Self { session }
+        let mut database = Self::of(Engine::open(config).expect("an engine in memory opens"));
+        database.session.set("backend", backend).expect("the backend is known");
+        database
     }
 
     /// As [`open`](Self::open), with options of the session set.
@@ -41,7 +43,42 @@ impl Database {
             check_wire: true,
             ..Config::default()
         };
-        Ok(Self { session: Engine::open(config)?.session() })
+        Ok(Self::of(Engine::open(config)?))
+    }
+
+    fn of(engine: Arc<Engine>) -> Self {
+        let session = engine.session();
+        Self { engine, session }
+    }
+
+    /// All definitions as a script.
+    pub fn dump(&self) -> String {
+        self.engine.dump()
+    }
+
+    /// Another session of the same engine.
+    pub fn another(&self) -> Self {
+        Self::of(Arc::clone(&self.engine))
+    }
+
+    /// Runs a statement that must succeed. Gives its rows, cells parted by spaces.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn ok(&mut self, sql: &str) -> Vec<String> {
+        let rows = self.query(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        rows.rows.into_iter().map(|row| row.join(" ")).collect()
+    }
+
+    /// Runs a statement that must fail.
+    ///
+    /// # Panics
+    /// When it succeeds.
+    pub fn err(&mut self, sql: &str) -> Error {
+        match self.query(sql) {
+            Ok(rows) => panic!("{sql} gave {} rows", rows.rows.len()),
+            Err(error) => error,
+        }
     }
 
     /// With the eight TPC-H tables over the Parquet files of a folder.
@@ -58,6 +95,17 @@ impl Database {
 
     pub fn session(&mut self) -> &mut Session {
         &mut self.session
+    }
+
+    /// Runs a command. Gives its tag.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub fn command(&mut self, sql: &str) -> Result<String> {
+        match self.session.execute(sql)? {
+            Answer::Done(tag) => Ok(tag),
+            Answer::Rows(_) => Err(Error::internal(format!("{sql} gives rows"))),
+        }
     }
 
     /// Runs one statement. A command gives no rows.

@@ -1,7 +1,10 @@
 //! Behaviour, tested from outside: scripts, published answers, an oracle, the program, the project's own rules.
 
 mod command_line;
+mod definitions;
 mod differential;
+mod dml;
+mod dml_random;
 mod documents;
 mod functions_persist;
 mod functions_random;
@@ -13,3 +16,6 @@ mod plugins;
 mod scripts;
 mod tidy;
 mod tpch;
+mod transactions;
+mod warehouse;
+mod writers;

@@ -67,5 +67,6 @@ pub use statement::{
     InsertSource, IsolationLevel, Merge, MergeAction, MergeClause, MergeWhen, PartitionColumn, PartitionTerm,
     PartitionValue, PointInTime, ShowTarget, SortTerm, Statement, TableAlter, TableClauses, Update,
 };
+pub use suggest::nearest;
 pub use table::TableHandle;
 pub use table_sql::create_table_sql;

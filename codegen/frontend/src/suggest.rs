@@ -2,7 +2,7 @@
 
 /// The candidate that is nearest to `name`, the first of several, if it is near enough to be a slip of the hand. Case
 /// does not count.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_lowercase();
     let length = wanted.chars().count();
     let allowed = match length {

@@ -14,10 +14,11 @@ Examples:
   nyala -c \"select * from 'trips/*.parquet' limit 5\"
   nyala -f report.sql --format csv --output report.csv
   echo 'select 1; select 2' | nyala --format json
-  nyala --data ./warehouse -c '\\d'               definitions kept in ./warehouse
+  nyala --data ./shop -c '\\d'                    tables kept in ./shop
   nyala generate tpch --scale 1 --out ./tpch
   nyala bench --setup setup.sql --queries 'queries/*.sql' --runs 5
   nyala plugin new initials --kind scalar         a function of your own
+  nyala catalog check --data ./shop               whether all is there
 
 SQL is taken from -c and -f in the order given; without either from standard input, and when that is a
 terminal the shell starts. In the shell, \\? lists its commands. Results go to standard output, all else to
@@ -67,9 +68,71 @@ pub enum Command {
     /// Make, build, test and install functions and operators of your own
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Look after a data directory: check it, list its definitions, restore a backup
+    #[command(subcommand, after_help = CATALOG_EXAMPLES)]
+    Catalog(CatalogCommand),
     /// What the engine runs to compile a module within limits: not for people
     #[command(hide = true)]
     CompileModule,
+}
+
+const CATALOG_EXAMPLES: &str = "\
+The catalog is what a system knows of its tables, views and functions, with the versions of each that are kept. It lies in the
+data directory; the rows of tables are files in the warehouse, by default in the same directory. No other process may use
+the directory while one of these commands runs.
+
+Backups are made with SQL, while the system runs: BACKUP TO 'directory or URL'. Another backup to the same place copies only
+what is new.
+
+Examples:
+  nyala --data ./shop -c \"BACKUP TO '/mnt/backup/shop'\"
+  nyala catalog check --data ./shop
+  nyala catalog dump --data ./shop > definitions.sql
+  nyala catalog restore --data ./shop-again --from /mnt/backup/shop
+  nyala catalog restore --data ./shop-then --from /mnt/backup/shop --as-of '2026-03-01 12:00:00'";
+
+#[derive(Subcommand)]
+pub enum CatalogCommand {
+    /// See that every file and module is there that any kept version names; exit status 3 when one is not
+    Check(CatalogArguments),
+    /// Write all definitions as SQL: schemas, tables, views, functions
+    Dump(DumpArguments),
+    /// Make an empty data directory what a backup is
+    Restore(RestoreArguments),
+}
+
+#[derive(Args)]
+pub struct CatalogArguments {
+    /// The data directory
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Where the files of tables are when they are not in the data directory
+    #[arg(long, value_name = "DIR|URL")]
+    pub warehouse: Option<String>,
+}
+
+#[derive(Args)]
+pub struct DumpArguments {
+    #[command(flatten)]
+    pub catalog: CatalogArguments,
+    /// Instead of SQL, a line for each object with its versions, files and rows, and the last changes
+    #[arg(long)]
+    pub overview: bool,
+}
+
+#[derive(Args)]
+pub struct RestoreArguments {
+    #[command(flatten)]
+    pub catalog: CatalogArguments,
+    /// The place that was given to BACKUP TO
+    #[arg(long, value_name = "DIR|URL")]
+    pub from: String,
+    /// The version of the catalog that is wanted [default: the newest backup]
+    #[arg(long, value_name = "N", conflicts_with = "as_of")]
+    pub as_of_version: Option<u64>,
+    /// The time of which the state is wanted, UTC
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
 }
 
 const BENCH_EXAMPLE: &str = "\
@@ -126,9 +189,12 @@ pub struct SqlArguments {
 
 #[derive(Args, Clone, Default)]
 pub struct EngineArguments {
-    /// Keep definitions of tables and views in this directory [default: in memory]
+    /// Keep tables, views and functions in this directory [default: in memory, until the program ends]
     #[arg(long, value_name = "DIR", help_heading = "Engine")]
     pub data: Option<PathBuf>,
+    /// Keep the files of tables in another directory or object store [default: DIR/warehouse]
+    #[arg(long, value_name = "DIR|URL", requires = "data", help_heading = "Engine")]
+    pub warehouse: Option<String>,
     /// Memory that one query may hold, such as 512MB or 4GiB
     #[arg(long, value_name = "SIZE", help_heading = "Engine")]
     pub memory_limit: Option<String>,

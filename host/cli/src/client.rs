@@ -3,17 +3,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nyala_node::session::Names;
-use nyala_node::{Answer, Config, Engine, Error, ErrorCode, Result, Session};
+use nyala_node::{Answer, CancelHandle, Config, Engine, Error, ErrorCode, Result, Session, TransactionState};
 use nyala_schema::option::{OPTIONS, OptionInfo, Options};
 
 use crate::arguments::EngineArguments;
 use crate::exit::Failure;
-use crate::interrupt;
+use crate::{interrupt, progress};
 
 /// Shared by all that speak to the session: statements, shell commands, completion.
 #[derive(Clone)]
 pub struct Client {
     session: Arc<Mutex<Session>>,
+    /// Of the session, to be had while a statement runs.
+    running: CancelHandle,
     /// Read from the session when first asked for; forgotten when a statement may have changed them.
     names: Arc<Mutex<Option<Arc<Names>>>>,
     /// Where definitions are kept, for people.
@@ -26,20 +28,28 @@ impl Client {
     pub fn open(arguments: &EngineArguments) -> Result<Self, Failure> {
         let mut options = nyala_node::default_options();
         set_options(arguments, &mut options)?;
-        let config = Config { data: arguments.data.clone(), options, ..Config::of_program() };
+        let config = Config {
+            data: arguments.data.clone(),
+            warehouse: arguments.warehouse.clone(),
+            options,
+            ..Config::of_program()
+        };
         let engine = Engine::open(config).map_err(Failure::Connection)?;
         let session = engine.session();
-        interrupt::watch(session.cancel_handle());
+        let running = session.cancel_handle();
+        interrupt::watch(running.clone());
         Ok(Self {
+            running,
             session: Arc::new(Mutex::new(session)),
             names: Arc::default(),
             data: arguments.data.as_ref().map(|path| path.display().to_string()),
         })
     }
 
+    /// Shows how far the statement is when it takes long to answer, as those do that write.
     pub fn execute(&self, sql: &str) -> Result<Answer> {
         *lock(&self.names) = None;
-        lock(&self.session).execute(sql)
+        progress::shown(&self.running, || lock(&self.session).execute(sql))
     }
 
     pub fn set(&self, name: &str, value: &str) -> Result<()> {
@@ -54,6 +64,15 @@ impl Client {
 
     pub fn names(&self) -> Arc<Names> {
         lock(&self.names).get_or_insert_with(|| Arc::new(lock(&self.session).names())).clone()
+    }
+
+    pub fn transaction(&self) -> TransactionState {
+        lock(&self.session).transaction_state()
+    }
+
+    /// Whether the open transaction would lose something if it were rolled back.
+    pub fn has_changes(&self) -> bool {
+        lock(&self.session).has_changes()
     }
 
     pub fn data(&self) -> Option<&str> {

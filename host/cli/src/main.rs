@@ -1,11 +1,13 @@
-//! The `nyala` command: an interactive shell, a runner of scripts, a benchmark, a generator of test data, tools for authors.
+//! The `nyala` command: an interactive shell, a runner of scripts, a benchmark, a generator of test data, tools for authors and for who looks
+//! after a system.
 //!
 //! Reading order: [`arguments`] is what can be asked for and [`exit`] how it ends; [`sql`] is the main command and
 //! runs [`script`]s statement by statement through a [`client`] into an [`output`]; [`shell`] is the same with a
-//! person at the keyboard; [`bench`], [`generate`] and [`plugin`] are commands of their own.
+//! person at the keyboard; [`bench`], [`generate`], [`plugin`] and [`catalog`] are commands of their own.
 
 mod arguments;
 mod bench;
+mod catalog;
 mod client;
 mod exit;
 mod generate;
@@ -42,6 +44,7 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Plugin(command) => plugin::run(&command),
+        Command::Catalog(command) => catalog::run(&command),
         Command::CompileModule => Ok(()),
     }
 }

@@ -1,9 +1,11 @@
 //! How far a running query is, on standard error, when it takes long enough to wonder.
 
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use nyala_node::Progress;
+use nyala_node::{CancelHandle, Progress};
 use nyala_schema::option::format_bytes;
 
 use crate::terminal;
@@ -49,6 +51,27 @@ impl ProgressLine {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Does what blocks, and shows meanwhile how far the query is that runs for it.
+pub fn shown<T>(running: &CancelHandle, work: impl FnOnce() -> T) -> T {
+    if !terminal::stderr_is_terminal() {
+        return work();
+    }
+    let (working, done) = channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut line = ProgressLine::new();
+            while let Err(RecvTimeoutError::Timeout) = done.recv_timeout(INTERVAL) {
+                if let Some(progress) = running.progress() {
+                    line.update(&progress);
+                }
+            }
+        });
+        let result = work();
+        drop(working);
+        result
+    })
 }
 
 impl Drop for ProgressLine {

@@ -76,4 +76,9 @@ impl CancelHandle {
             query.fail(Error::cancelled());
         }
     }
+
+    /// How far the query is; `None` when it is over.
+    pub fn progress(&self) -> Option<Progress> {
+        self.0.upgrade().filter(|query| !query.is_over()).map(|query| query.progress())
+    }
 }

@@ -78,6 +78,17 @@ pub struct Progress {
     pub memory_bytes: u64,
 }
 
+impl From<nyala_executor::Progress> for Progress {
+    fn from(progress: nyala_executor::Progress) -> Self {
+        Self {
+            fraction: progress.fraction,
+            rows_scanned: progress.rows_scanned,
+            bytes_read: progress.bytes_read,
+            memory_bytes: progress.memory_bytes,
+        }
+    }
+}
+
 /// What a query took.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {

@@ -21,7 +21,7 @@ pub fn run(
     let format = sink_format(path, format, options)?;
     let (text, query) = match source {
         CopySource::Query(query) => (sql.to_owned(), query),
-        CopySource::Table(table) => query::select_all_query(&table)?,
+        CopySource::Table(table) => query::select_all_query(&table, None)?,
     };
     let planned = query::plan(session, &text, &query)?;
     let mut stream = RowStream::new(Box::new(query::start(session, &planned)?));

@@ -1,32 +1,38 @@
 //! The engine that sessions share.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nyala_catalog::{Blobs, Catalog, FileBlobs, MemoryBlobs, MemoryStore, SledStore, Store};
+use nyala_catalog::{Blobs, Catalog, FileBlobs, MemoryBlobs, MemoryStore, SledStore, Snapshot, Store};
 use nyala_executor::{Executor, ExecutorConfig};
 use nyala_frontend::Frontend;
 use nyala_interpreter::{FunctionLibrary, Interpreter};
 use nyala_native::NativeBackend;
 use nyala_sandbox::{CompilerChoice, Modules, Sandbox, SandboxConfig, UploadLimits};
-use nyala_schema::Result;
-use nyala_schema::command::{Command, DropKind};
 use nyala_schema::guest::ModuleHash;
 use nyala_schema::option::Options;
-use nyala_schema::table::TableDefinition;
+use nyala_schema::{Error, ErrorCode, Result};
 use nyala_storage::Storage;
+use nyala_storage::managed::Warehouse;
 
 use crate::memory;
 use crate::modules::{InUse, ModuleStore};
 use crate::session::Session;
+use crate::snapshots::Snapshots;
 use crate::tables::StorageScans;
+use crate::write::FoldedTables;
+use crate::writing::Writing;
 
 /// How to open an engine. The default keeps everything in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
-    /// Where definitions persist.
+    /// Where the catalog persists, and the files of tables unless `warehouse` says another place.
     pub data: Option<PathBuf>,
+    /// A folder or the URL of an object store for the files of tables. Only with `data`.
+    pub warehouse: Option<String>,
+    /// Once in this time, if something has changed, the catalog keeps a snapshot of itself. `None` is daily.
+    pub snapshot_every: Option<Duration>,
     /// A program that compiles uploaded modules when it is run with `compile-module`; without it they are compiled in
     /// this process.
     pub compiler: Option<PathBuf>,
@@ -55,23 +61,28 @@ pub fn default_options() -> Options {
 /// All that a process needs to run SQL.
 pub struct Engine {
     pub(crate) catalog: Catalog,
+    pub(crate) snapshots: Snapshots,
     pub(crate) storage: Storage,
+    pub(crate) writing: Arc<Writing>,
     pub(crate) executor: Executor,
     pub(crate) native: Arc<NativeBackend>,
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) modules: Arc<ModuleStore>,
     pub(crate) defaults: Options,
     pub(crate) check_wire: bool,
+    /// Held by the one statement that tries again after several attempts.
+    pub(crate) trying_again: Mutex<()>,
+    pub(crate) folded_tables: FoldedTables,
     frontend: OnceLock<Frontend>,
-    memory_version: AtomicU64,
 }
 
 impl Engine {
     /// # Errors
-    /// `Store` when the data directory is damaged, locked by another process or not writable.
+    /// `Store` when the data directory is damaged, locked by another process or not writable; `InvalidParameter` for a
+    /// warehouse without it.
     pub fn open(config: Config) -> Result<Arc<Engine>> {
         let store: Box<dyn Store> = match &config.data {
-            Some(folder) => Box::new(SledStore::open(folder)?),
+            Some(folder) => Box::new(open_store(folder, config.snapshot_every)?),
             None => Box::new(MemoryStore::default()),
         };
         let blobs: Box<dyn Blobs> = match &config.data {
@@ -79,11 +90,14 @@ impl Engine {
             None => Box::new(MemoryBlobs::default()),
         };
         let catalog = Catalog::open(store)?;
-        forget_memory_tables(&catalog)?;
+        let newest = catalog.snapshot();
+        let warehouse = open_warehouse(&config)?;
+        let writing = Arc::new(Writing::open(config.data.as_deref(), &warehouse, &newest)?);
         let modules = Arc::new(ModuleStore::new(blobs));
-        modules.collect(&catalog.snapshot())?;
+        modules.collect(&newest)?;
         let sandbox = Sandbox::new(sandbox_config(&config), modules.clone())?;
-        let storage = Storage::new();
+        let storage = Storage::with_warehouse(warehouse);
+        storage.set_column_cache(memory::column_cache_limit());
         let interpreter = Arc::new(Interpreter::with_guests(sandbox.clone()));
         let native = Arc::new(NativeBackend::new(interpreter.clone()));
         let executor = Executor::new(ExecutorConfig {
@@ -97,15 +111,18 @@ impl Engine {
         });
         Ok(Arc::new(Engine {
             catalog,
+            snapshots: Snapshots::default(),
             storage,
+            writing,
             executor,
             native,
             sandbox,
             modules,
             defaults: config.options,
             check_wire: config.check_wire,
+            trying_again: Mutex::default(),
+            folded_tables: FoldedTables::default(),
             frontend: OnceLock::new(),
-            memory_version: AtomicU64::new(1),
         }))
     }
 
@@ -139,12 +156,44 @@ impl Engine {
     /// `Store` when they cannot be removed.
     pub(crate) fn collect_modules(&self, own: InUse) -> Result<()> {
         drop(own);
-        self.modules.collect(&self.catalog.snapshot())
+        self.modules.collect(&self.newest())
     }
 
-    /// A version that no memory table of this process has had.
-    pub(crate) fn next_memory_version(&self) -> u64 {
-        self.memory_version.fetch_add(1, Ordering::Relaxed)
+    /// The newest snapshot of the catalog. The files that it names stay as long as somebody holds it.
+    pub(crate) fn newest(&self) -> Arc<Snapshot> {
+        self.snapshots.newest(&self.catalog)
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    pub(crate) fn warehouse(&self) -> &Warehouse {
+        self.storage.warehouse()
+    }
+}
+
+fn open_store(folder: &Path, snapshot_every: Option<Duration>) -> Result<SledStore> {
+    let store = SledStore::open(folder)?;
+    Ok(match snapshot_every {
+        Some(every) => store.with_snapshot_interval(i64::try_from(every.as_millis()).unwrap_or(i64::MAX)),
+        None => store,
+    })
+}
+
+/// In the data folder unless another place is named.
+fn open_warehouse(config: &Config) -> Result<Warehouse> {
+    const FOLDER: &str = "warehouse";
+    match (&config.data, &config.warehouse) {
+        (Some(data), None) => Warehouse::open(&data.join(FOLDER).to_string_lossy()),
+        (None, None) => Ok(Warehouse::in_memory()),
+        (None, Some(location)) => {
+            let message = format!("the warehouse {location} needs a catalog that outlives this process");
+            Err(Error::new(ErrorCode::InvalidParameter, message).with_hint("give --data DIR as well"))
+        }
+        (Some(_), Some(location)) => Warehouse::open(location),
     }
 }
 
@@ -154,15 +203,4 @@ fn sandbox_config(config: &Config) -> SandboxConfig {
         compiler: config.compiler.clone().map_or(CompilerChoice::InProcess, CompilerChoice::Child),
         ..SandboxConfig::default()
     }
-}
-
-/// Rows in memory ended with the process that held them, so their definitions go as well.
-fn forget_memory_tables(catalog: &Catalog) -> Result<()> {
-    let snapshot = catalog.snapshot();
-    let gone =
-        snapshot.tables.iter().filter(|(_, table)| matches!(table.as_ref(), TableDefinition::Memory { .. }));
-    for (name, _) in gone {
-        catalog.commit(&Command::DropTable { name: name.clone(), if_exists: true, kind: DropKind::Table })?;
-    }
-    Ok(())
 }

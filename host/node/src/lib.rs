@@ -1,26 +1,43 @@
 //! One node: configuration and the wiring of all parts, embedded in a program.
 //!
-//! Reading order: [`engine`] is what a process has once, [`session`] what each user has; a statement goes through
-//! `statement` to `query`, `definition`, `function`, `copy`, `explain` or `show`, and comes back as an [`answer`].
+//! Reading order: [`engine`] is what a process has once, [`session`] what each user has, and `work` what that is in the middle
+//! of, such as a `transaction`; a statement goes to `query`, `definition`, `write`, `function`, `history`, `backup`, `copy`,
+//! `explain` or `show`, and comes back as an [`answer`]. `check` and `dump` are for who looks after a system. `tables` are what a statement sees: `search_path` finds names,
+//! `information` makes tables of the catalog itself. `snapshots` and `writing` say which files are still needed.
 
 pub mod answer;
+mod backup;
+mod check;
 mod copy;
 mod definition;
+mod dump;
 pub mod engine;
 mod explain;
 mod folding;
 mod function;
+mod history;
+mod information;
 mod memory;
 mod modules;
+mod qualify;
 mod query;
+mod search_path;
 pub mod session;
 mod show;
+mod snapshots;
+mod table_sql;
 mod tables;
+mod transaction;
+mod work;
+mod write;
+mod writing;
 
 pub use answer::{Answer, Progress, RowStream, Summary};
+pub use check::{CheckReport, check_folder};
 pub use engine::{Config, Engine, default_options};
 pub use nyala_frontend::render as render_error;
 pub use nyala_sandbox::compile_child;
 pub use nyala_schema::{Error, ErrorCode, Result};
 pub use nyala_storage as storage;
 pub use session::{CancelHandle, Session};
+pub use work::TransactionState;

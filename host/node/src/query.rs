@@ -8,13 +8,14 @@ use arrow::datatypes::{Schema, SchemaRef};
 use nyala_executor::Execution;
 use nyala_frontend::Statement;
 use nyala_pipeline::PipelinePlan;
-use nyala_schema::lookup::TableLookup;
+use nyala_schema::lookup::World;
 use nyala_schema::{Error, Fragment, Result, wire};
 use sqlparser::ast::Query;
 
 use crate::answer::{Answer, Progress, RowSource, RowStream, Summary};
-use crate::modules::InUse;
 use crate::session::Session;
+use crate::table_sql::quoted_name;
+use crate::work::Sight;
 
 /// A query in all its forms, from text to pipelines.
 pub struct Planned {
@@ -25,24 +26,28 @@ pub struct Planned {
     pub planning: Duration,
     /// The user-defined functions and operators in it.
     pub uses: Vec<String>,
-    /// The code that the plan names stays as long as somebody has this.
-    in_use: InUse,
+    /// The code and files that the plan names stay as long as somebody has this.
+    sight: Sight,
 }
 
 pub fn plan(session: &Session, sql: &str, query: &Query) -> Result<Planned> {
+    plan_in(session, &session.tables(), sql, query)
+}
+
+/// As [`plan`], where the tables are those of `world`, which names no file that the statement does not see.
+pub fn plan_in(session: &Session, world: &dyn World, sql: &str, query: &Query) -> Result<Planned> {
     let start = Instant::now();
-    let in_use = session.engine.use_modules();
-    let tables = session.tables();
-    let planned = session.engine.frontend().plan_query_with_uses(sql, query, &tables, &session.options)?;
+    let sight = session.sight();
+    let planned = session.engine.frontend().plan_query_with_uses(sql, query, world, &session.options)?;
     let (logical, uses) = (planned.plan, planned.uses);
-    let fragments = nyala_planner::plan(&logical, tables.version(), &session.options)?;
+    let fragments = nyala_planner::plan(&logical, world.version(), &session.options)?;
     let [fragment] = <[Fragment; 1]>::try_from(fragments)
         .map_err(|fragments| Error::internal(format!("{} fragments on one node", fragments.len())))?;
     if session.engine.check_wire {
         check_wire(&fragment)?;
     }
     let pipelines = Arc::new(nyala_pipeline::build(&fragment)?);
-    Ok(Planned { logical, fragment, pipelines, planning: start.elapsed(), uses, in_use })
+    Ok(Planned { logical, fragment, pipelines, planning: start.elapsed(), uses, sight })
 }
 
 fn check_wire(fragment: &Fragment) -> Result<()> {
@@ -65,7 +70,7 @@ pub fn start(session: &Session, planned: &Planned) -> Result<RunningQuery> {
     Ok(RunningQuery {
         schema: named_schema(&planned.fragment.root.schema, &execution.schema()),
         execution,
-        _in_use: planned.in_use.clone(),
+        sight: planned.sight.clone(),
         planning: planned.planning,
         start: Instant::now(),
         rows: 0,
@@ -83,15 +88,15 @@ pub fn collect(session: &Session, sql: &str, query: &Query) -> Result<(SchemaRef
     Ok((stream.schema(), batches))
 }
 
-/// All rows of a table.
-pub fn select_all(session: &Session, table: &str) -> Result<Vec<RecordBatch>> {
-    let (text, query) = select_all_query(table)?;
-    Ok(collect(session, &text, &query)?.1)
+/// `SELECT *` of a table, as text and parsed, in the order of these terms.
+pub fn select_all_query(table: &str, order: Option<&str>) -> Result<(String, Box<Query>)> {
+    let order = order.map_or_else(String::new, |terms| format!(" ORDER BY {terms}"));
+    parsed(format!("SELECT * FROM {}{order}", quoted_name(table)))
 }
 
-/// `SELECT *` of a table, as text and parsed.
-pub fn select_all_query(table: &str) -> Result<(String, Box<Query>)> {
-    let text = format!("SELECT * FROM \"{}\"", table.replace('"', "\"\""));
+/// A query of our own with its text.
+pub fn parsed(text: impl Into<String>) -> Result<(String, Box<Query>)> {
+    let text = text.into();
     match nyala_frontend::parse(&text)? {
         Statement::Query(query) => Ok((text, query)),
         other => Err(Error::internal(format!("{other:?} is no query"))),
@@ -107,7 +112,7 @@ fn named_schema(names: &Schema, types: &Schema) -> SchemaRef {
 
 pub struct RunningQuery {
     pub execution: Execution,
-    _in_use: InUse,
+    sight: Sight,
     schema: SchemaRef,
     planning: Duration,
     start: Instant,
@@ -126,6 +131,9 @@ impl RowSource for RunningQuery {
         match &result {
             Ok(Some(batch)) => self.rows += batch.num_rows() as u64,
             Ok(None) | Err(_) => {
+                if result.is_err() {
+                    self.sight.fail();
+                }
                 self.finished.get_or_insert_with(|| self.start.elapsed());
             }
         }
@@ -135,13 +143,7 @@ impl RowSource for RunningQuery {
     }
 
     fn progress(&self) -> Progress {
-        let progress = self.execution.progress();
-        Progress {
-            fraction: progress.fraction,
-            rows_scanned: progress.rows_scanned,
-            bytes_read: progress.bytes_read,
-            memory_bytes: progress.memory_bytes,
-        }
+        self.execution.progress().into()
     }
 
     fn summary(&self) -> Summary {

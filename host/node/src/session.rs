@@ -1,28 +1,39 @@
 //! One user's conversation with the engine: options, and one statement at a time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nyala_catalog::Snapshot;
-use nyala_frontend::{FunctionKind, Statement};
-use nyala_schema::Result;
-use nyala_schema::command::Command;
+use nyala_frontend::{FunctionKind, PointInTime, Statement};
+use nyala_schema::lookup::AsOf;
 use nyala_schema::option::{OPTIONS, Options};
+use nyala_schema::{Error, ErrorCode, Result};
+use sqlparser::ast::{Expr, Value};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Progress};
 use crate::engine::Engine;
 use crate::tables::Tables;
-use crate::{copy, definition, explain, function, query, show};
+use crate::work::{TRAVEL_OPTIONS, Work};
+use crate::{
+    backup, copy, definition, explain, function, history, query, search_path, show, transaction, write,
+};
 
 pub struct Session {
     pub(crate) engine: Arc<Engine>,
     pub(crate) options: Options,
+    pub(crate) work: Mutex<Work>,
     cancel: CancelHandle,
 }
 
 /// Cancels what a session runs, from any thread.
 #[derive(Clone, Default)]
-pub struct CancelHandle {
-    running: Arc<Mutex<Option<nyala_executor::CancelHandle>>>,
+pub struct CancelHandle(Arc<Running>);
+
+#[derive(Default)]
+struct Running {
+    /// The query that runs, or the last one.
+    query: Mutex<Option<nyala_executor::CancelHandle>>,
+    /// The statement is to end, also between its queries.
+    is_cancelled: AtomicBool,
 }
 
 /// What completion offers.
@@ -38,7 +49,7 @@ pub struct Names {
 impl Session {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
         let options = engine.defaults.clone();
-        Self { engine, options, cancel: CancelHandle::default() }
+        Self { engine, options, work: Mutex::default(), cancel: CancelHandle::default() }
     }
 
     /// Cuts a script into statements by its semicolons (those in quotes, comments and dollar quotes do not count).
@@ -55,9 +66,19 @@ impl Session {
     /// Runs one statement.
     ///
     /// # Errors
-    /// With code, message and, where known, position in `sql` and a hint.
+    /// With code, message and, where known, position in `sql` and a hint. Inside of a transaction only ROLLBACK goes on
+    /// after one.
     pub fn execute(&mut self, sql: &str) -> Result<Answer> {
-        let statement = nyala_frontend::parse(sql)?;
+        self.cancel.0.is_cancelled.store(false, Ordering::Relaxed);
+        let answer = nyala_frontend::parse(sql).and_then(|statement| {
+            self.start_statement(&statement)?;
+            self.run(sql, statement)
+        });
+        self.finish_statement(answer.is_err());
+        answer.map_err(|error| nyala_frontend::located(error, sql))
+    }
+
+    fn run(&mut self, sql: &str, statement: Statement) -> Result<Answer> {
         match statement {
             Statement::Query(query) => query::run(self, sql, &query),
             Statement::Explain { format, analyze, statement } => {
@@ -65,10 +86,23 @@ impl Session {
             }
             Statement::CreateExternalTable { .. }
             | Statement::CreateTable { .. }
-            | Statement::CreateTableAs { .. }
             | Statement::CreateView { .. }
-            | Statement::Insert(_)
-            | Statement::Drop { .. } => definition::run(self, sql, statement),
+            | Statement::Drop { .. }
+            | Statement::CreateSchema { .. }
+            | Statement::DropSchema { .. }
+            | Statement::Use { .. }
+            | Statement::AlterTable { .. }
+            | Statement::Comment { .. } => definition::run(self, sql, statement),
+            Statement::RollbackTable { .. }
+            | Statement::RollbackCatalog { .. }
+            | Statement::Undrop { .. }
+            | Statement::Checkpoint => history::run(self, sql, &statement),
+            Statement::Backup { to } => backup::run(self, &to),
+            Statement::Restore { from, at } => backup::restore::run(self, sql, &from, at.as_ref()),
+            Statement::Begin { .. }
+            | Statement::Commit
+            | Statement::Rollback
+            | Statement::SetIsolation { .. } => transaction::statements::run(self, &statement),
             Statement::CreateFunction { .. }
             | Statement::CreateOperator { .. }
             | Statement::CreateModule { .. }
@@ -82,40 +116,59 @@ impl Session {
             }
             Statement::Describe(target) => show::describe(self, sql, &target),
             Statement::Show(target) => show::run(self, &target),
-            Statement::Update(_)
+            Statement::CreateTableAs { .. }
+            | Statement::Insert(_)
+            | Statement::Update(_)
             | Statement::Delete(_)
             | Statement::Merge(_)
             | Statement::Truncate { .. }
             | Statement::CopyFrom { .. }
-            | Statement::CreateSchema { .. }
-            | Statement::DropSchema { .. }
-            | Statement::Use { .. }
-            | Statement::AlterTable { .. }
-            | Statement::Comment { .. }
-            | Statement::Begin { .. }
-            | Statement::Commit
-            | Statement::Rollback
-            | Statement::SetIsolation { .. }
-            | Statement::RollbackTable { .. }
-            | Statement::RollbackCatalog { .. }
-            | Statement::Undrop { .. }
             | Statement::Optimize { .. }
             | Statement::Vacuum { .. }
-            | Statement::Analyze { .. }
-            | Statement::Backup { .. }
-            | Statement::Restore { .. }
-            | Statement::Checkpoint => Err(nyala_schema::Error::unsupported("this statement is not run yet")),
-            Statement::Set { name, value } => {
-                self.options.set(&name, &value)?;
-                Ok(Answer::Done("SET".into()))
-            }
+            | Statement::Analyze { .. } => write::run(self, sql, &statement),
+            Statement::Set { name, value } => self.set_option(&name, &value),
             Statement::Reset { name } => self.reset(name.as_deref()),
         }
     }
 
+    fn set_option(&mut self, name: &str, value: &str) -> Result<Answer> {
+        match travel_option(name) {
+            Some(option) => {
+                let at = self.travel_target(option, value)?;
+                self.travel(option, value, &at)?;
+            }
+            None => self.options.set(name, value)?,
+        }
+        Ok(Answer::Done("SET".into()))
+    }
+
+    /// The point in history that the value of a travel option names.
+    fn travel_target(&self, option: &str, value: &str) -> Result<AsOf> {
+        if option == "catalog_timestamp" {
+            let text = Value::SingleQuotedString(value.to_owned());
+            return self.as_of("", &PointInTime::Time(Box::new(Expr::value(text))));
+        }
+        value.parse().map(AsOf::Version).map_err(|_| {
+            Error::new(ErrorCode::InvalidParameter, format!("{option} cannot be '{value}'"))
+                .with_hint("it takes a number; SHOW HISTORY lists the versions")
+        })
+    }
+
+    /// The point in history that a statement names.
+    ///
+    /// # Errors
+    /// `InvalidDatetime`, `InvalidParameter`
+    pub(crate) fn as_of(&self, sql: &str, at: &PointInTime) -> Result<AsOf> {
+        self.engine.frontend().as_of(sql, at, &self.options)
+    }
+
     fn reset(&mut self, name: Option<&str>) -> Result<Answer> {
         match name {
-            None => self.options = self.engine.defaults.clone(),
+            None => {
+                self.options = self.engine.defaults.clone();
+                self.come_back();
+            }
+            Some(name) if travel_option(name).is_some() => self.come_back(),
             Some(name) => {
                 let value = self.engine.defaults.get(name)?;
                 self.options.set(name, &value)?;
@@ -140,7 +193,7 @@ impl Session {
 
     /// Names for completion and for `\d`.
     pub fn names(&self) -> Names {
-        let snapshot = self.snapshot();
+        let (snapshot, schema) = (self.snapshot(), self.schema());
         let columns = snapshot.tables.iter().flat_map(|(table, definition)| {
             let names =
                 definition.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
@@ -148,7 +201,7 @@ impl Session {
         });
         let functions = self.engine.frontend().function_names();
         Names {
-            tables: snapshot.tables.keys().cloned().collect(),
+            tables: search_path::names(&snapshot, &schema).collect(),
             columns: columns.collect(),
             functions: functions
                 .into_iter()
@@ -160,34 +213,40 @@ impl Session {
         }
     }
 
-    /// The catalog that a statement starting now sees: inside a transaction with what the transaction has changed.
-    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        self.engine.catalog.snapshot()
-    }
-
-    /// Makes a change: at once, or with the transaction that runs. Gives the snapshot that has it.
-    ///
-    /// # Errors
-    /// Those of applying it, and of the store.
-    pub(crate) fn commit(&self, command: &Command) -> Result<Arc<Snapshot>> {
-        self.engine.catalog.commit(command)
-    }
-
-    /// The tables that a statement starting now sees.
+    /// The tables that the statement sees.
     pub(crate) fn tables(&self) -> Tables {
-        Tables::new(&self.engine)
+        Tables::new(&self.engine, self.sight())
     }
 
     pub(crate) fn watch(&self, running: nyala_executor::CancelHandle) {
-        *self.cancel.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+        *self.cancel.0.query.lock().unwrap_or_else(PoisonError::into_inner) = Some(running.clone());
+        if self.check_cancelled().is_err() {
+            running.cancel();
+        }
     }
+
+    /// # Errors
+    /// `Cancelled` when that was asked for since the statement began.
+    pub(crate) fn check_cancelled(&self) -> Result<()> {
+        if self.cancel.0.is_cancelled.load(Ordering::Relaxed) { Err(Error::cancelled()) } else { Ok(()) }
+    }
+}
+
+fn travel_option(name: &str) -> Option<&'static str> {
+    TRAVEL_OPTIONS.iter().map(|(option, _)| *option).find(|option| option.eq_ignore_ascii_case(name))
 }
 
 impl CancelHandle {
     /// Does nothing when nothing runs.
     pub fn cancel(&self) {
-        if let Some(running) = &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
-            running.cancel();
+        self.0.is_cancelled.store(true, Ordering::Relaxed);
+        if let Some(query) = &*self.0.query.lock().unwrap_or_else(PoisonError::into_inner) {
+            query.cancel();
         }
+    }
+
+    /// How far the query is that runs; `None` when none does.
+    pub fn progress(&self) -> Option<Progress> {
+        self.0.query.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.progress().map(Progress::from)
     }
 }

@@ -5,57 +5,69 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::ArrayRef;
 use arrow::compute::cast;
-use arrow::datatypes::Schema;
-use nyala_catalog::Snapshot;
+use arrow::datatypes::{DataType, Field, Schema};
 use nyala_executor::Scans;
 use nyala_pipeline::Guests;
 use nyala_pipeline::guest::{Supervised, as_called};
-use nyala_schema::Result;
 use nyala_schema::function::{FunctionDefinition, OperatorDefinition};
 use nyala_schema::guest::GuestFunction;
-use nyala_schema::lookup::{FunctionLookup, ResolvedTable, TableContent, TableLookup};
-use nyala_schema::scan::{ScanSource, TableScan};
-use nyala_schema::table::{ExternalTable, TableDefinition};
-use nyala_storage::{Scanner, Storage};
+use nyala_schema::lookup::{AsOf, FunctionLookup, ResolvedTable, TableContent, TableLookup};
+use nyala_schema::managed::ManagedTable;
+use nyala_schema::option::Options;
+use nyala_schema::scan::{ManagedScan, ScanColumn, ScanSource, TableScan};
+use nyala_schema::statistics::{ColumnStatistics, TableStatistics};
+use nyala_schema::table::{ExternalTable, MAIN_SCHEMA, TableDefinition, TableName};
+use nyala_schema::{Error, Result};
+use nyala_storage::{Scanner, Storage, managed};
 
 use crate::engine::Engine;
 use crate::folding::Folding;
-use crate::modules::InUse;
+use crate::work::Sight;
+use crate::{information, qualify, search_path};
 
 /// The tables that one statement sees. Files are listed once, however often a query names them.
 pub struct Tables {
-    /// Taken before the snapshot, so that the code that it names stays.
-    _in_use: InUse,
-    snapshot: Arc<Snapshot>,
-    storage: Storage,
-    guests: Arc<dyn Guests>,
+    sight: Sight,
+    engine: Arc<Engine>,
+    /// The catalog's name of the table whose rows are told apart by two more columns.
+    identified: Option<TableName>,
     resolved: Mutex<HashMap<String, Option<Arc<ResolvedTable>>>>,
 }
 
+/// The columns by which rows of a table are told apart: the id of the file, and the position there.
+pub const ROW_IDENTITY: [&str; 2] = ["$file", "$row"];
+
 impl Tables {
-    pub fn new(engine: &Engine) -> Self {
-        let in_use = engine.use_modules();
-        Self {
-            _in_use: in_use,
-            snapshot: engine.catalog.snapshot(),
-            storage: engine.storage.clone(),
-            guests: engine.sandbox.clone(),
-            resolved: Mutex::default(),
-        }
+    pub fn new(engine: &Arc<Engine>, sight: Sight) -> Self {
+        Self { sight, engine: Arc::clone(engine), identified: None, resolved: Mutex::default() }
+    }
+
+    /// As they are, but the managed table of that name, as the catalog has it, has the columns of [`ROW_IDENTITY`] behind its
+    /// own.
+    #[must_use]
+    pub fn identifying(mut self, name: &str) -> Self {
+        self.identified = Some(name.to_owned());
+        self
     }
 
     fn resolve(&self, name: &str) -> Result<Option<Arc<ResolvedTable>>> {
-        let Some(definition) = self.snapshot.table(name) else {
+        let snapshot = &self.sight.snapshot;
+        let Some(known) = search_path::find(snapshot, &self.sight.schema, name) else {
+            self.note_read(name);
+            if let Some(made) = self.information(name)? {
+                return Ok(Some(made));
+            }
             return if is_location(name) { self.resolve_files(name).map(Some) } else { Ok(None) };
         };
+        let Some(definition) = snapshot.table(&known) else { return Ok(None) };
         let content = match definition.as_ref() {
-            TableDefinition::View { sql, .. } => TableContent::View { sql: sql.clone() },
-            TableDefinition::Memory { version, .. } => TableContent::Data {
-                source: ScanSource::Memory { table: name.to_owned(), version: *version },
-                statistics: Arc::new(self.storage.memory_statistics(name).unwrap_or_default()),
-            },
-            TableDefinition::Managed(_) => {
-                return Err(nyala_schema::Error::unsupported("managed tables are not read yet"));
+            TableDefinition::View { sql, .. } => TableContent::View { sql: self.view_text(sql)? },
+            TableDefinition::Managed(table) => {
+                self.note_read(&known);
+                return Ok(Some(self.managed(name, &known, table)?));
+            }
+            TableDefinition::Memory { .. } => {
+                return Err(Error::internal(format!("\"{known}\" is a table of an earlier form")));
             }
             TableDefinition::External(table) => {
                 let files = self.resolve_external(table)?;
@@ -66,16 +78,70 @@ impl Tables {
         Ok(Some(Arc::new(ResolvedTable { name: name.to_owned(), schema, content })))
     }
 
+    fn managed(&self, name: &str, known: &str, table: &ManagedTable) -> Result<Arc<ResolvedTable>> {
+        let row_identity = self.identified.as_deref() == Some(known);
+        let shape = &table.shape;
+        let mut fields: Vec<Field> =
+            shape.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
+        let mut statistics =
+            TableStatistics::of_summary(shape, &table.summary, &|sketch| managed::distinct_of(sketch).ok());
+        if row_identity {
+            fields.extend(ROW_IDENTITY.map(|name| Field::new(name, DataType::Int64, false)));
+            statistics.columns.extend(ROW_IDENTITY.map(|_| ColumnStatistics::default()));
+        }
+        let columns = shape.columns.iter();
+        let source = ScanSource::Managed(ManagedScan {
+            table: table.id,
+            columns: columns.map(|c| ScanColumn { id: c.id, initial: c.initial.clone() }).collect(),
+            files: table.files.clone(),
+            row_identity,
+        });
+        let content = TableContent::Data { source, statistics: Arc::new(statistics) };
+        Ok(Arc::new(ResolvedTable { name: name.to_owned(), schema: Arc::new(Schema::new(fields)), content }))
+    }
+
+    fn information(&self, name: &str) -> Result<Option<Arc<ResolvedTable>>> {
+        let builtin_functions = || self.engine.frontend().function_names();
+        let snapshot = &self.sight.snapshot;
+        information::table(
+            name,
+            &information::rows::Source { snapshot, builtin_functions: &builtin_functions },
+        )
+    }
+
+    /// Names without a schema in the text of a view are tables of `main`, whatever the schema of who uses it.
+    fn view_text(&self, sql: &str) -> Result<String> {
+        let (snapshot, schema) = (&self.sight.snapshot, self.sight.schema.as_str());
+        if schema == MAIN_SCHEMA {
+            return Ok(sql.to_owned());
+        }
+        let is_main =
+            |name: &str| snapshot.tables.contains_key(name).then(|| format!("{MAIN_SCHEMA}.{name}"));
+        qualify::relations(sql, is_main)
+    }
+
+    /// What is not there counts as well: another transaction may make it.
+    fn note_read(&self, name: &str) {
+        if let Some(reads) = &self.sight.reads {
+            reads.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        }
+    }
+
     fn resolve_external(&self, table: &ExternalTable) -> Result<nyala_storage::ResolvedFiles> {
         let own = table.schema.fields().len() - table.partition_columns;
         let partition_by: Vec<String> =
             table.schema.fields()[own..].iter().map(|field| field.name().clone()).collect();
         let declared = Schema::new(table.schema.fields().to_vec());
-        self.storage.resolve(&table.location, Some(table.format.clone()), Some(&declared), &partition_by)
+        self.engine.storage.resolve(
+            &table.location,
+            Some(table.format.clone()),
+            Some(&declared),
+            &partition_by,
+        )
     }
 
     fn resolve_files(&self, location: &str) -> Result<Arc<ResolvedTable>> {
-        let files = self.storage.resolve(location, None, None, &[])?;
+        let files = self.engine.storage.resolve(location, None, None, &[])?;
         Ok(Arc::new(ResolvedTable {
             name: location.to_owned(),
             schema: files.schema,
@@ -84,14 +150,19 @@ impl Tables {
     }
 }
 
-/// Whether a table name that the catalog does not have can mean files: `data/x`, `x.parquet`, `*.csv`, or a folder here.
+/// Whether a table name that the catalog does not have can mean files: `data/x`, `x.parquet`, `*.csv`, or a file or folder
+/// here. A name such as `schema.table` does not.
 fn is_location(name: &str) -> bool {
-    name.contains(['/', '*', '?', '.']) || std::path::Path::new(name).is_dir()
+    let path = std::path::Path::new(name);
+    name.contains(['/', '*', '?'])
+        || nyala_storage::format::of_path(name).is_some()
+        || path.is_dir()
+        || name.contains('.') && path.exists()
 }
 
 impl TableLookup for Tables {
     fn version(&self) -> u64 {
-        self.snapshot.version
+        self.sight.snapshot.version
     }
 
     fn table(&self, name: &str) -> Result<Option<Arc<ResolvedTable>>> {
@@ -104,22 +175,44 @@ impl TableLookup for Tables {
         Ok(table)
     }
 
+    fn table_at(&self, name: &str, at: &AsOf) -> Result<Option<Arc<ResolvedTable>>> {
+        let snapshot = &self.sight.snapshot;
+        let Some(known) = search_path::find(snapshot, &self.sight.schema, name) else { return Ok(None) };
+        match snapshot.table(&known).map(AsRef::as_ref) {
+            Some(TableDefinition::Managed(table)) => {
+                self.note_read(&known);
+                let then = nyala_catalog::table_at(table, at)?;
+                self.managed(name, &known, &then).map(Some)
+            }
+            Some(other) => {
+                let error = Error::unsupported(format!("\"{name}\" is {} and has no versions", other.kind()));
+                Err(error
+                    .with_hint("SET catalog_version shows everything as it was in a version of the catalog"))
+            }
+            None => Ok(None),
+        }
+    }
+
     fn table_names(&self) -> Vec<String> {
-        self.snapshot.tables.keys().cloned().collect()
+        // Where there is nothing yet, what Nyala makes itself would hide that.
+        if self.sight.snapshot.tables.is_empty() {
+            return Vec::new();
+        }
+        search_path::names(&self.sight.snapshot, &self.sight.schema).collect()
     }
 }
 
 impl FunctionLookup for Tables {
     fn functions(&self, name: &str) -> Vec<Arc<FunctionDefinition>> {
-        self.snapshot.functions.get(name).cloned().unwrap_or_default()
+        self.sight.snapshot.functions.get(name).cloned().unwrap_or_default()
     }
 
     fn operator(&self, name: &str) -> Option<Arc<OperatorDefinition>> {
-        self.snapshot.operators.get(name).cloned()
+        self.sight.snapshot.operators.get(name).cloned()
     }
 
     fn function_names(&self) -> Vec<String> {
-        self.snapshot.functions.keys().chain(self.snapshot.operators.keys()).cloned().collect()
+        self.sight.snapshot.functions.keys().chain(self.sight.snapshot.operators.keys()).cloned().collect()
     }
 
     fn evaluate(
@@ -132,7 +225,7 @@ impl FunctionLookup for Tables {
         let given = arguments.iter().zip(&called.arguments);
         let arguments: Vec<ArrayRef> =
             given.map(|(array, data_type)| cast(array, data_type)).collect::<Result<_, _>>()?;
-        let scalar = self.guests.scalar(&Arc::new(called))?;
+        let scalar = self.engine.sandbox.scalar(&Arc::new(called))?;
         let _supervised = Supervised::enter(Arc::new(Folding::start()));
         let result = scalar.call(&arguments, rows)?;
         Ok(cast(&result, &function.returns)?)
@@ -143,7 +236,7 @@ impl FunctionLookup for Tables {
 pub struct StorageScans(pub Storage);
 
 impl Scans for StorageScans {
-    fn open(&self, scan: &TableScan) -> Result<Box<dyn Scanner>> {
-        self.0.open(scan)
+    fn open(&self, scan: &TableScan, options: &Options) -> Result<Box<dyn Scanner>> {
+        if options.column_cache { self.0.open(scan) } else { self.0.without_column_cache().open(scan) }
     }
 }

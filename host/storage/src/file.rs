@@ -1,22 +1,38 @@
 //! An open file that is read by position, so that threads never share a cursor.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
+use bytes::Bytes;
 use nyala_schema::scan::FileEntry;
 use nyala_schema::{Error, ErrorCode, Result};
 
 /// A file opened for one morsel; counts what is read from it.
 #[derive(Debug, Clone)]
 pub struct FileHandle {
-    file: Arc<File>,
+    content: Content,
     path: Arc<str>,
     size: u64,
     bytes_read: Arc<AtomicU64>,
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    Local(Arc<File>),
+    Remote(Arc<dyn ReadRange>),
+}
+
+/// Content that is not in a file system.
+pub trait ReadRange: fmt::Debug + Send + Sync {
+    /// # Errors
+    /// FileAccess; CorruptFile when the content ends before.
+    fn read_range(&self, range: Range<u64>) -> Result<Bytes>;
 }
 
 /// What a file system says of a file.
@@ -55,7 +71,7 @@ impl FileHandle {
         }
         let stamp = Stamp::of(&metadata);
         let handle = Self {
-            file: Arc::new(file),
+            content: Content::Local(Arc::new(file)),
             path: path.into(),
             size: stamp.size,
             bytes_read: Arc::clone(bytes_read),
@@ -73,6 +89,12 @@ impl FileHandle {
             return Err(changed_error(&entry.path));
         }
         Ok(handle)
+    }
+
+    /// Content of `size` bytes that `path` names for people.
+    pub fn remote(content: Arc<dyn ReadRange>, path: &str, size: u64, bytes_read: &Arc<AtomicU64>) -> Self {
+        let content = Content::Remote(content);
+        Self { content, path: path.into(), size, bytes_read: Arc::clone(bytes_read) }
     }
 
     pub fn path(&self) -> &str {
@@ -96,14 +118,27 @@ impl FileHandle {
                 format!("'{}' ends before byte {}", self.path, offset.saturating_add(target.len() as u64)),
             ));
         }
-        self.file.read_exact_at(target, offset).map_err(|error| access_error(&self.path, &error))?;
+        match &self.content {
+            Content::Local(file) => {
+                file.read_exact_at(target, offset).map_err(|error| access_error(&self.path, &error))?;
+            }
+            Content::Remote(content) => read_remote(content.as_ref(), offset, target)?,
+        }
         self.bytes_read.fetch_add(target.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
     /// Reads at most `target.len()` bytes from `offset` on; 0 at the end of the file.
     pub fn read_some_at(&self, offset: u64, target: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(target, offset)?;
+        let read = match &self.content {
+            Content::Local(file) => file.read_at(target, offset)?,
+            Content::Remote(content) => {
+                let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+                let length = target.len().min(left);
+                read_remote(content.as_ref(), offset, &mut target[..length]).map_err(io::Error::other)?;
+                length
+            }
+        };
         self.bytes_read.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
@@ -117,6 +152,16 @@ impl FileHandle {
     pub fn cursor_over(&self, start: u64, end: u64) -> FileCursor {
         FileCursor { handle: self.clone(), position: start, end: end.min(self.size) }
     }
+}
+
+fn read_remote(content: &dyn ReadRange, offset: u64, target: &mut [u8]) -> Result<()> {
+    let bytes = content.read_range(offset..offset + target.len() as u64)?;
+    if bytes.len() != target.len() {
+        let message = format!("{} bytes came where {} were asked for", bytes.len(), target.len());
+        return Err(Error::new(ErrorCode::CorruptFile, message));
+    }
+    target.copy_from_slice(&bytes);
+    Ok(())
 }
 
 /// Sequential reading of a part of a file.

@@ -10,6 +10,8 @@ use arrow::datatypes::{DataType, UInt8Type};
 use nyala_schema::scan::{ScanSource, TableScan, physical_type};
 use nyala_schema::{Error, Result, Value};
 
+use crate::prune::{self, Bounds};
+
 /// One output column of a scan over files.
 #[derive(Debug, Clone)]
 pub struct OutputColumn {
@@ -77,8 +79,21 @@ impl Constant {
         Ok(Self { value, physical: physical.clone() })
     }
 
+    pub fn int64(value: i64) -> Self {
+        Self { value: Arc::clone(Value::int64(value).array()), physical: DataType::Int64 }
+    }
+
     pub fn null(physical: &DataType) -> Self {
         Self { value: new_null_array(physical, 1), physical: physical.clone() }
+    }
+
+    /// The bounds of `rows` rows that have it.
+    pub fn bounds(&self, rows: u64) -> Bounds {
+        if self.value.is_null(0) {
+            return Bounds { min: None, max: None, nulls: Some(rows), rows };
+        }
+        let bound = prune::bound_of(&Value::new(Arc::clone(&self.value)), &self.physical);
+        Bounds { min: bound.clone(), max: bound, nulls: Some(0), rows }
     }
 
     /// The value `rows` times; text as a dictionary of one entry.
@@ -114,6 +129,18 @@ pub fn conform(column: ArrayRef, physical: &DataType) -> Result<ArrayRef> {
     }
     let options = CastOptions { safe: false, ..CastOptions::default() };
     Ok(arrow::compute::cast_with_options(&column, physical, &options)?)
+}
+
+/// As [`conform`], but a dictionary is expanded: dictionaries of two arrays need not agree.
+///
+/// # Errors
+/// As `conform`.
+pub fn plain(column: ArrayRef, physical: &DataType) -> Result<ArrayRef> {
+    let column = conform(column, physical)?;
+    if column.data_type() == physical {
+        return Ok(column);
+    }
+    Ok(arrow::compute::cast(&column, physical)?)
 }
 
 /// The bytes that text views take on average; `None` for other columns and empty ones.

@@ -9,7 +9,7 @@ use nyala_schema::scan::{TableScan, physical_type};
 use nyala_schema::statistics::{ColumnStatistics, TableStatistics};
 use nyala_schema::{Error, ErrorCode, Result, Value};
 
-use crate::layout::{conform, text_width};
+use crate::layout::{conform, plain, text_width};
 use crate::prune::{self, Bound, Bounds};
 use crate::scanner::{Morsel, MorselReader, Scanner};
 
@@ -154,15 +154,6 @@ fn joined(schema: &SchemaRef, batches: &[&RecordBatch]) -> Result<RecordBatch> {
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
     let schema = Arc::new(arrow::datatypes::Schema::new(fields));
     Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
-}
-
-/// As `conform`, but a dictionary is expanded: dictionaries of two batches need not agree.
-fn plain(column: ArrayRef, physical: &DataType) -> Result<ArrayRef> {
-    let column = conform(column, physical)?;
-    if column.data_type() == physical {
-        return Ok(column);
-    }
-    Ok(arrow::compute::cast(&column, physical)?)
 }
 
 fn bounds_of(column: &ArrayRef) -> Bounds {

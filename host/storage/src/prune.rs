@@ -14,6 +14,16 @@ pub struct Bounds {
     pub rows: u64,
 }
 
+impl Bounds {
+    /// Whether a row may have a value in `min..=max`, integers only; `true` when nothing is known.
+    pub fn may_contain(&self, min: i128, max: i128) -> bool {
+        match (&self.min, &self.max) {
+            (Some(Bound::Int(low)), Some(Bound::Int(high))) => *low <= max && min <= *high,
+            _ => self.rows == 0 || self.nulls.is_none_or(|nulls| nulls < self.rows),
+        }
+    }
+}
+
 /// `false` only when no row can pass all of `filters`.
 pub fn may_pass(filters: &[Expr], bounds: &dyn Fn(usize) -> Bounds) -> bool {
     filters.iter().all(|filter| may_hold(filter, bounds))

@@ -8,8 +8,11 @@ use arrow::datatypes::{Schema, SchemaRef};
 use nyala_schema::Result;
 use nyala_schema::scan::{FileEntry, FileFormat, ScanSource, TableScan};
 
+use crate::column_cache::ColumnCache;
 use crate::file::{FileHandle, Stamp, changed_error};
 use crate::managed::Warehouse;
+use crate::managed::scan::ManagedScanner;
+use crate::managed::stored_files::StoredFiles;
 use crate::memory::MemoryTables;
 use crate::parquet::footer::{FooterCache, ParquetFooter};
 use crate::resolve::{self, FileContents, FileSchema, ResolvedFiles};
@@ -20,13 +23,16 @@ use crate::{ipc, parquet, text};
 #[derive(Clone, Default)]
 pub struct Storage {
     shared: Arc<Shared>,
+    passes_column_cache: bool,
 }
 
 #[derive(Default)]
 struct Shared {
     footers: FooterCache,
+    columns: Arc<ColumnCache>,
     memory: MemoryTables,
     warehouse: Warehouse,
+    stored: StoredFiles,
 }
 
 impl Storage {
@@ -35,13 +41,41 @@ impl Storage {
         Self::default()
     }
 
+    /// Bounds the cache of decoded columns, bytes; at first it is 0, which switches it off.
+    pub fn set_column_cache(&self, bytes_max: usize) {
+        self.shared.columns.set_bytes_max(bytes_max);
+    }
+
+    /// Bytes that the cache of decoded columns takes.
+    pub fn column_cache_bytes(&self) -> usize {
+        self.shared.columns.bytes()
+    }
+
+    /// The same storage for scans that neither use nor fill the cache of decoded columns.
+    pub fn without_column_cache(&self) -> Self {
+        Self { passes_column_cache: true, ..self.clone() }
+    }
+
+    pub(crate) fn columns(&self) -> Option<Arc<ColumnCache>> {
+        let columns = &self.shared.columns;
+        (!self.passes_column_cache && columns.bytes_max() > 0).then(|| Arc::clone(columns))
+    }
+
     /// With the files of managed tables in a warehouse.
     pub fn with_warehouse(warehouse: Warehouse) -> Self {
-        Self { shared: Arc::new(Shared { warehouse, ..Shared::default() }) }
+        Self { shared: Arc::new(Shared { warehouse, ..Shared::default() }), passes_column_cache: false }
     }
 
     pub fn warehouse(&self) -> &Warehouse {
         &self.shared.warehouse
+    }
+
+    pub(crate) fn stored(&self) -> &StoredFiles {
+        &self.shared.stored
+    }
+
+    pub(crate) fn footer_cache(&self) -> &FooterCache {
+        &self.shared.footers
     }
 
     /// Finds the files of a location and what is known of them. `location` is a file, a pattern
@@ -70,13 +104,11 @@ impl Storage {
     pub fn open(&self, scan: &TableScan) -> Result<Box<dyn Scanner>> {
         match &scan.source {
             ScanSource::Memory { table, version } => self.shared.memory.open(table, *version, scan),
-            ScanSource::Managed(_) => {
-                Err(nyala_schema::Error::unsupported("managed tables are not read yet"))
-            }
+            ScanSource::Managed(managed) => Ok(Box::new(ManagedScanner::open(self, scan, managed)?)),
             ScanSource::Files { format, files } => match format {
                 FileFormat::Parquet => {
                     let footers = self.footers(files)?;
-                    Ok(Box::new(parquet::ParquetScanner::open(scan, files, footers)?))
+                    Ok(Box::new(parquet::ParquetScanner::open(scan, files, footers, self.columns())?))
                 }
                 FileFormat::Csv(options) => Ok(Box::new(text::csv::CsvScanner::open(scan, files, options)?)),
                 FileFormat::Json(_) => Ok(Box::new(text::json::JsonScanner::open(scan, files)?)),

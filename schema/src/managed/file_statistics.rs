@@ -82,8 +82,17 @@ impl FileStatistics {
         std::iter::from_fn(move || if rest.0.is_empty() { None } else { read_column(&mut rest) })
     }
 
+    /// Passes over the columns before it: plans ask this of every file of a table.
     pub fn column(&self, id: ColumnId) -> Option<FileColumn> {
-        self.columns().find(|column| column.id == id)
+        let mut rest = Reader(&self.0);
+        while !rest.0.is_empty() {
+            let found = ColumnId(rest.small()?);
+            if found == id {
+                return read_bounds(&mut rest, id);
+            }
+            pass_bounds(&mut rest)?;
+        }
+        None
     }
 }
 
@@ -94,6 +103,11 @@ fn put_head(packed: &mut BytesMut, kind: Kind, nulls: u64) {
 
 fn read_column(rest: &mut Reader<'_>) -> Option<FileColumn> {
     let id = ColumnId(rest.small()?);
+    read_bounds(rest, id)
+}
+
+/// What stands behind the id.
+fn read_bounds(rest: &mut Reader<'_>, id: ColumnId) -> Option<FileColumn> {
     let kind = rest.byte()?;
     let nulls = rest.small()?;
     let (min, max) = match kind {
@@ -104,4 +118,20 @@ fn read_column(rest: &mut Reader<'_>) -> Option<FileColumn> {
         _ => return None,
     };
     Some(FileColumn { id, min, max, nulls })
+}
+
+/// Passes over what `read_bounds` reads.
+fn pass_bounds(rest: &mut Reader<'_>) -> Option<()> {
+    let kind = rest.byte()?;
+    let _nulls: u64 = rest.small()?;
+    for _ in 0..2 {
+        match kind {
+            0 => {}
+            1 => drop(rest.signed()?),
+            2 => drop(rest.float()?),
+            3 => drop(rest.text()?),
+            _ => return None,
+        }
+    }
+    Some(())
 }

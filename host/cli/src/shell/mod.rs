@@ -35,20 +35,36 @@ pub fn run(runner: &mut Runner) -> Result<(), Failure> {
         ));
     }
     let mut editor = line::editor(&runner.client);
+    // Of the open transaction, just before.
+    let mut warned = false;
     loop {
-        let signal = editor.read_line(&ShellPrompt).map_err(|error| {
+        let prompt = ShellPrompt { transaction: runner.client.transaction() };
+        let signal = editor.read_line(&prompt).map_err(|error| {
             Failure::Usage(Error::new(ErrorCode::FileAccess, format!("cannot read the terminal: {error}")))
         })?;
         match signal {
             Signal::Success(text) => match run_line(runner, &mut editor, text)? {
-                Flow::Quit => return Ok(()),
-                Flow::Continue | Flow::Edited(_) => {}
+                Flow::Quit if may_leave(runner, &mut warned) => return Ok(()),
+                Flow::Quit => {}
+                Flow::Continue | Flow::Edited(_) => warned = false,
             },
-            Signal::CtrlD => return Ok(()),
+            Signal::CtrlD if may_leave(runner, &mut warned) => return Ok(()),
             // The line was given up; other signals are for those who ask for them.
             _ => {}
         }
     }
+}
+
+/// Whoever leaves with an open transaction that has changed something is told once what that means.
+fn may_leave(runner: &Runner, warned: &mut bool) -> bool {
+    if *warned || !runner.client.has_changes() {
+        return true;
+    }
+    *warned = true;
+    terminal::tell(
+        "A transaction is open: leaving rolls its changes back. COMMIT keeps them; leave once more to give them up.",
+    );
+    false
 }
 
 /// What was typed, and then what `\e` made of it.

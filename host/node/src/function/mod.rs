@@ -18,7 +18,7 @@ use crate::answer::Answer;
 use crate::session::Session;
 
 pub use explain::{describe, explain};
-pub use list::{functions, health, modules, operators};
+pub use list::{arguments, functions, health, kind_name, modules, operators, volatility_name};
 
 pub fn run(session: &Session, statement: Statement) -> Result<Answer> {
     match statement {

@@ -246,7 +246,7 @@ pub fn table_of_name(name: &str) -> Option<TableId> {
 }
 
 /// Paths are names in one folder: a catalog that was tampered with must not reach out of it.
-fn check_path(path: &str) -> Result<()> {
+pub(super) fn check_path(path: &str) -> Result<()> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if !path.is_empty() && path.bytes().all(plain) && path != "." && path != ".." {
         return Ok(());

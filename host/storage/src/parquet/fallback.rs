@@ -56,7 +56,7 @@ impl FallbackReader {
     }
 
     /// Rows `start..start + rows`; `start` never goes back.
-    pub fn read(&mut self, start: usize, rows: usize) -> Result<ArrayRef> {
+    pub fn rows(&mut self, start: usize, rows: usize) -> Result<ArrayRef> {
         let mut skip = start - self.position;
         while skip > 0 {
             skip -= self.pull(skip)?.len();

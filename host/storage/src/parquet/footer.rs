@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use bytes::Bytes;
+use nyala_schema::id::ColumnId;
 use nyala_schema::scan::physical_type;
 use nyala_schema::{Error, ErrorCode, Result};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
@@ -115,16 +116,37 @@ impl ParquetFooter {
         }
     }
 
+    /// The column that has this id of Parquet's `field_id`.
+    pub fn find_id(&self, id: ColumnId) -> Option<usize> {
+        let roots = self.metadata.file_metadata().schema_descr().root_schema().get_fields();
+        let wanted = i32::try_from(id.0).ok()?;
+        roots.iter().position(|field| {
+            let info = field.get_basic_info();
+            info.has_id() && info.id() == wanted
+        })
+    }
+
     /// The metadata with its page indexes; `None` when the file has none. A damaged index is none: it only helps.
-    pub fn page_index(&self, file: &FileHandle) -> Option<&ParquetMetaData> {
+    /// `open` gives the file when they have not been read.
+    pub fn page_index(&self, open: &dyn Fn() -> Result<FileHandle>) -> Option<&ParquetMetaData> {
+        let indexed = match self.indexed.get() {
+            Some(indexed) => indexed,
+            None => {
+                let file = open().ok()?;
+                self.indexed.get_or_init(|| self.read_page_index(&file))
+            }
+        };
+        indexed.as_ref().filter(|metadata| metadata.column_index().is_some())
+    }
+
+    fn read_page_index(&self, file: &FileHandle) -> Option<ParquetMetaData> {
         let read = || {
             let mut reader = ParquetMetaDataReader::new_with_metadata(self.metadata.as_ref().clone())
                 .with_page_index_policy(PageIndexPolicy::Optional);
             reader.read_page_indexes(&PositionedFile(file.clone()))?;
             reader.finish()
         };
-        let indexed = self.indexed.get_or_init(|| guarded(&self.path, read).ok());
-        indexed.as_ref().filter(|metadata| metadata.column_index().is_some())
+        guarded(&self.path, read).ok()
     }
 
     fn memory_size(&self) -> usize {

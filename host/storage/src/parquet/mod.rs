@@ -1,8 +1,7 @@
 //! Reading Parquet: a page decoder of our own for the common encodings, the `parquet` crate's reader for the rest.
 //!
-//! Reading order: [`footer`] is what is kept of a file; [`scan`] cuts files into row groups, `pages` says
-//! which of their rows filters leave; [`reader`] hands out
-//! batches of one; [`column`] walks a column chunk page by page ([`chunk`], [`header`], [`codec`]) and gives values
+//! Reading order: [`footer`] is what is kept of a file, [`file`] a file as a scan sees it; [`scan`] cuts files into row
+//! groups, `pages` says which of their rows filters leave; [`reader`] opens the columns of one; [`column`] walks a column chunk page by page ([`chunk`], [`header`], [`codec`]) and gives values
 //! to [`fixed`], [`boolean`] or [`text`], which build on [`hybrid`] and [`bitpack`]; [`levels`] knows which values
 //! are NULL; [`fallback`] reads what none of these can; [`statistics`] is what footers say of the values.
 
@@ -13,15 +12,16 @@ pub mod codec;
 pub mod column;
 mod damage;
 mod fallback;
+pub mod file;
 mod fixed;
 pub mod footer;
 pub mod header;
 mod hybrid;
 mod levels;
 mod pages;
-mod pool;
-mod reader;
-mod scan;
+pub mod pool;
+pub mod reader;
+pub mod scan;
 pub mod statistics;
 mod text;
 mod values;

@@ -1,183 +1,196 @@
-//! The batches of one row group, each column read from the file when it is first asked for.
+//! The columns of one row group: from the cache, or decoded from the file when they are first asked for.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, UInt32Array};
+use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use nyala_schema::scan::physical_type;
 use nyala_schema::{Error, ErrorCode, Result};
 use parquet::basic::Encoding;
 use parquet::file::metadata::ColumnChunkMetaData;
 
+use crate::column_cache::CachedGroup;
 use crate::file::FileHandle;
-use crate::layout::{Constant, conform};
+use crate::layout::conform;
 use crate::resolve::normalised_type;
-use crate::scanner::MorselReader;
+use crate::row_reader::{Column, ColumnStream, OpenColumns, Wanted, chosen};
 
 use super::chunk::ChunkPages;
 use super::codec::Codec;
 use super::column::ColumnReader;
+use super::damage::Place;
 use super::fallback::FallbackReader;
+use super::file::{ColumnSource, ParquetFile};
 use super::footer::ParquetFooter;
 use super::pool::BufferPool;
 use super::values::decoder;
 
-/// Where an output column of one file comes from.
-#[derive(Debug, Clone)]
-pub enum ColumnSource {
-    /// Not in the file: NULL, or a partition's value.
-    Constant(Constant),
-    Stored {
-        /// Position among the file's columns.
-        root: usize,
-        /// As it is handed out.
-        physical: DataType,
-    },
+/// The file of a row group, read as far as columns are not cached.
+pub trait GroupFile: Send {
+    /// With its footer.
+    ///
+    /// # Errors
+    /// FileAccess, CorruptFile.
+    fn parquet(&self) -> Result<Arc<ParquetFile>>;
+
+    /// # Errors
+    /// FileAccess.
+    fn open(&self) -> Result<FileHandle>;
 }
 
-enum Column {
-    Unopened(ColumnSource),
-    Constant(Constant),
-    Own { reader: Box<ColumnReader>, root: usize, physical: DataType },
-    Fallback(Box<FallbackReader>),
-}
-
-pub struct RowGroupReader {
-    footer: Arc<ParquetFooter>,
-    file: FileHandle,
+pub struct RowGroupColumns {
+    file: Box<dyn GroupFile>,
+    handle: Option<FileHandle>,
     group: usize,
     rows: usize,
-    /// The rows that are wanted, the next ones last.
-    ranges: Vec<Range<usize>>,
-    start: usize,
-    length: usize,
-    columns: Vec<Column>,
+    cached: Option<CachedGroup>,
     pool: Arc<BufferPool>,
 }
 
-impl RowGroupReader {
-    /// `ranges`: the rows that are wanted, ascending; rows between them are passed over.
+impl RowGroupColumns {
+    /// Row group `group`, of `rows` rows.
     pub fn new(
-        footer: Arc<ParquetFooter>,
-        file: FileHandle,
+        file: Box<dyn GroupFile>,
         group: usize,
-        mut ranges: Vec<Range<usize>>,
-        sources: &[ColumnSource],
+        rows: usize,
+        cached: Option<CachedGroup>,
         pool: Arc<BufferPool>,
     ) -> Self {
-        let rows = footer.metadata.row_groups().get(group).map_or(0, |group| group.num_rows());
-        let columns = sources.iter().cloned().map(Column::Unopened).collect();
-        let rows = usize::try_from(rows).unwrap_or(0);
-        ranges.reverse();
-        Self { footer, file, group, rows, ranges, start: 0, length: 0, columns, pool }
+        Self { file, handle: None, group, rows, cached, pool }
     }
 
-    fn opened(&mut self, index: usize) -> Result<&mut Column> {
-        let (footer, file, group, pool) = (&self.footer, &self.file, self.group, &self.pool);
-        let column = self
-            .columns
-            .get_mut(index)
+    fn parquet(&self) -> Result<Arc<ParquetFile>> {
+        let parquet = self.file.parquet()?;
+        let rows = parquet.rows(self.group);
+        if rows == self.rows {
+            return Ok(parquet);
+        }
+        let message = format!(
+            "'{}', row group {}, has {rows} rows where the catalog has {}",
+            parquet.footer.path, self.group, self.rows
+        );
+        Err(Error::new(ErrorCode::CorruptFile, message))
+    }
+
+    fn stored(
+        &mut self,
+        footer: &Arc<ParquetFooter>,
+        index: usize,
+        (root, physical): (usize, &DataType),
+        wanted: Wanted,
+    ) -> Result<Column> {
+        let handle = match &self.handle {
+            Some(handle) => handle,
+            None => self.handle.insert(self.file.open()?),
+        };
+        let group = RowGroup { footer, handle, group: self.group, rows: self.rows };
+        let chunk = footer.chunk(self.group, root);
+        let bytes = chunk.map_or(usize::MAX, |chunk| decoded_bytes(chunk, physical));
+        let cached = self.cached.as_ref().filter(|cached| cached.wants(index, wanted, bytes));
+        let Some(cached) = cached else {
+            return Ok(Column::Stream(group.open(root, physical, &self.pool)?));
+        };
+        // Text keeps the pages that it points into: they must be no larger than it needs.
+        let pool = if physical == &DataType::Utf8View { Arc::default() } else { Arc::clone(&self.pool) };
+        let whole = group.open(root, physical, &pool)?.read(0, self.rows, None)?;
+        cached.put(index, &whole);
+        Ok(Column::Whole(whole))
+    }
+}
+
+impl OpenColumns for RowGroupColumns {
+    fn open(&mut self, index: usize, wanted: Wanted) -> Result<Column> {
+        if let Some(column) = self.cached.as_ref().and_then(|cached| cached.get(index))
+            && column.len() == self.rows
+        {
+            return Ok(Column::Whole(column));
+        }
+        let parquet = self.parquet()?;
+        let source = parquet
+            .sources
+            .get(index)
             .ok_or_else(|| Error::internal(format!("a scan has no output column {index}")))?;
-        if let Column::Unopened(source) = column {
-            *column = match source {
-                ColumnSource::Constant(constant) => Column::Constant(constant.clone()),
-                ColumnSource::Stored { root, physical } => {
-                    open(footer, file, group, *root, physical, self.rows, pool)?
-                }
-            };
-        }
-        Ok(column)
-    }
-
-    fn read(&mut self, index: usize, selection: Option<&[u32]>) -> Result<ArrayRef> {
-        let (start, length, group) = (self.start, self.length, self.group);
-        let footer = Arc::clone(&self.footer);
-        match self.opened(index)? {
-            Column::Unopened(_) => Err(Error::internal("a column was not opened")),
-            Column::Constant(constant) => constant.repeat(selection.map_or(length, <[u32]>::len)),
-            Column::Own { reader, root, physical } => {
-                let column = reader
-                    .read(start, length, selection)
-                    .map_err(|damage| footer.place(group, *root).error(&damage))?;
-                conform(column, physical)
-            }
-            Column::Fallback(reader) => {
-                let column = reader.read(start, length)?;
-                match selection {
-                    None => Ok(column),
-                    Some(selection) => {
-                        let indices = UInt32Array::from(selection.to_vec());
-                        Ok(arrow::compute::take(&column, &indices, None)?)
-                    }
-                }
+        match source {
+            ColumnSource::Constant(constant) => Ok(Column::Constant(constant.clone())),
+            ColumnSource::Position => Ok(Column::Positions(parquet.first_row(self.group))),
+            ColumnSource::Stored { root, physical } => {
+                self.stored(&parquet.footer, index, (*root, physical), wanted)
             }
         }
     }
 }
 
-impl MorselReader for RowGroupReader {
-    fn next_batch(&mut self, rows_max: usize) -> Result<usize> {
-        (self.start, self.length) = (self.start + self.length, 0);
-        if self.ranges.last().is_some_and(|range| range.end <= self.start) {
-            self.ranges.pop();
-        }
-        if let Some(range) = self.ranges.last() {
-            self.start = self.start.max(range.start);
-            self.length = rows_max.min(range.end.min(self.rows).saturating_sub(self.start));
-        }
-        Ok(self.length)
-    }
-
-    fn column(&mut self, index: usize) -> Result<ArrayRef> {
-        self.read(index, None)
-    }
-
-    fn column_selected(&mut self, index: usize, selection: &[u32]) -> Result<ArrayRef> {
-        if selection.len() == self.length {
-            return self.read(index, None);
-        }
-        if selection.last().is_some_and(|&row| row as usize >= self.length) {
-            return Err(Error::internal("a selection reaches past its batch"));
-        }
-        self.read(index, Some(selection))
+/// About what a column takes when it is decoded, bytes.
+fn decoded_bytes(chunk: &ColumnChunkMetaData, physical: &DataType) -> usize {
+    let values = usize::try_from(chunk.num_values()).unwrap_or(usize::MAX);
+    match physical.primitive_width() {
+        Some(width) => values.saturating_mul(width),
+        None => usize::try_from(chunk.uncompressed_size()).unwrap_or(usize::MAX).saturating_add(values),
     }
 }
 
-fn open(
-    footer: &Arc<ParquetFooter>,
-    file: &FileHandle,
+/// A chunk that our own decoder reads.
+struct OwnStream {
+    reader: ColumnReader,
+    physical: DataType,
+    place: Place,
+}
+
+impl ColumnStream for OwnStream {
+    fn read(&mut self, start: usize, rows: usize, selection: Option<&[u32]>) -> Result<ArrayRef> {
+        let column = self.reader.read(start, rows, selection).map_err(|damage| self.place.error(&damage))?;
+        conform(column, &self.physical)
+    }
+}
+
+impl ColumnStream for FallbackReader {
+    fn read(&mut self, start: usize, rows: usize, selection: Option<&[u32]>) -> Result<ArrayRef> {
+        let column = self.rows(start, rows)?;
+        selection.map_or_else(|| Ok(Arc::clone(&column)), |selection| chosen(&column, selection))
+    }
+}
+
+/// A row group that can be read.
+struct RowGroup<'a> {
+    footer: &'a Arc<ParquetFooter>,
+    handle: &'a FileHandle,
     group: usize,
-    root: usize,
-    physical: &DataType,
     rows: usize,
-    pool: &Arc<BufferPool>,
-) -> Result<Column> {
-    let own = footer
-        .schema
-        .fields()
-        .get(root)
-        .map(|field| physical_type(&normalised_for_reading(field.data_type())));
-    if let (Some(chunk), Some(stored)) = (footer.chunk(group, root), own)
-        && let Some(codec) = Codec::of(chunk.compression())
-        && encodings_are_ours(chunk)
-        && let Some(values) = decoder(chunk.column_type(), chunk.column_descr().type_length(), &stored)
-    {
-        let place = footer.place(group, root);
-        if chunk.num_values() != rows as i64 {
-            return Err(
-                place.error(&"a column chunk and its row group disagree on the number of rows".into())
-            );
+}
+
+impl RowGroup<'_> {
+    fn open(
+        &self,
+        root: usize,
+        physical: &DataType,
+        pool: &Arc<BufferPool>,
+    ) -> Result<Box<dyn ColumnStream>> {
+        let (footer, group) = (self.footer, self.group);
+        let own = footer
+            .schema
+            .fields()
+            .get(root)
+            .map(|field| physical_type(&normalised_for_reading(field.data_type())));
+        if let (Some(chunk), Some(stored)) = (footer.chunk(group, root), own)
+            && let Some(codec) = Codec::of(chunk.compression())
+            && encodings_are_ours(chunk)
+            && let Some(values) = decoder(chunk.column_type(), chunk.column_descr().type_length(), &stored)
+        {
+            let place = footer.place(group, root);
+            if chunk.num_values() != self.rows as i64 {
+                return Err(
+                    place.error(&"a column chunk and its row group disagree on the number of rows".into())
+                );
+            }
+            let bytes = read_chunk(self.handle, chunk, pool).map_err(|error| error.context(place.clone()))?;
+            let uncompressed = usize::try_from(chunk.uncompressed_size()).unwrap_or(0);
+            let pages = ChunkPages::new(bytes, codec, uncompressed, Arc::clone(pool));
+            let optional = chunk.column_descr().max_def_level() > 0;
+            let reader = ColumnReader::new(pages, values, optional, self.rows);
+            return Ok(Box::new(OwnStream { reader, physical: physical.clone(), place }));
         }
-        let bytes = read_chunk(file, chunk, pool).map_err(|error| error.context(place))?;
-        let uncompressed = usize::try_from(chunk.uncompressed_size()).unwrap_or(0);
-        let pages = ChunkPages::new(bytes, codec, uncompressed, Arc::clone(pool));
-        let optional = chunk.column_descr().max_def_level() > 0;
-        let reader = Box::new(ColumnReader::new(pages, values, optional, rows));
-        return Ok(Column::Own { reader, root, physical: physical.clone() });
+        Ok(Box::new(FallbackReader::open(footer, self.handle, group, root, physical)?))
     }
-    let reader = FallbackReader::open(footer, file, group, root, physical)?;
-    Ok(Column::Fallback(Box::new(reader)))
 }
 
 /// The type in which our decoder gives a column: that of the file, text and decimals in their physical types.

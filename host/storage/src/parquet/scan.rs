@@ -1,40 +1,56 @@
 //! A scan over Parquet files: which row groups, and where each output column comes from.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::datatypes::DataType;
 use nyala_schema::scan::{FileEntry, TableScan};
 use nyala_schema::{Error, Expr, Result};
 
-use crate::file::FileHandle;
+use crate::column_cache::{CachedColumn, CachedFile, CachedGroup, ColumnCache};
+use crate::file::{FileHandle, Stamp};
 use crate::layout::{Constant, OutputColumn, output_columns};
-use crate::prune::{self, Bound, Bounds};
-use crate::resolve::normalised_type;
+use crate::prune;
+use crate::row_reader::RowReader;
 use crate::scanner::{Morsel, MorselReader, Scanner};
 
+use super::file::{ColumnSource, ParquetFile};
 use super::footer::ParquetFooter;
-use super::pages::{ColumnPages, row_ranges};
 use super::pool::BufferPool;
-use super::reader::{ColumnSource, RowGroupReader};
-use super::statistics::chunk_bounds;
+use super::reader::{GroupFile, RowGroupColumns};
 
 pub struct ParquetScanner {
     files: Vec<ScanFile>,
     morsels: Vec<Morsel>,
     /// File and row group of each morsel, by `Morsel::index`.
     places: Vec<(usize, usize)>,
-    columns: Vec<OutputColumn>,
     filters: Vec<Expr>,
+    limit: Option<u64>,
     bytes_read: Arc<AtomicU64>,
     pool: Arc<BufferPool>,
+    cache: Option<Arc<ColumnCache>>,
 }
 
 struct ScanFile {
     entry: FileEntry,
-    footer: Arc<ParquetFooter>,
-    sources: Vec<ColumnSource>,
+    parquet: Arc<ParquetFile>,
+    cached: Arc<CachedFile>,
+    cached_columns: Arc<[Option<CachedColumn>]>,
+}
+
+/// A file that was opened, and found as it was planned with.
+struct OpenFile {
+    parquet: Arc<ParquetFile>,
+    handle: FileHandle,
+}
+
+impl GroupFile for OpenFile {
+    fn parquet(&self) -> Result<Arc<ParquetFile>> {
+        Ok(Arc::clone(&self.parquet))
+    }
+
+    fn open(&self) -> Result<FileHandle> {
+        Ok(self.handle.clone())
+    }
 }
 
 impl ParquetScanner {
@@ -42,90 +58,44 @@ impl ParquetScanner {
     ///
     /// # Errors
     /// When a partition value does not fit its column.
-    pub fn open(scan: &TableScan, entries: &[FileEntry], footers: Vec<Arc<ParquetFooter>>) -> Result<Self> {
-        let columns = output_columns(scan)?;
-        let mut files = Vec::with_capacity(entries.len());
-        for (entry, footer) in entries.iter().zip(footers) {
-            let sources =
-                columns.iter().map(|column| source(column, entry, &footer)).collect::<Result<Vec<_>>>()?;
-            files.push(ScanFile { entry: entry.clone(), footer, sources });
-        }
+    pub fn open(
+        scan: &TableScan,
+        entries: &[FileEntry],
+        footers: Vec<Arc<ParquetFooter>>,
+        cache: Option<Arc<ColumnCache>>,
+    ) -> Result<Self> {
+        let columns: Arc<[OutputColumn]> = output_columns(scan)?.into();
+        let files = entries
+            .iter()
+            .zip(footers)
+            .map(|(entry, footer)| ScanFile::new(entry, footer, &columns))
+            .collect::<Result<_>>()?;
         let mut scanner = Self {
             files,
             morsels: Vec::new(),
             places: Vec::new(),
-            columns,
             filters: scan.filters.clone(),
+            limit: scan.limit,
             bytes_read: Arc::default(),
             pool: Arc::default(),
+            cache,
         };
-        scanner.cut(scan);
+        scanner.cut();
         Ok(scanner)
     }
 
-    fn cut(&mut self, scan: &TableScan) {
+    fn cut(&mut self) {
         for (file_index, file) in self.files.iter().enumerate() {
-            for (group, metadata) in file.footer.metadata.row_groups().iter().enumerate() {
-                let rows = u64::try_from(metadata.num_rows()).unwrap_or(0);
-                let bounds = |column: usize| self.bounds(file, group, column);
-                if rows == 0 || !prune::may_pass(&scan.filters, &bounds) {
+            for group in 0..file.parquet.footer.metadata.num_row_groups() {
+                let rows = file.parquet.rows(group) as u64;
+                let bounds = |column: usize| file.parquet.bounds(group, column);
+                if rows == 0 || !prune::may_pass(&self.filters, &bounds) {
                     continue;
                 }
                 self.morsels.push(Morsel { index: self.places.len(), rows });
                 self.places.push((file_index, group));
             }
         }
-    }
-
-    fn bounds(&self, file: &ScanFile, group: usize, column: usize) -> Bounds {
-        let rows = file
-            .footer
-            .metadata
-            .row_groups()
-            .get(group)
-            .map_or(0, |it| it.num_rows().try_into().unwrap_or(0));
-        let Some(wanted) = self.columns.get(column) else { return Bounds::default() };
-        match file.sources.get(column) {
-            Some(ColumnSource::Stored { root, .. }) => {
-                let stored = normalised_type(file.footer.schema.field(*root).data_type());
-                match file.footer.chunk(group, *root) {
-                    Some(chunk) if same_order(&stored, &wanted.logical) => {
-                        chunk_bounds(chunk, file.footer.schema.field(*root).data_type(), rows)
-                    }
-                    _ => Bounds::default(),
-                }
-            }
-            Some(ColumnSource::Constant(_)) => {
-                let value = wanted.partition.and_then(|index| file.entry.partition_values.get(index));
-                match value {
-                    Some(value) if !value.is_null() => {
-                        let bound = prune::bound_of(value, value.data_type());
-                        Bounds { min: bound.clone(), max: bound, nulls: Some(0), rows }
-                    }
-                    _ => Bounds { min: None, max: None, nulls: Some(rows), rows },
-                }
-            }
-            None => Bounds::default(),
-        }
-    }
-
-    /// The rows of a row group that the filters leave by the bounds of its pages.
-    fn row_ranges(&self, file: &ScanFile, handle: &FileHandle, group: usize) -> Vec<Range<usize>> {
-        let metadata = file.footer.metadata.row_groups().get(group);
-        let rows = metadata.map_or(0, |group| usize::try_from(group.num_rows()).unwrap_or(0));
-        if self.filters.is_empty() {
-            return std::iter::once(0..rows).collect();
-        }
-        let Some(indexed) = file.footer.page_index(handle) else { return std::iter::once(0..rows).collect() };
-        let pages = |column: usize| {
-            let Some(ColumnSource::Stored { root, .. }) = file.sources.get(column) else { return None };
-            let data_type = file.footer.schema.field(*root).data_type();
-            if !same_order(&normalised_type(data_type), &self.columns.get(column)?.logical) {
-                return None;
-            }
-            ColumnPages::find(indexed, group, (*file.footer.leaves.get(*root)?)?, data_type)
-        };
-        row_ranges(&self.filters, rows, &pages, &|column| self.bounds(file, group, column))
     }
 
     fn place(&self, morsel: &Morsel) -> Result<(&ScanFile, usize)> {
@@ -135,16 +105,14 @@ impl ParquetScanner {
     }
 }
 
-/// Whether bounds of the stored type mean the same for the table's type.
-fn same_order(stored: &DataType, wanted: &DataType) -> bool {
-    match (stored, wanted) {
-        (DataType::Decimal128(_, s), DataType::Decimal128(_, t)) => s == t,
-        (stored, wanted) => {
-            stored == wanted
-                || stored.is_signed_integer() && wanted.is_signed_integer()
-                || stored.is_unsigned_integer() && wanted.is_unsigned_integer()
-                || stored.is_floating() && wanted.is_floating()
-        }
+impl ScanFile {
+    fn new(entry: &FileEntry, footer: Arc<ParquetFooter>, columns: &Arc<[OutputColumn]>) -> Result<Self> {
+        let sources =
+            columns.iter().map(|column| source(column, entry, &footer)).collect::<Result<Vec<_>>>()?;
+        let cached_columns = sources.iter().map(cached_column).collect();
+        let cached = CachedFile::External { path: entry.path.clone(), stamp: Stamp::of_entry(entry) };
+        let parquet = Arc::new(ParquetFile { footer, sources, columns: Arc::clone(columns) });
+        Ok(Self { entry: entry.clone(), parquet, cached: Arc::new(cached), cached_columns })
     }
 }
 
@@ -162,6 +130,15 @@ fn source(column: &OutputColumn, entry: &FileEntry, footer: &ParquetFooter) -> R
     })
 }
 
+fn cached_column(source: &ColumnSource) -> Option<CachedColumn> {
+    match source {
+        ColumnSource::Stored { root, physical } => {
+            Some(CachedColumn { column: u32::try_from(*root).ok()?, physical: physical.clone() })
+        }
+        ColumnSource::Constant(_) | ColumnSource::Position => None,
+    }
+}
+
 impl Scanner for ParquetScanner {
     fn morsels(&self) -> &[Morsel] {
         &self.morsels
@@ -169,24 +146,33 @@ impl Scanner for ParquetScanner {
 
     fn may_contain(&self, morsel: &Morsel, column: usize, min: i128, max: i128) -> bool {
         let Ok((file, group)) = self.place(morsel) else { return true };
-        match self.bounds(file, group, column) {
-            Bounds { min: Some(Bound::Int(low)), max: Some(Bound::Int(high)), .. } => {
-                low <= max && min <= high
-            }
-            Bounds { nulls: Some(nulls), rows, .. } if rows > 0 => nulls < rows,
-            _ => true,
-        }
+        file.parquet.bounds(group, column).may_contain(min, max)
     }
 
     fn read(&self, morsel: &Morsel) -> Result<Box<dyn MorselReader>> {
         let (file, group) = self.place(morsel)?;
         let handle = FileHandle::open_entry(&file.entry, &self.bytes_read)?;
-        let ranges = self.row_ranges(file, &handle, group);
-        let (footer, pool) = (Arc::clone(&file.footer), Arc::clone(&self.pool));
-        Ok(Box::new(RowGroupReader::new(footer, handle, group, ranges, &file.sources, pool)))
+        let ranges = file.parquet.row_ranges(group, &self.filters, &|| Ok(handle.clone()));
+        let cached = self.cache.as_ref().map(|cache| CachedGroup {
+            cache: Arc::clone(cache),
+            file: Arc::clone(&file.cached),
+            group,
+            columns: Arc::clone(&file.cached_columns),
+            wants_most: wants_most(&ranges, file.parquet.rows(group), self.limit),
+        });
+        let rows = file.parquet.rows(group);
+        let open = OpenFile { parquet: Arc::clone(&file.parquet), handle };
+        let columns = RowGroupColumns::new(Box::new(open), group, rows, cached, Arc::clone(&self.pool));
+        Ok(Box::new(RowReader::new(Box::new(columns), file.parquet.sources.len(), ranges)))
     }
 
     fn bytes_read(&self) -> u64 {
         self.bytes_read.load(Ordering::Relaxed)
     }
+}
+
+/// Whether a scan wants at least half of a row group's rows.
+pub fn wants_most(ranges: &[std::ops::Range<usize>], rows: usize, limit: Option<u64>) -> bool {
+    let wanted: usize = ranges.iter().map(ExactSizeIterator::len).sum();
+    wanted * 2 >= rows && limit.is_none_or(|limit| limit >= rows as u64)
 }

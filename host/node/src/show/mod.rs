@@ -1,4 +1,10 @@
 //! SHOW and DESCRIBE.
+//!
+//! [`tables`] lists what there is and describes it, [`managed`] shows what is known of a managed table, [`history`] what was.
+
+mod history;
+mod managed;
+mod tables;
 
 use std::sync::Arc;
 
@@ -6,64 +12,74 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::kernels::comparison::ilike;
 use arrow::datatypes::{DataType, Field, Schema};
 use nyala_frontend::{DescribeTarget, ShowTarget};
-use nyala_schema::lookup::TableLookup;
+use nyala_schema::Result;
 use nyala_schema::option::OPTIONS;
 use nyala_schema::table::TableDefinition;
-use nyala_schema::{Error, ErrorCode, Result};
 
 use crate::answer::{Answer, ReadyRows};
 use crate::session::Session;
+use crate::transaction::statements::isolation_name;
+use crate::work::TRAVEL_OPTIONS;
 use crate::{function, query};
 
 pub fn run(session: &Session, target: &ShowTarget) -> Result<Answer> {
     match target {
-        ShowTarget::Tables { like, .. } => tables(session, like.as_deref(), |_| true),
-        ShowTarget::Views { like, .. } => {
-            tables(session, like.as_deref(), |table| matches!(table, TableDefinition::View { .. }))
+        ShowTarget::Tables { schema, like } => {
+            tables::list(session, schema.as_deref(), like.as_deref(), |_| true)
         }
-        ShowTarget::Columns { table } => describe_table(session, table),
+        ShowTarget::Views { schema, like } => {
+            let is_view = |table: &TableDefinition| matches!(table, TableDefinition::View { .. });
+            tables::list(session, schema.as_deref(), like.as_deref(), is_view)
+        }
+        ShowTarget::Schemas { like } => tables::schemas(session, like.as_deref()),
+        ShowTarget::Columns { table } => tables::describe(session, table),
+        ShowTarget::CreateTable { table } => tables::create_table(session, table),
+        ShowTarget::Dropped { like } => history::dropped(session, like.as_deref()),
+        ShowTarget::History { table: Some(table), limit } => history::of_table(session, table, *limit),
+        ShowTarget::History { table: None, limit } => history::of_catalog(session, *limit),
+        ShowTarget::Properties { table } => managed::properties(session, table),
+        ShowTarget::Files { table } => managed::files(session, table),
+        ShowTarget::Partitions { table } => managed::partitions(session, table),
+        ShowTarget::Statistics { table } => managed::statistics(session, table),
         ShowTarget::Functions { like } => function::functions(session, like.as_deref()),
         ShowTarget::FunctionHealth { like } => function::health(session, like.as_deref()),
         ShowTarget::Modules { like } => function::modules(session, like.as_deref()),
         ShowTarget::Operators { like } => function::operators(session, like.as_deref()),
         ShowTarget::Options => {
-            let rows = OPTIONS.iter().map(|option| {
+            let options = OPTIONS.iter().map(|option| {
                 Ok(vec![
                     option.name.to_owned(),
                     session.options.get(option.name)?,
                     option.description.to_owned(),
                 ])
             });
-            text_rows(&["option", "value", "description"], &rows.collect::<Result<Vec<_>>>()?)
+            let travel = TRAVEL_OPTIONS.iter().map(|(option, description)| {
+                Ok(vec![(*option).to_owned(), session.travels_to(option), (*description).to_owned()])
+            });
+            text_rows(
+                &["option", "value", "description"],
+                &options.chain(travel).collect::<Result<Vec<_>>>()?,
+            )
         }
-        ShowTarget::Schemas { .. }
-        | ShowTarget::Dropped { .. }
-        | ShowTarget::CreateTable { .. }
-        | ShowTarget::Properties { .. }
-        | ShowTarget::History { .. }
-        | ShowTarget::Files { .. }
-        | ShowTarget::Partitions { .. }
-        | ShowTarget::Statistics { .. } => Err(Error::unsupported("this is not shown yet")),
-        ShowTarget::Option { name } => text_rows(&[name], &[vec![session.options.get(name)?]]),
+        ShowTarget::Option { name } => text_rows(&[name], &[vec![option(session, name)?]]),
+    }
+}
+
+/// The value of an option, or of what else a session can be asked for.
+fn option(session: &Session, name: &str) -> Result<String> {
+    match name.to_lowercase().as_str() {
+        "transaction_isolation" => Ok(isolation_name(session.isolation()).to_owned()),
+        "schema" | "current_schema" => Ok(session.schema()),
+        lower if TRAVEL_OPTIONS.iter().any(|(option, _)| *option == lower) => Ok(session.travels_to(lower)),
+        _ => session.options.get(name),
     }
 }
 
 pub fn describe(session: &Session, sql: &str, target: &DescribeTarget) -> Result<Answer> {
     match target {
-        DescribeTarget::Table(name) => describe_table(session, name),
+        DescribeTarget::Table(name) => tables::describe(session, name),
         DescribeTarget::Function(overload) => function::describe(session, overload),
         DescribeTarget::Query(query) => schema_rows(&query::plan(session, sql, query)?.fragment.root.schema),
-    }
-}
-
-fn describe_table(session: &Session, name: &str) -> Result<Answer> {
-    if let Some(definition) = session.snapshot().table(name) {
-        return schema_rows(&definition.schema());
-    }
-    match session.tables().table(name)? {
-        Some(table) => schema_rows(&table.schema),
-        None => Err(Error::new(ErrorCode::UndefinedTable, format!("there is no table \"{name}\""))
-            .with_hint("SHOW TABLES lists them")),
     }
 }
 
@@ -105,21 +121,6 @@ pub fn type_name(data_type: &DataType) -> String {
         DataType::List(item) | DataType::LargeList(item) => format!("{}[]", type_name(item.data_type())),
         other => other.to_string(),
     }
-}
-
-fn tables(
-    session: &Session,
-    like: Option<&str>,
-    wanted: impl Fn(&TableDefinition) -> bool,
-) -> Result<Answer> {
-    let snapshot = session.snapshot();
-    let mut rows = Vec::new();
-    for (name, definition) in snapshot.tables.iter().filter(|(_, definition)| wanted(definition)) {
-        if matches_pattern(name, like)? {
-            rows.push(vec![name.clone(), definition.kind().to_owned()]);
-        }
-    }
-    text_rows(&["table", "kind"], &rows)
 }
 
 pub fn matches_pattern(name: &str, like: Option<&str>) -> Result<bool> {
