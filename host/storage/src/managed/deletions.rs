@@ -1,4 +1,5 @@
-//! Which rows of a file are gone: a roaring bitmap in the portable form of <https://github.com/RoaringBitmap/RoaringFormatSpec>.
+//! Which rows of a file are gone: a roaring bitmap in the portable form of
+//! <https://github.com/RoaringBitmap/RoaringFormatSpec>; in a file of its own, with the CRC-32 of the bytes behind it.
 
 use bytes::Bytes;
 use nyala_schema::id::TableId;
@@ -44,6 +45,8 @@ fn store_deletions(warehouse: &Warehouse, table: TableId, mut all: RoaringBitmap
         DeletionsPlace::Inline(bytes.into())
     } else {
         let path = file_name("deletions");
+        let sum = crc32fast::hash(&bytes);
+        bytes.extend_from_slice(&sum.to_le_bytes());
         warehouse.write(table, &path, &bytes)?;
         DeletionsPlace::File { path: path.into(), size: bytes.len() as u64 }
     };
@@ -59,14 +62,23 @@ pub fn deleted_rows(warehouse: &Warehouse, table: TableId, deletions: &Deletions
         DeletionsPlace::Inline(bytes) => (bytes.clone(), "in the catalog"),
         DeletionsPlace::File { path, .. } => (warehouse.read(table, path)?, path),
     };
-    let damaged = |why: String| {
+    let damaged = |why: &dyn std::fmt::Display| {
         let message = format!("the deleted rows of a file of table {table} ({shown}) are damaged: {why}");
         Error::new(ErrorCode::CorruptFile, message).with_hint("restore the warehouse from a backup")
     };
-    let mut rest = bytes.as_ref();
-    let rows = RoaringBitmap::deserialize_from(&mut rest).map_err(|error| damaged(error.to_string()))?;
+    let mut rest = match &deletions.place {
+        DeletionsPlace::Inline(_) => bytes.as_ref(),
+        DeletionsPlace::File { .. } => checked(&bytes).ok_or_else(|| damaged(&"the checksum is wrong"))?,
+    };
+    let rows = RoaringBitmap::deserialize_from(&mut rest).map_err(|error| damaged(&error))?;
     if !rest.is_empty() || rows.len() != deletions.rows {
-        return Err(damaged(format!("{} rows instead of {}", rows.len(), deletions.rows)));
+        return Err(damaged(&format!("{} rows instead of {}", rows.len(), deletions.rows)));
     }
     Ok(rows)
+}
+
+/// The bytes before the checksum, when it is right.
+fn checked(bytes: &[u8]) -> Option<&[u8]> {
+    let (bitmap, sum) = bytes.split_last_chunk()?;
+    (crc32fast::hash(bitmap) == u32::from_le_bytes(*sum)).then_some(bitmap)
 }

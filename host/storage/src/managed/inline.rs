@@ -23,6 +23,7 @@ const PIECE_ROWS: usize = 122_880;
 pub fn inline_files(target: &Target, batches: Vec<RecordBatch>) -> Result<Vec<DataFile>> {
     let mut lanes = Lanes::new(&target.shape)?;
     if !batches.is_empty() {
+        let batches = batches.iter().map(|batch| target.unpacked(batch)).collect::<Result<_>>()?;
         lanes.add(&target.shape, batches)?;
     }
     let mut files = Vec::new();

@@ -1,9 +1,10 @@
 //! The rows of each partition, until there are enough of them for a file.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::concat_batches;
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take};
 use arrow_row::{RowConverter, SortField};
 use nyala_schema::managed::TableShape;
 use nyala_schema::{Result, Value};
@@ -84,11 +85,13 @@ impl Lanes {
         for (key, share) in share_of {
             let places = &shares[share];
             let (batch, row) = places[0];
-            let lane = self.lanes.entry(key).or_insert_with(|| {
-                let partition = values[batch as usize].iter();
-                let partition = partition.map(|array| Value::from_row(array, row as usize)).collect();
-                Lane { partition, ..Lane::default() }
-            });
+            let lane = match self.lanes.entry(key) {
+                Entry::Occupied(lane) => lane.into_mut(),
+                Entry::Vacant(place) => {
+                    let partition = partition_at(&values[batch as usize], row)?;
+                    place.insert(Lane { partition, ..Lane::default() })
+                }
+            };
             self.bytes += lane.push(rows_at(&batches, places)?);
             self.bytes -= lane.merge_small()?;
         }
@@ -140,6 +143,12 @@ impl Lane {
         self.batches.push(merged);
         Ok(freed)
     }
+}
+
+/// Values of one row, without the arrays that they are in: they stay as long as the table.
+fn partition_at(arrays: &[ArrayRef], row: u32) -> Result<Vec<Value>> {
+    let row = UInt32Array::from(vec![row]);
+    arrays.iter().map(|array| Ok(Value::new(take(array, &row, None)?))).collect()
 }
 
 /// Some rows of some batches as one, without the buffers of the others.

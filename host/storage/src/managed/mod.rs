@@ -1,7 +1,8 @@
 //! Managed tables: where their files are, how they are written, and which of their rows are gone.
 //!
-//! Reading order: [`warehouse`] over a `folder` or `objects`; [`writer`] takes batches and makes data files of them, by
-//! `partition`, with a [`sketch`] of each column; [`deletions`] are rows that are gone; [`histogram`] is for ANALYZE.
+//! Reading order: [`warehouse`] over a `folder` or `objects`; [`writer`] takes batches and makes data files of them: few rows
+//! stay `inline`, others wait in `lanes` by [`partition`], are ordered as a `run` and encoded (`encode`) by a `pool` of threads
+//! for an `open_file`, with a [`sketch`] of each column; [`deletions`] are rows that are gone; [`histogram`] is for ANALYZE.
 //! [`scan`] reads tables: `scan_columns` knows where columns come from, `inline_scan` reads rows of the catalog,
 //! `live_rows` leaves out what is deleted, `stored_files` opens files and keeps what was learnt of them.
 

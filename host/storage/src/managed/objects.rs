@@ -24,7 +24,17 @@ const PART_BYTES: usize = 8 << 20;
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
     root: Path,
-    runtime: Runtime,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Objects {
+    /// A thread that drives another runtime may not wait for the end of this one.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl fmt::Debug for Objects {
@@ -38,15 +48,16 @@ impl Objects {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime =
             runtime.map_err(|error| Error::internal(format!("no runtime for an object store: {error}")))?;
-        Ok(Self { store, root, runtime })
+        Ok(Self { store, root, runtime: Some(runtime) })
     }
 
     /// A thread that drives another runtime may not block on this one, so a new thread does.
     fn wait<T: Send>(&self, task: impl Future<Output = T> + Send) -> T {
+        let runtime = self.runtime.as_ref().expect("the runtime lives as long as what it is for");
         if Handle::try_current().is_err() {
-            return self.runtime.block_on(task);
+            return runtime.block_on(task);
         }
-        std::thread::scope(|scope| match scope.spawn(|| self.runtime.block_on(task)).join() {
+        std::thread::scope(|scope| match scope.spawn(|| runtime.block_on(task)).join() {
             Ok(value) => value,
             Err(panic) => std::panic::resume_unwind(panic),
         })

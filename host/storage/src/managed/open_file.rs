@@ -87,7 +87,7 @@ impl OpenFile {
     /// # Errors
     /// FileAccess, ReadOnly, DiskFull.
     pub fn put(&self, number: usize, group: EncodedGroup) -> Result<Option<Finished>> {
-        let bytes: u64 = group.columns.iter().map(|column| column.chunk.close().bytes_written).sum();
+        let bytes: u64 = group.columns.iter().map(EncodedColumn::bytes).sum();
         self.encoded.fetch_add(bytes, Ordering::Relaxed);
         self.encoded_groups.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,8 +119,9 @@ impl OpenFile {
         state.columns.resize_with(group.columns.len(), Bounds::default);
         for (column, known) in group.columns.into_iter().zip(&mut state.columns) {
             let first = state.written == 0;
-            *known = if first { column.bounds } else { joined(std::mem::take(known), column.bounds) };
-            column.chunk.append_to_row_group(&mut target).map_err(typed)?;
+            let bounds = column.bounds.clone();
+            *known = if first { bounds } else { joined(std::mem::take(known), bounds) };
+            column.append_to(&mut target).map_err(typed)?;
         }
         target.close().map_err(typed)?;
         state

@@ -183,11 +183,3 @@ where
     };
     values.unary::<_, T>(down).with_data_type(values.data_type().clone())
 }
-
-/// A field of PARTITIONED BY that a column of this type can have.
-///
-/// # Errors
-/// DatatypeMismatch.
-pub fn check_partition(name: &str, data_type: &DataType, by: Transform) -> Result<()> {
-    transform(name, data_type, &arrow::array::new_empty_array(data_type), by).map(drop)
-}

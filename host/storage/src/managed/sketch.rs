@@ -116,8 +116,9 @@ impl ColumnSketcher {
         }
     }
 
+    /// A number that is not NULL, as 64 bits.
     #[inline(always)]
-    fn number(&mut self, bits: u64) {
+    pub fn number(&mut self, bits: u64) {
         if self.is_new(bits) {
             self.sketch.update_with_coupon(Coupon::from_value(bits));
         }
@@ -135,7 +136,8 @@ impl ColumnSketcher {
         is_new
     }
 
-    fn text(&mut self, text: &[u8]) {
+    /// A text that is not NULL.
+    pub fn text(&mut self, text: &[u8]) {
         self.sketch.update_with_coupon(Coupon::from_value(text));
     }
 
@@ -202,7 +204,7 @@ fn empty() -> HllSketch {
 }
 
 /// Zeros of both signs are one value, and so are all that are no number.
-fn float_bits(value: f64) -> u64 {
+pub fn float_bits(value: f64) -> u64 {
     if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() }
 }
 
@@ -230,7 +232,8 @@ pub fn merge_sketches<'a>(sketches: impl IntoIterator<Item = &'a Bytes>) -> Resu
     for sketch in sketches {
         union.update(&read(sketch)?);
     }
-    Ok(union.to_sketch(HllType::Hll8).serialize().into())
+    // Half the bytes, for the log of the catalog.
+    Ok(union.to_sketch(HllType::Hll4).serialize().into())
 }
 
 fn read(sketch: &Bytes) -> Result<HllSketch> {

@@ -1,7 +1,6 @@
 //! What one thread learnt of a column while it wrote.
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::DataType;
+use arrow::array::ArrayRef;
 use nyala_schema::Result;
 use nyala_schema::id::ColumnId;
 use nyala_schema::managed::ColumnSketch;
@@ -22,25 +21,28 @@ impl ColumnTally {
         Self { column, sketcher: ColumnSketcher::new(), text_bytes: 0, texts: 0 }
     }
 
+    /// A number that is not NULL.
+    #[inline(always)]
+    pub fn number(&mut self, bits: u64) {
+        self.sketcher.number(bits);
+    }
+
+    /// A text that is not NULL, which `texts` counts.
+    pub fn text(&mut self, text: &[u8]) {
+        self.sketcher.text(text);
+    }
+
+    /// Bytes of so many texts.
+    pub fn texts(&mut self, bytes: usize, count: usize) {
+        self.text_bytes += bytes as u64;
+        self.texts += count as u64;
+    }
+
     /// # Errors
     /// As [`ColumnSketcher::add`].
     pub fn add(&mut self, array: &ArrayRef) -> Result<()> {
-        let bytes = match array.data_type() {
-            DataType::Utf8View => Some(view_bytes(array.as_string_view().views())),
-            DataType::BinaryView => Some(view_bytes(array.as_binary_view().views())),
-            _ => None,
-        };
-        if let Some(bytes) = bytes {
-            self.text_bytes += bytes;
-            self.texts += (array.len() - array.null_count()) as u64;
-        }
         self.sketcher.add(array)
     }
-}
-
-/// The view of NULL has no bytes.
-fn view_bytes(views: &[u128]) -> u64 {
-    views.iter().map(|view| u64::from(*view as u32)).sum()
 }
 
 /// One sketch for each column, of what all threads saw.

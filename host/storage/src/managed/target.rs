@@ -11,14 +11,23 @@ use nyala_schema::id::TableId;
 use nyala_schema::managed::property::FileCompression;
 use nyala_schema::managed::{TableProperties, TableShape};
 use nyala_schema::scan::physical_type;
+use nyala_schema::type_name::sql_type_name;
 use nyala_schema::{Error, ErrorCode, Result};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
-use parquet::schema::types::SchemaDescPtr;
+use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr};
 
 use super::warehouse::Warehouse;
+
+/// Numbers and codes gain little by Zstandard and take twice as long to read: they are left to LZ4 then.
+#[derive(Clone, Copy)]
+pub struct Codecs {
+    /// Of texts without a dictionary.
+    pub texts: Compression,
+    pub others: Compression,
+}
 
 /// By this key Arrow's fields carry the field id of Parquet.
 const FIELD_ID: &str = "PARQUET:field_id";
@@ -44,6 +53,11 @@ impl Target {
         shape: Arc<TableShape>,
         properties: &TableProperties,
     ) -> Result<Self> {
+        if let Some(column) = shape.columns.iter().find(|column| !is_storable(&column.data_type)) {
+            let (name, data_type) = (&column.name, sql_type_name(&column.data_type));
+            let message = format!("column \"{name}\" is {data_type}, which tables do not keep");
+            return Err(Error::unsupported(message).with_hint("keep it as text, or as a number of units"));
+        }
         let fields: Vec<Field> = shape
             .columns
             .iter()
@@ -64,7 +78,25 @@ impl Target {
         Ok(Self { warehouse, table, shape, properties, schema, descriptor, parquet })
     }
 
-    /// A batch in physical types, dictionaries unpacked.
+    /// The Parquet column of a column that is not nested.
+    pub fn leaf(&self, column: usize) -> Option<ColumnDescPtr> {
+        let leaf = (0..self.descriptor.num_columns())
+            .find(|leaf| self.descriptor.get_column_root_idx(*leaf) == column)?;
+        Some(self.descriptor.column(leaf))
+    }
+
+    /// How columns are compressed that are encoded here.
+    pub fn codecs(&self) -> Codecs {
+        let (texts, others) = match self.properties.compression {
+            FileCompression::None => (Compression::UNCOMPRESSED, Compression::UNCOMPRESSED),
+            FileCompression::Snappy => (Compression::SNAPPY, Compression::SNAPPY),
+            FileCompression::Lz4 => (Compression::LZ4_RAW, Compression::LZ4_RAW),
+            FileCompression::Zstd => (Compression::ZSTD(ZstdLevel::default()), Compression::LZ4_RAW),
+        };
+        Codecs { texts, others }
+    }
+
+    /// A batch in physical types; text may still be a dictionary of views.
     ///
     /// # Errors
     /// DatatypeMismatch; NotNullViolation; NumericOverflow for a decimal that is wider than its type.
@@ -77,8 +109,27 @@ impl Target {
         let columns = self.schema.fields().iter().zip(batch.columns());
         let columns: Vec<ArrayRef> =
             columns.map(|(field, column)| fitted_column(field, column)).collect::<Result<_>>()?;
-        let fitted = RecordBatch::try_new(Arc::clone(&self.schema), columns);
+        let fields = self.schema.fields().iter().zip(&columns);
+        let as_they_are: Vec<Field> = fields
+            .map(|(field, column)| field.as_ref().clone().with_data_type(column.data_type().clone()))
+            .collect();
+        let fitted = RecordBatch::try_new(Arc::new(Schema::new(as_they_are)), columns);
         fitted.map_err(|error| Error::new(ErrorCode::DatatypeMismatch, error.to_string()))
+    }
+}
+
+/// Whether Parquet has a place for values of a type.
+fn is_storable(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Interval(_) | DataType::Duration(_) | DataType::Null | DataType::Union(..) => false,
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            is_storable(item.data_type())
+        }
+        DataType::Map(entry, _) => is_storable(entry.data_type()),
+        DataType::Struct(fields) => {
+            !fields.is_empty() && fields.iter().all(|field| is_storable(field.data_type()))
+        }
+        _ => true,
     }
 }
 
@@ -98,8 +149,21 @@ fn fitted_column(field: &Field, column: &ArrayRef) -> Result<ArrayRef> {
         let message = format!("column \"{name}\" is {want}, not {got}");
         return Err(Error::new(ErrorCode::DatatypeMismatch, message));
     }
+    match column.data_type() {
+        DataType::Dictionary(_, values) if values.as_ref() == field.data_type() && is_view(values) => {
+            Ok(Arc::clone(column))
+        }
+        _ => compact(&converted(column, field.data_type())?, WASTE_MAX),
+    }
+}
+
+fn converted(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
     let options = CastOptions { safe: false, ..CastOptions::default() };
-    compact(&cast_with_options(column, field.data_type(), &options)?, WASTE_MAX)
+    Ok(cast_with_options(column, data_type, &options)?)
+}
+
+fn is_view(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8View | DataType::BinaryView)
 }
 
 /// Text without the buffers of other rows, when these are many times larger than its own: a few rows must not keep them.
@@ -122,6 +186,21 @@ fn compact(array: &ArrayRef, waste_max: usize) -> Result<ArrayRef> {
     })
 }
 
+impl Target {
+    /// A fitted batch without dictionaries.
+    ///
+    /// # Errors
+    /// Those of Arrow's kernels.
+    pub fn unpacked(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let columns = self.schema.fields().iter().zip(batch.columns());
+        let columns = columns.map(|(field, column)| match column.data_type() {
+            DataType::Dictionary(_, _) => converted(column, field.data_type()),
+            _ => Ok(Arc::clone(column)),
+        });
+        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns.collect::<Result<_>>()?)?)
+    }
+}
+
 /// Without buffers that only other rows need.
 ///
 /// # Errors
@@ -138,6 +217,8 @@ pub fn row_bytes(batch: &RecordBatch) -> usize {
         DataType::Utf8View => 16 * array.len() + array.as_string_view().total_buffer_bytes_used(),
         DataType::BinaryView => 16 * array.len() + array.as_binary_view().total_buffer_bytes_used(),
         DataType::Boolean => array.len().div_ceil(8),
+        // The values are shared by many batches.
+        DataType::Dictionary(code, _) => array.len() * code.primitive_width().unwrap_or(0),
         other => match other.primitive_width() {
             Some(width) => array.len() * width,
             None => array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size()),
@@ -149,8 +230,8 @@ pub fn row_bytes(batch: &RecordBatch) -> usize {
 }
 
 /// A page is what a reader can pass over.
-const PAGE_ROWS: usize = 20_480;
-const PAGE_BYTES: usize = 1 << 20;
+pub const PAGE_ROWS: usize = 20_480;
+pub const PAGE_BYTES: usize = 1 << 20;
 
 fn writer_properties(shape: &TableShape, properties: &TableProperties) -> WriterProperties {
     let compression = match properties.compression {

@@ -23,7 +23,8 @@ use crate::Storage;
 pub struct WriteOptions {
     /// Threads that encode.
     pub threads: usize,
-    /// Bytes of rows that may wait or be encoded, about.
+    /// Bytes of rows that may wait or be encoded, about. A row group has at most a fourth of them, so that with less than
+    /// 128 MiB there may be fewer rows in each than is good for reading.
     pub memory_bytes: usize,
     /// Rows that a statement may keep in the catalog, at most.
     pub inline_rows: usize,
@@ -150,6 +151,7 @@ impl TableWriter {
         if let Layout::Stream(_) = files.layout {
             return files.stream(&self.target, &self.options, batch);
         }
+        let batch = self.target.unpacked(&batch)?;
         self.waiting_rows += batch.num_rows();
         self.waiting_bytes += row_bytes(&batch);
         self.waiting.push(batch);
@@ -198,7 +200,8 @@ impl Files {
 
     /// Adds to the row group that is filling up.
     fn stream(&mut self, target: &Arc<Target>, options: &WriteOptions, batch: RecordBatch) -> Result<()> {
-        let group_bytes_max = options.memory_bytes / (2 * (options.threads + 1));
+        // One fills up while others, of twice its size, are encoded.
+        let group_bytes_max = options.memory_bytes / 4;
         let mut start = 0;
         while start < batch.num_rows() {
             let Layout::Stream(stream) = &mut self.layout else { return Ok(()) };
@@ -233,7 +236,9 @@ impl Files {
         stream.groups += 1;
         let charge = Some(self.memory.charge(bytes));
         self.pool.submit(Job::Group { file: Arc::clone(&file), number, rows, charge })?;
-        let per_group = file.encoded_bytes() / file.encoded_groups().max(1);
+        // Before the first row group is encoded, how large it becomes can only be guessed.
+        let per_group = file.encoded_bytes().checked_div(file.encoded_groups());
+        let per_group = per_group.unwrap_or(bytes as u64 / ENCODING_RATIO);
         if per_group * stream.groups as u64 >= target.properties.file_bytes {
             self.end_stream()?;
         }

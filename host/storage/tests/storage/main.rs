@@ -2,8 +2,13 @@
 
 mod files;
 mod generators;
+mod managed_parts;
 mod managed_scan;
+mod managed_support;
 mod managed_table;
+mod managed_types;
+mod managed_warehouse;
+mod managed_writer;
 mod parquet_damage;
 mod parquet_decoder;
 mod support;
