@@ -1,6 +1,7 @@
 //! Measures opening a scan of a managed table: `open_files [FILES]`, milliseconds with and without a filter.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::datatypes::DataType;
 use nyala_schema::expr::CompareOp;
@@ -12,7 +13,7 @@ use nyala_schema::scan::{ManagedScan, ScanColumn, ScanSource, TableScan};
 use nyala_schema::{Bound, Expr, Result, Value};
 use nyala_storage::Storage;
 
-const REPEATS: usize = 5;
+const REPEATS: usize = 20;
 /// As many as TPC-H's lineitem has.
 const COLUMNS: u32 = 16;
 
@@ -45,21 +46,14 @@ fn main() -> Result<()> {
         let mut best = f64::MAX;
         let mut morsels = 0;
         for _ in 0..REPEATS {
-            let started = processor_seconds();
+            let started = Instant::now();
             let scanner = storage.open(&scan)?;
-            best = best.min(processor_seconds() - started);
+            best = best.min(started.elapsed().as_secs_f64());
             morsels = scanner.morsels().len();
         }
         println!("{name:14} {files} files, {morsels} morsels: {:.2} ms", best * 1e3);
     }
     Ok(())
-}
-
-/// Time that this thread ran: a busy machine makes wall time useless.
-fn processor_seconds() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds: f64 = text.split(' ').next().and_then(|it| it.parse().ok()).unwrap_or(0.0);
-    nanoseconds / 1e9
 }
 
 fn file(id: u64) -> DataFile {

@@ -121,15 +121,43 @@ impl ManagedScanner {
     }
 }
 
+/// The files that may have rows that pass the filters, in order. What is known of each lies somewhere else in memory, so
+/// several threads look when there are very many.
+fn wanted<'a>(
+    files: &'a FileList,
+    filters: &[Expr],
+    columns: &ScanColumns,
+) -> Result<Vec<&'a Arc<DataFile>>> {
+    /// Fewer chunks than this are looked through faster than threads are started.
+    const CHUNKS_PER_THREAD: usize = 32;
+    let is_wanted = |data: &&Arc<DataFile>| {
+        data.live_rows() > 0 && prune::may_pass(filters, &|column| columns.bounds(data, column))
+    };
+    let chunks: Vec<&[Arc<DataFile>]> = files.chunks().map(|(_, chunk)| chunk).collect();
+    let of_chunks = |chunks: &[&'a [Arc<DataFile>]]| -> Vec<&'a Arc<DataFile>> {
+        chunks.iter().flat_map(|chunk| chunk.iter()).filter(is_wanted).collect()
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = chunks.len().div_ceil(threads).max(CHUNKS_PER_THREAD);
+    if chunks.len() <= share {
+        return Ok(of_chunks(&chunks));
+    }
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = chunks.chunks(share).map(|part| scope.spawn(move || of_chunks(part))).collect();
+        let mut wanted = Vec::new();
+        for worker in workers {
+            wanted.extend(worker.join().map_err(|_| Error::internal("choosing files panicked"))?);
+        }
+        Ok(wanted)
+    })
+}
+
 impl Cut {
     /// # Errors
     /// Internal when there are more files than a scan can count.
     fn new(files: &FileList, filters: &[Expr], columns: &ScanColumns) -> Result<Self> {
         let mut cut = Self::default();
-        for data in files.iter().filter(|data| data.live_rows() > 0) {
-            if !prune::may_pass(filters, &|column| columns.bounds(data, column)) {
-                continue;
-            }
+        for data in wanted(files, filters, columns)? {
             match &data.content {
                 FileContent::Parquet { row_groups, .. } => cut.add_file(data, row_groups)?,
                 FileContent::Rows(rows) => cut.add_inline(data, rows.batch.num_rows()),
