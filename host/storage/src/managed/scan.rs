@@ -37,14 +37,18 @@ pub struct ManagedScanner {
 }
 
 enum Place {
-    /// `first`: the position of the row group's first row in its file.
-    Group {
-        file: Arc<ScanFile>,
-        group: usize,
-        rows: usize,
-        first: u64,
-    },
+    Group(GroupPlace),
     Inline(Arc<[InlinePart]>),
+}
+
+#[derive(Clone, Copy)]
+struct GroupPlace {
+    /// Among the scan's files.
+    file: u32,
+    group: u32,
+    rows: u32,
+    /// The position of its first row in the file.
+    first: u64,
 }
 
 /// What the morsels of a scan share.
@@ -54,16 +58,32 @@ struct Scan {
     columns: Arc<ScanColumns>,
     filters: Vec<Expr>,
     limit: Option<u64>,
+    files: Vec<ScanFile>,
     bytes_read: Arc<AtomicU64>,
     pool: Arc<BufferPool>,
 }
 
-/// A Parquet file and what has been read of it.
+/// A Parquet file. There may be very many, of which few are read.
 struct ScanFile {
     data: Arc<DataFile>,
+    known: OnceLock<Box<FileKnowledge>>,
+}
+
+/// What has been read of a file.
+struct FileKnowledge {
     place: StoredPath,
     parquet: OnceLock<Arc<ParquetFile>>,
     deleted: OnceLock<Option<Arc<RoaringBitmap>>>,
+}
+
+/// What a scan is cut into.
+#[derive(Default)]
+struct Cut {
+    files: Vec<ScanFile>,
+    morsels: Vec<Morsel>,
+    places: Vec<Place>,
+    inline: Vec<InlinePart>,
+    inline_rows: usize,
 }
 
 impl ManagedScanner {
@@ -73,66 +93,18 @@ impl ManagedScanner {
     /// Internal when the scan does not fit its schema.
     pub fn open(storage: &Storage, scan: &TableScan, managed: &ManagedScan) -> Result<Self> {
         let columns = Arc::new(ScanColumns::new(scan, managed)?);
+        let cut = Cut::new(&managed.files, &scan.filters, &columns)?;
         let shared = Scan {
             storage: storage.clone(),
             table: managed.table,
             columns,
             filters: scan.filters.clone(),
             limit: scan.limit,
+            files: cut.files,
             bytes_read: Arc::default(),
             pool: Arc::default(),
         };
-        let mut scanner = Self { scan: Arc::new(shared), morsels: Vec::new(), places: Vec::new() };
-        scanner.cut(&managed.files);
-        Ok(scanner)
-    }
-
-    fn cut(&mut self, files: &FileList) {
-        let mut inline = Vec::new();
-        let mut inline_rows = 0;
-        for data in files.iter().filter(|data| data.live_rows() > 0) {
-            if !prune::may_pass(&self.scan.filters, &|column| self.scan.columns.bounds(data, column)) {
-                continue;
-            }
-            match &data.content {
-                FileContent::Parquet { path, size, row_groups } => {
-                    let place = StoredPath { table: self.scan.table, path: Arc::clone(path), size: *size };
-                    let file = Arc::new(ScanFile::new(data, place));
-                    self.cut_file(&file, row_groups);
-                }
-                FileContent::Rows(rows) => {
-                    let rows = rows.batch.num_rows();
-                    for start in (0..rows).step_by(INLINE_MORSEL_ROWS) {
-                        let part = start..rows.min(start + INLINE_MORSEL_ROWS);
-                        inline_rows += part.len();
-                        inline.push(InlinePart { data: Arc::clone(data), rows: part });
-                        if inline_rows >= INLINE_MORSEL_ROWS {
-                            self.push(inline_rows, Place::Inline(std::mem::take(&mut inline).into()));
-                            inline_rows = 0;
-                        }
-                    }
-                }
-            }
-        }
-        if !inline.is_empty() {
-            self.push(inline_rows, Place::Inline(inline.into()));
-        }
-    }
-
-    fn cut_file(&mut self, file: &Arc<ScanFile>, row_groups: &[u32]) {
-        let mut first = 0;
-        for (group, &rows) in row_groups.iter().enumerate() {
-            if rows > 0 {
-                let place = Place::Group { file: Arc::clone(file), group, rows: rows as usize, first };
-                self.push(rows as usize, place);
-            }
-            first += u64::from(rows);
-        }
-    }
-
-    fn push(&mut self, rows: usize, place: Place) {
-        self.morsels.push(Morsel { index: self.places.len(), rows: rows as u64 });
-        self.places.push(place);
+        Ok(Self { scan: Arc::new(shared), morsels: cut.morsels, places: cut.places })
     }
 
     fn place(&self, morsel: &Morsel) -> Result<&Place> {
@@ -146,6 +118,91 @@ impl ManagedScanner {
         let rows = parts.iter().map(|part| part.rows.len()).sum();
         let columns = InlineColumns { columns: Arc::clone(&scan.columns), parts: Arc::clone(parts) };
         Ok(scan.reader(Box::new(columns), std::iter::once(0..rows).collect(), deleted.map(Arc::new), 0))
+    }
+}
+
+/// The files that may have rows that pass the filters, in order. What is known of each lies somewhere else in memory, so
+/// several threads look when there are very many.
+fn wanted<'a>(
+    files: &'a FileList,
+    filters: &[Expr],
+    columns: &ScanColumns,
+) -> Result<Vec<&'a Arc<DataFile>>> {
+    /// Fewer chunks than this are looked through faster than threads are started.
+    const CHUNKS_PER_THREAD: usize = 32;
+    let is_wanted = |data: &&Arc<DataFile>| {
+        data.live_rows() > 0 && prune::may_pass(filters, &|column| columns.bounds(data, column))
+    };
+    let chunks: Vec<&[Arc<DataFile>]> = files.chunks().map(|(_, chunk)| chunk).collect();
+    let of_chunks = |chunks: &[&'a [Arc<DataFile>]]| -> Vec<&'a Arc<DataFile>> {
+        chunks.iter().flat_map(|chunk| chunk.iter()).filter(is_wanted).collect()
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = chunks.len().div_ceil(threads).max(CHUNKS_PER_THREAD);
+    if chunks.len() <= share {
+        return Ok(of_chunks(&chunks));
+    }
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = chunks.chunks(share).map(|part| scope.spawn(move || of_chunks(part))).collect();
+        let mut wanted = Vec::new();
+        for worker in workers {
+            wanted.extend(worker.join().map_err(|_| Error::internal("choosing files panicked"))?);
+        }
+        Ok(wanted)
+    })
+}
+
+impl Cut {
+    /// # Errors
+    /// Internal when there are more files than a scan can count.
+    fn new(files: &FileList, filters: &[Expr], columns: &ScanColumns) -> Result<Self> {
+        let mut cut = Self::default();
+        for data in wanted(files, filters, columns)? {
+            match &data.content {
+                FileContent::Parquet { row_groups, .. } => cut.add_file(data, row_groups)?,
+                FileContent::Rows(rows) => cut.add_inline(data, rows.batch.num_rows()),
+            }
+        }
+        cut.end_inline();
+        Ok(cut)
+    }
+
+    fn add_file(&mut self, data: &Arc<DataFile>, row_groups: &[u32]) -> Result<()> {
+        let too_many = |_| Error::internal("a table has more files than a scan can count");
+        let file = u32::try_from(self.files.len()).map_err(too_many)?;
+        let mut first = 0;
+        for (group, &rows) in (0..).zip(row_groups) {
+            if rows > 0 {
+                self.push(u64::from(rows), Place::Group(GroupPlace { file, group, rows, first }));
+            }
+            first += u64::from(rows);
+        }
+        self.files.push(ScanFile { data: Arc::clone(data), known: OnceLock::new() });
+        Ok(())
+    }
+
+    fn add_inline(&mut self, data: &Arc<DataFile>, rows: usize) {
+        for start in (0..rows).step_by(INLINE_MORSEL_ROWS) {
+            let part = start..rows.min(start + INLINE_MORSEL_ROWS);
+            self.inline_rows += part.len();
+            self.inline.push(InlinePart { data: Arc::clone(data), rows: part });
+            if self.inline_rows >= INLINE_MORSEL_ROWS {
+                self.end_inline();
+            }
+        }
+    }
+
+    fn end_inline(&mut self) {
+        if !self.inline.is_empty() {
+            let place = Place::Inline(std::mem::take(&mut self.inline).into());
+            let rows = std::mem::take(&mut self.inline_rows);
+            self.push(rows as u64, place);
+        }
+    }
+
+    fn push(&mut self, rows: u64, place: Place) {
+        self.morsels.push(Morsel { index: self.places.len(), rows });
+        self.places.push(place);
     }
 }
 
@@ -169,98 +226,122 @@ impl Scan {
         deletions.map(|deletions| kept_deletions(&self.storage, self.table, deletions)).transpose()
     }
 
-    fn deleted(&self, file: &ScanFile) -> Result<Option<Arc<RoaringBitmap>>> {
-        if let Some(known) = file.deleted.get() {
-            return Ok(known.clone());
+    fn file(&self, file: u32) -> Result<(&DataFile, &FileKnowledge)> {
+        let file = self.files.get(file as usize);
+        let ScanFile { data, known } = file.ok_or_else(|| Error::internal("a scan lacks a file"))?;
+        if let Some(known) = known.get() {
+            return Ok((data, known));
         }
-        let deleted = self.deleted_of(&file.data)?;
-        Ok(file.deleted.get_or_init(|| deleted).clone())
+        let FileContent::Parquet { path, size, .. } = &data.content else {
+            return Err(Error::internal("rows of the catalog are no file"));
+        };
+        let place = StoredPath { table: self.table, path: Arc::clone(path), size: *size };
+        let unread = || Box::new(FileKnowledge { place, parquet: OnceLock::new(), deleted: OnceLock::new() });
+        Ok((data, known.get_or_init(unread)))
     }
 
-    fn open_file(&self, file: &ScanFile) -> Result<FileHandle> {
-        file.place.open(self.storage.warehouse(), &self.bytes_read)
+    fn deleted(&self, file: u32) -> Result<Option<Arc<RoaringBitmap>>> {
+        let (data, known) = self.file(file)?;
+        if let Some(deleted) = known.deleted.get() {
+            return Ok(deleted.clone());
+        }
+        let deleted = self.deleted_of(data)?;
+        Ok(known.deleted.get_or_init(|| deleted).clone())
+    }
+
+    fn open_file(&self, file: u32) -> Result<FileHandle> {
+        self.file(file)?.1.place.open(self.storage.warehouse(), &self.bytes_read)
     }
 
     /// The file with its footer, which is read when it is not cached.
-    fn parquet(&self, file: &ScanFile) -> Result<Arc<ParquetFile>> {
-        if let Some(known) = file.parquet.get() {
-            return Ok(Arc::clone(known));
+    fn parquet(&self, file: u32) -> Result<Arc<ParquetFile>> {
+        let (data, known) = self.file(file)?;
+        if let Some(parquet) = known.parquet.get() {
+            return Ok(Arc::clone(parquet));
         }
-        Ok(self.parquet_of(file, file.place.footer(&self.storage, &self.bytes_read)?))
-    }
-
-    fn parquet_of(&self, file: &ScanFile, footer: Arc<ParquetFooter>) -> Arc<ParquetFile> {
-        let sources = self.columns.sources(&file.data, &footer);
-        let columns = Arc::clone(&self.columns.outputs);
-        let parquet = Arc::new(ParquetFile { footer, sources, columns });
-        Arc::clone(file.parquet.get_or_init(|| parquet))
+        let footer = known.place.footer(&self.storage, &self.bytes_read)?;
+        Ok(self.parquet_of(data, known, footer))
     }
 
     /// As [`parquet`](Self::parquet), but only if nothing has to be read.
-    fn parquet_if_known(&self, file: &ScanFile) -> Option<Arc<ParquetFile>> {
-        if let Some(known) = file.parquet.get() {
-            return Some(Arc::clone(known));
+    fn parquet_if_known(&self, file: u32) -> Option<Arc<ParquetFile>> {
+        let (data, known) = self.file(file).ok()?;
+        if let Some(parquet) = known.parquet.get() {
+            return Some(Arc::clone(parquet));
         }
-        Some(self.parquet_of(file, file.place.known_footer(&self.storage)?))
+        Some(self.parquet_of(data, known, known.place.known_footer(&self.storage)?))
     }
 
-    fn read_group(
-        self: &Arc<Self>,
-        file: &Arc<ScanFile>,
-        group: usize,
-        rows: usize,
-        first: u64,
-    ) -> Result<Box<dyn MorselReader>> {
+    fn parquet_of(
+        &self,
+        data: &DataFile,
+        known: &FileKnowledge,
+        footer: Arc<ParquetFooter>,
+    ) -> Arc<ParquetFile> {
+        let sources = self.columns.sources(data, &footer);
+        let columns = Arc::clone(&self.columns.outputs);
+        let parquet = Arc::new(ParquetFile { footer, sources, columns });
+        Arc::clone(known.parquet.get_or_init(|| parquet))
+    }
+
+    fn may_contain(&self, place: GroupPlace, column: usize, min: i128, max: i128) -> bool {
+        let Ok((data, _)) = self.file(place.file) else { return true };
+        self.columns.bounds(data, column).may_contain(min, max)
+            && self
+                .parquet_if_known(place.file)
+                .is_none_or(|parquet| parquet.bounds(place.group as usize, column).may_contain(min, max))
+    }
+
+    fn read_group(self: &Arc<Self>, place: GroupPlace) -> Result<Box<dyn MorselReader>> {
+        let GroupPlace { file, first, .. } = place;
+        let (group, rows) = (place.group as usize, place.rows as usize);
         let deleted = self.deleted(file)?;
         let gone = deleted.as_ref().map_or(0, |deleted| deleted_among(deleted, first, rows as u64));
+        let path = Arc::clone(&self.file(file)?.1.place.path);
         let mut cached = self.storage.columns().map(|cache| CachedGroup {
             cache,
-            file: Arc::new(CachedFile::Managed { table: self.table, path: Arc::clone(&file.place.path) }),
+            file: Arc::new(CachedFile::Managed { table: self.table, path }),
             group,
             columns: Arc::clone(&self.columns.cached),
             wants_most: false,
         });
-        let whole = || std::iter::once(0..rows).collect::<Vec<_>>();
-        let ranges = if gone == rows as u64 {
-            Vec::new()
-        } else if self.filters.is_empty() {
-            whole()
-        } else {
-            // What is cached needs no file; then its footer helps only when it is at hand.
-            let is_cached = cached.as_ref().is_some_and(CachedGroup::has_all);
-            let parquet = if is_cached { self.parquet_if_known(file) } else { Some(self.parquet(file)?) };
-            parquet.map_or_else(whole, |parquet| {
-                parquet.row_ranges(group, &self.filters, &|| self.open_file(file))
-            })
-        };
+        let ranges = if gone == rows as u64 { Vec::new() } else { self.row_ranges(place, cached.as_ref())? };
         if let Some(cached) = &mut cached {
             cached.wants_most = wants_most(&ranges, rows, self.limit);
         }
-        let open = ClosedFile { scan: Arc::clone(self), file: Arc::clone(file) };
+        let open = ClosedFile { scan: Arc::clone(self), file };
         let columns = RowGroupColumns::new(Box::new(open), group, rows, cached, Arc::clone(&self.pool));
         Ok(self.reader(Box::new(columns), ranges, deleted.filter(|_| gone > 0), first))
+    }
+
+    fn row_ranges(&self, place: GroupPlace, cached: Option<&CachedGroup>) -> Result<Vec<Range<usize>>> {
+        let whole = || std::iter::once(0..place.rows as usize).collect();
+        if self.filters.is_empty() {
+            return Ok(whole());
+        }
+        // What is cached needs no file; then its footer helps only when it is at hand.
+        let is_cached = cached.is_some_and(CachedGroup::has_all);
+        let parquet =
+            if is_cached { self.parquet_if_known(place.file) } else { Some(self.parquet(place.file)?) };
+        let open = || self.open_file(place.file);
+        Ok(parquet
+            .map_or_else(whole, |parquet| parquet.row_ranges(place.group as usize, &self.filters, &open)))
     }
 }
 
 /// A file that is opened when it must be.
 struct ClosedFile {
     scan: Arc<Scan>,
-    file: Arc<ScanFile>,
+    file: u32,
 }
 
 impl GroupFile for ClosedFile {
     fn parquet(&self) -> Result<Arc<ParquetFile>> {
-        self.scan.parquet(&self.file)
+        self.scan.parquet(self.file)
     }
 
     fn open(&self) -> Result<FileHandle> {
-        self.scan.open_file(&self.file)
-    }
-}
-
-impl ScanFile {
-    fn new(data: &Arc<DataFile>, place: StoredPath) -> Self {
-        Self { data: Arc::clone(data), place, parquet: OnceLock::new(), deleted: OnceLock::new() }
+        self.scan.open_file(self.file)
     }
 }
 
@@ -272,13 +353,7 @@ impl Scanner for ManagedScanner {
     fn may_contain(&self, morsel: &Morsel, column: usize, min: i128, max: i128) -> bool {
         let columns = &self.scan.columns;
         match self.place(morsel) {
-            Ok(Place::Group { file, group, .. }) => {
-                columns.bounds(&file.data, column).may_contain(min, max)
-                    && self
-                        .scan
-                        .parquet_if_known(file)
-                        .is_none_or(|parquet| parquet.bounds(*group, column).may_contain(min, max))
-            }
+            Ok(Place::Group(place)) => self.scan.may_contain(*place, column, min, max),
             Ok(Place::Inline(parts)) => {
                 parts.iter().any(|part| columns.bounds(&part.data, column).may_contain(min, max))
             }
@@ -288,7 +363,7 @@ impl Scanner for ManagedScanner {
 
     fn read(&self, morsel: &Morsel) -> Result<Box<dyn MorselReader>> {
         match self.place(morsel)? {
-            Place::Group { file, group, rows, first } => self.scan.read_group(file, *group, *rows, *first),
+            Place::Group(place) => self.scan.read_group(*place),
             Place::Inline(parts) => self.read_inline(parts),
         }
     }
