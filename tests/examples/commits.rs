@@ -27,7 +27,10 @@ fn main() -> Result<()> {
     let data = arguments.next().map_or_else(|| temporary.path().join("data"), Into::into);
     let engine = Engine::open(Config { data: Some(data), options: default_options(), ..Config::default() })
         .map_err(|error| anyhow!("{error:?}"))?;
-    run(&mut engine.session(), "CREATE TABLE t (writer BIGINT, n BIGINT, text VARCHAR, price DECIMAL(10, 2))")?;
+    run(
+        &mut engine.session(),
+        "CREATE TABLE t (writer BIGINT, n BIGINT, text VARCHAR, price DECIMAL(10, 2))",
+    )?;
     let (commits, ended) = (AtomicU64::new(0), AtomicBool::new(false));
     let started = Instant::now();
     thread::scope(|scope| -> Result<()> {
@@ -38,7 +41,10 @@ fn main() -> Result<()> {
                     let mut session = engine.session();
                     let mut n = 0;
                     while !ended.load(Ordering::Relaxed) {
-                        run(&mut session, &format!("INSERT INTO t VALUES ({writer}, {n}, 'row {n}', {n}.5)"))?;
+                        run(
+                            &mut session,
+                            &format!("INSERT INTO t VALUES ({writer}, {n}, 'row {n}', {n}.5)"),
+                        )?;
                         commits.fetch_add(1, Ordering::Relaxed);
                         n += 1;
                     }
@@ -51,7 +57,10 @@ fn main() -> Result<()> {
         workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow!("a writer panicked"))?)
     })?;
     let (commits, elapsed) = (commits.into_inner(), started.elapsed().as_secs_f64());
-    println!("{writers} writers, {commits} commits in {elapsed:.1} s: {:.0} commits/s", commits as f64 / elapsed);
+    println!(
+        "{writers} writers, {commits} commits in {elapsed:.1} s: {:.0} commits/s",
+        commits as f64 / elapsed
+    );
     let started = Instant::now();
     run(&mut engine.session(), "SELECT count(*), max(n) FROM t")?;
     println!("a scan of the table: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);

@@ -36,7 +36,10 @@ fn tags_say_what_was_done() {
     let folder = tempfile::tempdir().unwrap();
     for database in &mut [Database::open("auto"), at(folder.path())] {
         let steps = [
-            ("CREATE TABLE t AS SELECT v, v % 10 AS d FROM generate_series(1, 50000) AS g(v)", "SELECT 50000"),
+            (
+                "CREATE TABLE t AS SELECT v, v % 10 AS d FROM generate_series(1, 50000) AS g(v)",
+                "SELECT 50000",
+            ),
             ("CREATE TABLE IF NOT EXISTS t AS SELECT 1", "CREATE TABLE"),
             ("INSERT INTO t VALUES (0, 0), (-1, 1)", "INSERT 2"),
             ("INSERT INTO t SELECT v, 5 FROM t WHERE v > 49990", "INSERT 10"),
@@ -73,7 +76,10 @@ fn files_are_copied_with_columns_by_name() {
     assert_eq!(done(&mut database, &format!("COPY t FROM '{}'", path("b.json"))), "COPY 2");
     let sql = format!("COPY t (n, code) FROM '{}' (FORMAT csv, HEADER false, DELIMITER '|')", path("c.csv"));
     assert_eq!(done(&mut database, &sql), "COPY 2");
-    done(&mut database, &format!("COPY (SELECT 9 AS n, DATE '2025-05-05' AS day) TO '{}'", path("d.parquet")));
+    done(
+        &mut database,
+        &format!("COPY (SELECT 9 AS n, DATE '2025-05-05' AS day) TO '{}'", path("d.parquet")),
+    );
     done(&mut database, &format!("COPY (SELECT 'arrow' AS code) TO '{}'", path("e.arrow")));
     for name in ["d.parquet", "e.arrow"] {
         assert_eq!(done(&mut database, &format!("COPY t FROM '{}'", path(name))), "COPY 1");
@@ -160,7 +166,8 @@ fn a_failed_statement_leaves_no_file() {
     let all = "SELECT v FROM generate_series(1, 3000000) AS g(v)";
     let failing = [
         format!("INSERT INTO t {all}"),
-        "CREATE TABLE u AS SELECT 10 / (3000000 - v) AS x FROM generate_series(1, 3000000) AS g(v)".to_owned(),
+        "CREATE TABLE u AS SELECT 10 / (3000000 - v) AS x FROM generate_series(1, 3000000) AS g(v)"
+            .to_owned(),
     ];
     for sql in failing {
         database.command(&sql).unwrap_err();

@@ -116,7 +116,7 @@ impl Random {
                 self.condition(1)
             ),
             6 => format!(
-                "INSERT INTO t SELECT v % 400, CAST(v % 77 AS INTEGER), 'g' || v % 9, v * 0.5, DATE '2024-03-01', 1.25, v % 2 = 0 \
+                "INSERT INTO t SELECT v % 400, CAST(v % 77 AS INTEGER), 'g' || (v % 9), v * 0.5, DATE '2024-03-01', 1.25, v % 2 = 0 \
                  FROM generate_series(1, {}) AS g(v)",
                 1 + self.below(1800)
             ),
@@ -233,7 +233,8 @@ fn random_changes_give_the_tables_of_duckdb() {
         eprintln!("skipped: run `cargo xtask test`, which installs DuckDB");
         return;
     };
-    let layouts = ["", " PARTITIONED BY (f)", " SORTED BY (a)", " PARTITIONED BY (bucket(3, id)) SORTED BY (d, a)"];
+    let layouts =
+        ["", " PARTITIONED BY (f)", " SORTED BY (a)", " PARTITIONED BY (bucket(3, id)) SORTED BY (d, a)"];
     for (seed, layout) in (1..).zip(layouts) {
         run(&mut oracle, &mut Database::open("auto"), layout, seed);
         let folder = tempfile::tempdir().unwrap();

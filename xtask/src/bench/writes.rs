@@ -97,7 +97,10 @@ fn measure(root: &Path, program: &Path, data: &Path, folder: &Path, settings: &S
         "ATTACH '{}' AS own; CREATE TABLE own.lineitem AS SELECT * FROM lineitem; CHECKPOINT own",
         file.display()
     ))?;
-    println!("| statement | {} ms | {} ms | ratio |\n|---|---|---|---|", ours.engine.name, theirs.engine.name);
+    println!(
+        "| statement | {} ms | {} ms | ratio |\n|---|---|---|---|",
+        ours.engine.name, theirs.engine.name
+    );
     let scale: f64 = settings.scale.parse()?;
     for (index, measured) in MEASURED.iter().enumerate() {
         let (mut our_times, mut their_times) = (Vec::new(), Vec::new());

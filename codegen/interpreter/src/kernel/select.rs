@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::kernels::zip;
 use arrow::compute::{concat, take};
@@ -29,7 +29,21 @@ pub(crate) fn select(mask: &BooleanArray, then: &Register, otherwise: &Register)
             }
         }
     }
-    Ok(Register::Column(zip::zip(mask, then, otherwise)?))
+    Ok(Register::Column(zip::zip(mask, then, &without_spare_buffers(otherwise))?))
+}
+
+/// A constant text that is short has its bytes in the view itself. `zip` takes the view for a reference when the array has
+/// buffers all the same, and writes the number of a buffer over the last four bytes, which must be zero
+/// (arrow-select 59, `ByteViewScalarImpl`): the text then equals no other.
+fn without_spare_buffers(register: &Register) -> Register {
+    match register {
+        Register::Constant(array) => match array.data_type() {
+            DataType::Utf8View => Register::Constant(Arc::new(array.as_string_view().gc())),
+            DataType::BinaryView => Register::Constant(Arc::new(array.as_binary_view().gc())),
+            _ => register.clone(),
+        },
+        Register::Column(_) => register.clone(),
+    }
 }
 
 fn select_primitive<T: ArrowPrimitiveType>(
@@ -108,7 +122,20 @@ pub(crate) fn truth(condition: &BooleanArray) -> BooleanArray {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{AsArray, Int64Array};
+    use arrow::array::{Int64Array, StringArray, StringViewArray};
+    use arrow::compute::cast;
+
+    #[test]
+    fn short_constant_texts_equal_others() {
+        let mask = BooleanArray::from(vec![true, false]);
+        // A cast keeps the buffer of the text.
+        let constant = |text: &str| {
+            let array = StringArray::from(vec![text]);
+            Register::Constant(cast(&array, &DataType::Utf8View).unwrap())
+        };
+        let result = select(&mask, &constant("even"), &constant("odd")).unwrap();
+        assert_eq!(result.array().as_string_view(), &StringViewArray::from(vec!["even", "odd"]));
+    }
 
     #[test]
     fn scatter_restores_the_order_of_rows() {

@@ -52,7 +52,11 @@ impl CheckedWriter {
     pub fn write(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let shape = &self.target.table().shape;
         let (columns, checks) = columns.split_at_checked(shape.columns.len()).ok_or_else(|| {
-            Error::internal(format!("{} columns are written to a table of {}", columns.len(), shape.columns.len()))
+            Error::internal(format!(
+                "{} columns are written to a table of {}",
+                columns.len(),
+                shape.columns.len()
+            ))
         })?;
         for (column, values) in shape.columns.iter().zip(columns) {
             if !column.nullable && values.logical_null_count() > 0 {

@@ -11,8 +11,8 @@ use nyala_schema::scan::{FileFormat, ScanSource};
 use nyala_schema::{Error, ErrorCode, Result};
 use nyala_storage::ResolvedFiles;
 
-use super::target::{Target, WithTable};
 use super::insert;
+use super::target::{Target, WithTable};
 use crate::answer::Answer;
 use crate::query;
 use crate::session::Session;
@@ -79,7 +79,8 @@ fn find_files(
         let data_type = column.map_or_else(|| field.data_type().clone(), |column| column.data_type.clone());
         Field::new(field.name(), data_type, true)
     };
-    let declared = Schema::new(found.schema.fields()[..own].iter().enumerate().map(declared).collect::<Vec<_>>());
+    let declared =
+        Schema::new(found.schema.fields()[..own].iter().enumerate().map(declared).collect::<Vec<_>>());
     let partitions: Vec<String> =
         found.schema.fields()[own..].iter().map(|field| field.name().clone()).collect();
     storage.resolve(location, Some(format.clone()), Some(&declared), &partitions)
@@ -110,15 +111,17 @@ fn matched(
         };
         if into.len() != names.len() {
             let message = format!("'{location}' has {} columns, but {} are wanted", names.len(), into.len());
-            return Err(Error::new(ErrorCode::DatatypeMismatch, message)
-                .with_hint("without a header columns are taken in order: name them as in COPY t (a, b) FROM"));
+            return Err(Error::new(ErrorCode::DatatypeMismatch, message).with_hint(
+                "without a header columns are taken in order: name them as in COPY t (a, b) FROM",
+            ));
         }
         return Ok((into, names));
     }
     let wanted = if chosen.is_empty() { names.clone() } else { chosen.to_vec() };
     for name in &wanted {
         if shape.column(name).is_none() {
-            let message = format!("'{location}' has a column \"{name}\", which table \"{}\" lacks", target.name);
+            let message =
+                format!("'{location}' has a column \"{name}\", which table \"{}\" lacks", target.name);
             return Err(Error::new(ErrorCode::UndefinedColumn, message)
                 .with_hint("name the columns that are to be copied, as in COPY t (a, b) FROM"));
         }

@@ -23,8 +23,10 @@ pub fn naming_column(
     outcome: Result<()>,
 ) -> Result<()> {
     let Err(error) = outcome else { return Ok(()) };
-    let is_value =
-        matches!(error.code(), ErrorCode::NumericOverflow | ErrorCode::InvalidText | ErrorCode::InvalidDatetime);
+    let is_value = matches!(
+        error.code(),
+        ErrorCode::NumericOverflow | ErrorCode::InvalidText | ErrorCode::InvalidDatetime
+    );
     if !is_value {
         return Err(error);
     }
@@ -47,7 +49,13 @@ pub fn naming_column(
 }
 
 /// The error of computing one column; the outer error is of what surrounds it.
-fn fails(session: &Session, world: &dyn World, sql: &str, query: &Query, column: &str) -> Result<Option<Error>> {
+fn fails(
+    session: &Session,
+    world: &dyn World,
+    sql: &str,
+    query: &Query,
+    column: &str,
+) -> Result<Option<Error>> {
     let text = format!("SELECT \"{}\" FROM (SELECT 1) AS \"$rows\"", column.replace('"', "\"\""));
     let (_, mut one) = query::parsed(text)?;
     let SetExpr::Select(select) = one.body.as_mut() else { return Err(Error::internal("no SELECT")) };

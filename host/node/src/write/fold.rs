@@ -48,7 +48,9 @@ impl Drop for Claim<'_> {
 /// Looks at a table that a statement has just changed. The statement is done: a failure here is not its own, and a later
 /// commit looks again.
 pub fn after_commit(session: &Session, snapshot: &Snapshot, before: &Target) {
-    let Some(Ok(now)) = snapshot.table(&before.name).map(|it| Target::of(before.name.clone(), it)) else { return };
+    let Some(Ok(now)) = snapshot.table(&before.name).map(|it| Target::of(before.name.clone(), it)) else {
+        return;
+    };
     let (then, next) = (before.table().next_file, now.table().next_file);
     if session.in_transaction() || then / LOOK_EVERY == next / LOOK_EVERY {
         return;

@@ -45,7 +45,10 @@ pub fn columns(insert: &Insert, shape: &TableShape) -> Option<Vec<ArrayRef>> {
 /// Each column once, and only columns of the table.
 fn names_are_known(insert: &Insert, shape: &TableShape) -> bool {
     let names = &insert.columns;
-    names.iter().enumerate().all(|(index, name)| shape.column(name).is_some() && !names[..index].contains(name))
+    names
+        .iter()
+        .enumerate()
+        .all(|(index, name)| shape.column(name).is_some() && !names[..index].contains(name))
 }
 
 fn rows(source: &InsertSource) -> Option<Vec<Vec<Option<&Expr>>>> {
@@ -59,9 +62,9 @@ fn rows(source: &InsertSource) -> Option<Vec<Vec<Option<&Expr>>>> {
                 && query.limit_clause.is_none()
                 && query.fetch.is_none();
             match query.body.as_ref() {
-                SetExpr::Values(values) if plain => Some(
-                    values.rows.iter().map(|row| row.iter().map(Some).collect()).collect(),
-                ),
+                SetExpr::Values(values) if plain => {
+                    Some(values.rows.iter().map(|row| row.iter().map(Some).collect()).collect())
+                }
                 _ => None,
             }
         }
@@ -121,7 +124,8 @@ fn array(data_type: &DataType, values: &[Literal<'_>]) -> Option<ArrayRef> {
         }
         DataType::Float64 => Some(Arc::new(Float64Array::from(each(values, float)?))),
         DataType::Float32 => {
-            let numbers = each(values, |value| Some(float(value)? as f32).filter(|number| number.is_finite()))?;
+            let numbers =
+                each(values, |value| Some(float(value)? as f32).filter(|number| number.is_finite()))?;
             Some(Arc::new(Float32Array::from(numbers)))
         }
         DataType::Decimal128(precision, scale) => {

@@ -5,8 +5,8 @@ use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Int32Type};
 use nyala_frontend::Merge;
 use nyala_frontend::dml::{ACTION_DELETE, ACTION_INSERT, ACTION_UPDATE, merge_query};
-use nyala_schema::managed::version::TableOperation;
 use nyala_schema::Result;
+use nyala_schema::managed::version::TableOperation;
 
 use super::gone::GoneRows;
 use super::modify::changed_twice;

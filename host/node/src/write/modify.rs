@@ -63,6 +63,7 @@ fn delete_once(session: &Session, sql: &str, delete: &Delete) -> Result<u64> {
 /// The error of a statement that would give one row two new values.
 pub fn changed_twice(statement: &str, target: &Target) -> Error {
     let message = format!("{statement} would change one row of \"{}\" more than once", target.name);
-    Error::new(ErrorCode::Cardinality, message)
-        .with_hint("more than one row of the source goes with it; aggregate the source or narrow the condition")
+    Error::new(ErrorCode::Cardinality, message).with_hint(
+        "more than one row of the source goes with it; aggregate the source or narrow the condition",
+    )
 }

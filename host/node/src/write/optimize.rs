@@ -76,7 +76,9 @@ impl Rule<'_> {
     fn worth_rewriting(&self, files: &[&Arc<DataFile>]) -> Vec<Vec<FileId>> {
         let runs = match self.sorted_by() {
             Some(column) => self.sorted_runs(files, column),
-            None => vec![files.iter().copied().filter(|file| self.is_dirty(file) || self.is_small(file)).collect()],
+            None => vec![
+                files.iter().copied().filter(|file| self.is_dirty(file) || self.is_small(file)).collect(),
+            ],
         };
         let worth = runs.into_iter().filter(|run| self.is_worth(run));
         let parts = worth.flat_map(|run| if self.sorted_by().is_some() { vec![run] } else { self.cut(run) });

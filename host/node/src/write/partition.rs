@@ -47,9 +47,10 @@ impl PartitionFilter {
             return Ok(());
         }
         let shape = &target.table().shape;
-        let terms = self.values.iter().map(|(field, value)| {
-            format!("{} = {value}", term(shape, shape.partition_by[*field]))
-        });
+        let terms = self
+            .values
+            .iter()
+            .map(|(field, value)| format!("{} = {value}", term(shape, shape.partition_by[*field])));
         let terms: Vec<String> = terms.collect();
         let message = format!("table \"{}\" has no partition ({})", target.name, terms.join(", "));
         Err(Error::new(ErrorCode::UndefinedObject, message)
@@ -106,9 +107,9 @@ fn evaluate(session: &Session, sql: &str, expr: &Expr) -> Result<Value> {
 
 /// The value as files have it. Years, months, days and hours are written as such and counted from 1970.
 fn partition_value(shape: &TableShape, field: PartitionField, value: &Value) -> Result<Value> {
-    let column = shape
-        .column_by_id(field.column)
-        .ok_or_else(|| Error::internal(format!("a partition is of column {}, which is not there", field.column)))?;
+    let column = shape.column_by_id(field.column).ok_or_else(|| {
+        Error::internal(format!("a partition is of column {}, which is not there", field.column))
+    })?;
     let data_type = field.transform.result_type(&column.data_type);
     if value.is_null() {
         return Ok(Value::null(&data_type));
@@ -147,6 +148,7 @@ fn months(value: &Value) -> Result<Value> {
 
 fn number(value: Option<i128>) -> Result<Value> {
     let value = value.and_then(|value| i32::try_from(value).ok());
-    let value = value.ok_or_else(|| Error::new(ErrorCode::InvalidParameter, "no partition can be of this value"))?;
+    let value =
+        value.ok_or_else(|| Error::new(ErrorCode::InvalidParameter, "no partition can be of this value"))?;
     Value::int64(i64::from(value)).cast(&DataType::Int32)
 }

@@ -198,7 +198,9 @@ impl<'a> PendingChange<'a> {
 
     fn file(&self, id: FileId) -> Result<Arc<DataFile>> {
         let file = self.target.table().files.get(id).cloned();
-        file.ok_or_else(|| Error::internal(format!("a row is said to be in file {}, which is not there", id.0)))
+        file.ok_or_else(|| {
+            Error::internal(format!("a row is said to be in file {}, which is not there", id.0))
+        })
     }
 
     fn delete(&mut self, file: &DataFile, rows: &RoaringBitmap) -> Result<Deletions> {

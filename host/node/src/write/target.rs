@@ -43,7 +43,8 @@ impl Target {
             return Ok(Self { name, definition: Arc::clone(definition) });
         }
         let kind = definition.kind();
-        let error = Error::unsupported(format!("\"{name}\" is no table whose rows can be changed: it is {kind}"));
+        let error =
+            Error::unsupported(format!("\"{name}\" is no table whose rows can be changed: it is {kind}"));
         Err(error.with_hint("CREATE TABLE … AS SELECT * FROM it makes a table that can be changed"))
     }
 
