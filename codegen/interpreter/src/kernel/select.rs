@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::kernels::zip;
 use arrow::compute::{concat, take};
@@ -29,7 +29,21 @@ pub(crate) fn select(mask: &BooleanArray, then: &Register, otherwise: &Register)
             }
         }
     }
-    Ok(Register::Column(zip::zip(mask, then, otherwise)?))
+    Ok(Register::Column(zip::zip(mask, &without_idle_buffers(then), &without_idle_buffers(otherwise))?))
+}
+
+/// A constant of text or bytes without the buffers that it does not use: of a short one beside which there are buffers,
+/// Arrow's `zip` (59.3) takes a part for the number of a buffer and adds to it.
+fn without_idle_buffers(value: &Register) -> Register {
+    match (value, value.data_type()) {
+        (Register::Constant(array), DataType::Utf8View) => {
+            Register::Constant(Arc::new(array.as_string_view().gc()))
+        }
+        (Register::Constant(array), DataType::BinaryView) => {
+            Register::Constant(Arc::new(array.as_binary_view().gc()))
+        }
+        _ => value.clone(),
+    }
 }
 
 fn select_primitive<T: ArrowPrimitiveType>(
