@@ -36,7 +36,6 @@ fn write_dump(snapshot: &Snapshot, out: &mut String) -> std::fmt::Result {
             TableDefinition::External(table) => {
                 writeln!(out, "external table {name}: {} {}", table.format, table.location)?;
             }
-            TableDefinition::Memory { version, .. } => writeln!(out, "table {name} in memory, {version}")?,
             TableDefinition::View { sql, .. } => writeln!(out, "view {name}: {sql}")?,
         }
     }

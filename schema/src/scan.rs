@@ -70,8 +70,6 @@ pub struct FileEntry {
 pub enum ScanSource {
     /// Files of one format. Columns are found by name; one that a file lacks is NULL.
     Files { format: FileFormat, files: Vec<FileEntry> },
-    /// A table kept in the memory of this process, by its name and version.
-    Memory { table: String, version: u64 },
     /// The files of a managed table.
     Managed(ManagedScan),
 }

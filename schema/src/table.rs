@@ -27,8 +27,6 @@ pub enum TableDefinition {
     External(ExternalTable),
     /// Files of our own.
     Managed(ManagedTable),
-    /// Rows kept in memory; they end with the process.
-    Memory { schema: SchemaRef, version: u64 },
     /// A query under a name, as SQL text, with the columns it had when it was made. `uses` names the user-defined
     /// functions and operators in it.
     View { sql: String, columns: Option<Vec<String>>, schema: SchemaRef, uses: Vec<String> },
@@ -50,14 +48,14 @@ impl TableDefinition {
         match self {
             Self::External(table) => table.schema.clone(),
             Self::Managed(table) => table.shape.schema(),
-            Self::Memory { schema, .. } | Self::View { schema, .. } => schema.clone(),
+            Self::View { schema, .. } => schema.clone(),
         }
     }
 
     pub fn managed(&self) -> Option<&ManagedTable> {
         match self {
             Self::Managed(table) => Some(table),
-            Self::External(_) | Self::Memory { .. } | Self::View { .. } => None,
+            Self::External(_) | Self::View { .. } => None,
         }
     }
 
@@ -65,7 +63,6 @@ impl TableDefinition {
         match self {
             Self::External(_) => "external",
             Self::Managed(_) => "managed",
-            Self::Memory { .. } => "memory",
             Self::View { .. } => "view",
         }
     }

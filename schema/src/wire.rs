@@ -13,7 +13,6 @@ mod guest;
 mod managed;
 mod operator;
 mod scan;
-mod snapshot;
 mod summary;
 mod types;
 
@@ -33,7 +32,6 @@ pub use definition::{
 pub use files::{decode_files, encode_files};
 pub use fragment::{decode_fragment, encode_fragment};
 pub use managed::{decode_versions, encode_versions};
-pub use snapshot::{SnapshotContent, decode_snapshot, encode_snapshot};
 
 use capnp::message::{Builder, HeapAllocator, ReaderOptions};
 

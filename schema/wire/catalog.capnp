@@ -55,21 +55,10 @@ struct TableDefinition {
   schema @0 :Data;
   union {
     external :group { format @1 :Plan.FileFormat; location @2 :Text; partitionColumns @3 :UInt32; }
-    memory @4 :UInt64;
-    view :group { sql @5 :Text; columns @6 :List(Text); hasColumns @7 :Bool; uses @8 :List(Text); }
-    managed @9 :Managed.ManagedTable;
+    view :group { sql @4 :Text; columns @5 :List(Text); hasColumns @6 :Bool; uses @7 :List(Text); }
+    managed @8 :Managed.ManagedTable;
   }
 }
-
-struct Snapshot {
-  version @0 :UInt64;
-  tables @1 :List(NamedTable);
-  functions @2 :List(FunctionDefinition);
-  operators @3 :List(OperatorDefinition);
-  modules @4 :List(ModuleDefinition);
-}
-
-struct NamedTable { name @0 :Text; definition @1 :TableDefinition; }
 
 struct Functions { overloads @0 :List(FunctionDefinition); }
 

@@ -161,8 +161,7 @@ struct TableScan {
   statistics @6 :List(ColumnStatistics);
   source :union {
     files :group { format @7 :FileFormat; files @8 :List(FileEntry); }
-    memory :group { name @9 :Text; version @10 :UInt64; }
-    managed @11 :Managed.ManagedScan;
+    managed @9 :Managed.ManagedScan;
   }
 }
 

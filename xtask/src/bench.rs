@@ -5,7 +5,6 @@ mod engine;
 mod figure;
 mod plugins;
 mod tpch;
-mod writes;
 
 use std::path::Path;
 
@@ -16,8 +15,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
         Some("tpch") => tpch::run(root, &arguments[1..]),
         Some("plugins") => plugins::run(root, &arguments[1..]),
         Some("catalog") => catalog::run(root, &arguments[1..]),
-        Some("writes") => writes::run(root, &arguments[1..]),
-        _ => bail!("which benchmark? `cargo xtask bench` tpch, plugins, catalog or writes"),
+        _ => bail!("which benchmark? `cargo xtask bench tpch`, `plugins` or `catalog`"),
     }
 }
 

@@ -32,7 +32,7 @@ fn first_user(
 ) -> Option<(String, String)> {
     let view = snapshot.tables.iter().find(|(_, table)| match table.as_ref() {
         TableDefinition::View { uses, .. } => uses.iter().any(|used| used == name),
-        TableDefinition::External(_) | TableDefinition::Managed(_) | TableDefinition::Memory { .. } => false,
+        TableDefinition::External(_) | TableDefinition::Managed(_) => false,
     });
     if let Some((view, _)) = view {
         return Some((format!("the view \"{view}\""), format!("DROP VIEW {}", sql_identifier(view))));

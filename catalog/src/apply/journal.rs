@@ -14,7 +14,7 @@ pub(super) fn line(next: &Snapshot, command: &Command) -> String {
             let noun = match definition {
                 TableDefinition::View { .. } => "VIEW",
                 TableDefinition::External(_) => "EXTERNAL TABLE",
-                TableDefinition::Managed(_) | TableDefinition::Memory { .. } => "TABLE",
+                TableDefinition::Managed(_) => "TABLE",
             };
             format!("{} {noun} {name}", create(*on_conflict))
         }

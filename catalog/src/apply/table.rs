@@ -39,7 +39,7 @@ pub(super) fn create(
             definition.clone()
         }
         TableDefinition::Managed(table) => TableDefinition::Managed(first_version(next, name, table)?),
-        TableDefinition::External(_) | TableDefinition::Memory { .. } => definition.clone(),
+        TableDefinition::External(_) => definition.clone(),
     };
     next.tables.insert(name.to_owned(), Arc::new(definition));
     Ok(())
@@ -125,7 +125,7 @@ pub(super) fn duplicate(name: &str, existing: &TableDefinition) -> Error {
 fn noun(definition: &TableDefinition) -> &'static str {
     match definition {
         TableDefinition::View { .. } => "view",
-        TableDefinition::External(_) | TableDefinition::Managed(_) | TableDefinition::Memory { .. } => {
+        TableDefinition::External(_) | TableDefinition::Managed(_) => {
             "table"
         }
     }
@@ -135,7 +135,6 @@ fn described(definition: &TableDefinition) -> &'static str {
     match definition {
         TableDefinition::View { .. } => "view",
         TableDefinition::External(_) => "external table",
-        TableDefinition::Memory { .. } => "table in memory",
         TableDefinition::Managed(_) => "table",
     }
 }

@@ -83,7 +83,7 @@ fn restore_table(next: &mut Snapshot, key: &Key, retired: &Retired, target: &str
             dependency::require(next, uses, &format!("the view \"{target}\""))?;
         }
         TableDefinition::Managed(table) => refuse_second(next, table, target)?,
-        TableDefinition::External(_) | TableDefinition::Memory { .. } => {}
+        TableDefinition::External(_) => {}
     }
     next.tables.insert(target.to_owned(), Arc::clone(definition));
     rollback::forget_drop(next, key);

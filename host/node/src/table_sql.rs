@@ -30,7 +30,6 @@ pub fn create_sql(snapshot: &Snapshot, name: &str, definition: &TableDefinition)
         }
         TableDefinition::External(table) => (external_sql(&quoted, table), "TABLE"),
         TableDefinition::View { sql, .. } => (format!("CREATE VIEW {quoted} AS {sql}"), "VIEW"),
-        TableDefinition::Memory { .. } => (String::new(), "TABLE"),
     };
     if let Some(text) = comment {
         let _ = write!(sql, ";\nCOMMENT ON {noun} {quoted} IS {}", literal(text));

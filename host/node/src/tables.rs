@@ -66,9 +66,6 @@ impl Tables {
                 self.note_read(&known);
                 return Ok(Some(self.managed(name, &known, table)?));
             }
-            TableDefinition::Memory { .. } => {
-                return Err(Error::internal(format!("\"{known}\" is a table of an earlier form")));
-            }
             TableDefinition::External(table) => {
                 let files = self.resolve_external(table)?;
                 TableContent::Data { source: files.source, statistics: Arc::new(files.statistics) }

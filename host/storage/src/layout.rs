@@ -32,7 +32,7 @@ pub struct OutputColumn {
 pub fn output_columns(scan: &TableScan) -> Result<Vec<OutputColumn>> {
     let partitions = match &scan.source {
         ScanSource::Files { files, .. } => files.first().map_or(0, |file| file.partition_values.len()),
-        ScanSource::Memory { .. } | ScanSource::Managed(_) => 0,
+        ScanSource::Managed(_) => 0,
     };
     let fields = scan.table_schema.fields();
     let first_partition = fields.len().saturating_sub(partitions);

@@ -1,8 +1,8 @@
-//! Scans and sinks: files and tables in memory as columns, columns as files.
+//! Scans and sinks: files and rows of the catalog as columns, columns as files.
 //!
 //! Reading order: [`scanner`] is what an executor sees of a scan; [`storage`] finds files and opens scans over
 //! them; `resolve` turns a location into files, a schema and statistics; `parquet`, `text` and `ipc` read the
-//! formats, [`managed`] reads and writes tables of our own, `memory` tables that live in the process; `row_reader` hands
+//! formats, [`managed`] reads and writes tables of our own; `row_reader` hands
 //! out batches whose columns are opened late, from the [`column_cache`] (a `clock_cache`) where they are there; [`sink`]
 //! writes files and [`generate`] the benchmarks' data.
 
@@ -14,7 +14,6 @@ pub mod generate;
 mod ipc;
 mod layout;
 pub mod managed;
-mod memory;
 pub mod parquet;
 mod prune;
 pub mod resolve;

@@ -13,7 +13,6 @@ use crate::file::{FileHandle, Stamp, changed_error};
 use crate::managed::Warehouse;
 use crate::managed::scan::ManagedScanner;
 use crate::managed::stored_files::StoredFiles;
-use crate::memory::MemoryTables;
 use crate::parquet::footer::{FooterCache, ParquetFooter};
 use crate::resolve::{self, FileContents, FileSchema, ResolvedFiles};
 use crate::scanner::Scanner;
@@ -30,7 +29,6 @@ pub struct Storage {
 struct Shared {
     footers: FooterCache,
     columns: Arc<ColumnCache>,
-    memory: MemoryTables,
     warehouse: Warehouse,
     stored: StoredFiles,
 }
@@ -103,7 +101,6 @@ impl Storage {
     /// table that is gone.
     pub fn open(&self, scan: &TableScan) -> Result<Box<dyn Scanner>> {
         match &scan.source {
-            ScanSource::Memory { table, version } => self.shared.memory.open(table, *version, scan),
             ScanSource::Managed(managed) => Ok(Box::new(ManagedScanner::open(self, scan, managed)?)),
             ScanSource::Files { format, files } => match format {
                 FileFormat::Parquet => {
@@ -115,35 +112,6 @@ impl Storage {
                 FileFormat::Arrow => Ok(Box::new(ipc::IpcScanner::open(scan, files)?)),
             },
         }
-    }
-
-    /// Makes the rows of a memory table known under its name and version, in place of all others.
-    ///
-    /// # Errors
-    /// DatatypeMismatch when a batch does not fit the schema.
-    pub fn put_memory(
-        &self,
-        name: &str,
-        version: u64,
-        schema: &SchemaRef,
-        batches: Vec<RecordBatch>,
-    ) -> Result<()> {
-        self.shared.memory.put(name, version, schema, &batches)
-    }
-
-    /// Forgets a memory table; scans that are open keep its rows.
-    pub fn drop_memory(&self, name: &str) {
-        self.shared.memory.remove(name);
-    }
-
-    /// What is known of a memory table's contents; `None` when it is not there.
-    pub fn memory_statistics(&self, name: &str) -> Option<nyala_schema::statistics::TableStatistics> {
-        self.shared.memory.statistics(name)
-    }
-
-    /// Bytes of all memory tables.
-    pub fn memory_bytes(&self) -> u64 {
-        self.shared.memory.bytes()
     }
 
     /// Schemas, rows and columns of files of one format.

@@ -178,7 +178,6 @@ pub(super) fn encode_definition(
     match value {
         TableDefinition::Managed(_) => {}
         TableDefinition::External(ExternalTable { schema, .. })
-        | TableDefinition::Memory { schema, .. }
         | TableDefinition::View { schema, .. } => builder.set_schema(&encode_schema(schema)),
     }
     match value {
@@ -189,7 +188,6 @@ pub(super) fn encode_definition(
             external.set_partition_columns(count(table.partition_columns));
         }
         TableDefinition::Managed(table) => managed::encode_table(table, builder.init_managed())?,
-        TableDefinition::Memory { version, .. } => builder.set_memory(*version),
         TableDefinition::View { sql, columns, uses, .. } => {
             let mut view = builder.init_view();
             view.set_sql(sql);
@@ -215,7 +213,6 @@ pub(super) fn decode_definition(reader: table_definition::Reader<'_>) -> Result<
             location: external.get_location()?.to_string()?,
             partition_columns: external.get_partition_columns() as usize,
         }),
-        table_definition::Memory(version) => TableDefinition::Memory { schema, version },
         table_definition::View(view) => {
             let names = decode_texts(view.get_columns()?)?;
             TableDefinition::View {

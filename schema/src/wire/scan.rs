@@ -54,11 +54,6 @@ fn encode_source(source: &ScanSource, builder: table_scan::source::Builder<'_>) 
             }
         }
         ScanSource::Managed(scan) => encode_managed(scan, builder.init_managed())?,
-        ScanSource::Memory { table, version } => {
-            let mut memory = builder.init_memory();
-            memory.set_name(table);
-            memory.set_version(*version);
-        }
     }
     Ok(())
 }
@@ -86,9 +81,6 @@ fn decode_source(reader: table_scan::source::Reader<'_>) -> Result<ScanSource> {
             format: decode_format(files.get_format()?)?,
             files: files.get_files()?.iter().map(decode_file).collect::<Result<_>>()?,
         },
-        table_scan::source::Memory(memory) => {
-            ScanSource::Memory { table: memory.get_name()?.to_string()?, version: memory.get_version() }
-        }
         table_scan::source::Managed(scan) => ScanSource::Managed(decode_managed(scan?)?),
     })
 }

@@ -19,7 +19,7 @@ fn schema(draw: &mut Draw) -> SchemaRef {
 }
 
 pub fn definition(draw: &mut Draw) -> TableDefinition {
-    match draw.below(4) {
+    match draw.below(3) {
         0 => {
             let csv = CsvOptions { null_text: draw.maybe(Draw::text), ..CsvOptions::default() };
             TableDefinition::External(ExternalTable {
@@ -34,8 +34,7 @@ pub fn definition(draw: &mut Draw) -> TableDefinition {
                 partition_columns: draw.below(3),
             })
         }
-        1 => TableDefinition::Memory { schema: schema(draw), version: draw.number() },
-        2 => TableDefinition::View {
+        1 => TableDefinition::View {
             sql: draw.text(),
             columns: draw.maybe(|draw| draw.some(Draw::text)),
             schema: schema(draw),

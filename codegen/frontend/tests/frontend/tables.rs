@@ -14,7 +14,7 @@ use nyala_schema::guest::{GuestCode, GuestFunction, GuestOperator, ModuleHash, T
 use nyala_schema::lookup::{AsOf, FunctionLookup, ResolvedTable, TableContent, TableLookup};
 use nyala_schema::managed::TableShape;
 use nyala_schema::option::Options;
-use nyala_schema::scan::ScanSource;
+use nyala_schema::scan::{FileFormat, ScanSource};
 use nyala_schema::{Error, ErrorCode, Result};
 
 const TPCH: &[(&str, &str)] = &[
@@ -78,13 +78,13 @@ impl Tables {
         let mut fields = shape.schema().fields().to_vec();
         let place = ["$file", "$row"].map(|name| Arc::new(Field::new(name, DataType::Int64, false)));
         fields.extend(place);
-        let source = ScanSource::Memory { table: name.to_owned(), version: 1 };
+        let source = ScanSource::Files { format: FileFormat::Parquet, files: vec![] };
         let content = TableContent::Data { source, statistics: Arc::default() };
         self.insert(name, Arc::new(Schema::new(fields)), content);
     }
 
     pub fn add(&mut self, name: &str, columns: &str) {
-        let source = ScanSource::Memory { table: name.to_owned(), version: 1 };
+        let source = ScanSource::Files { format: FileFormat::Parquet, files: vec![] };
         let content = TableContent::Data { source, statistics: Arc::default() };
         self.insert(name, schema_of(columns), content);
     }
@@ -207,7 +207,7 @@ impl TableLookup for Tables {
 
     fn table(&self, name: &str) -> Result<Option<Arc<ResolvedTable>>> {
         if name.ends_with(".parquet") {
-            let source = ScanSource::Memory { table: name.to_owned(), version: 1 };
+            let source = ScanSource::Files { format: FileFormat::Parquet, files: vec![] };
             let content = TableContent::Data { source, statistics: Arc::default() };
             let table = ResolvedTable { name: name.to_owned(), schema: schema_of("a:i b:s"), content };
             return Ok(Some(Arc::new(table)));

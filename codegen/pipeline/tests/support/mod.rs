@@ -12,7 +12,7 @@ use nyala_schema::id::{FragmentId, OperatorId};
 use nyala_schema::operator::{
     AggregateCall, AggregateMode, HashJoin, JoinKind, Operator, OperatorKind, SortKey,
 };
-use nyala_schema::scan::{ScanSource, TableScan};
+use nyala_schema::scan::{FileFormat, ScanSource, TableScan};
 use nyala_schema::statistics::ColumnStatistics;
 use nyala_schema::{Expr, Fragment, Value};
 
@@ -55,7 +55,7 @@ impl Plans {
         let statistics = columns.iter().map(statistics).collect();
         let scan = TableScan {
             table: "t".into(),
-            source: ScanSource::Memory { table: "t".into(), version: 1 },
+            source: ScanSource::Files { format: FileFormat::Parquet, files: vec![] },
             table_schema: Arc::new(Schema::new(fields.clone())),
             projection: (0..fields.len()).collect(),
             filters,

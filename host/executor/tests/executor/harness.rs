@@ -15,7 +15,7 @@ use nyala_schema::fragment::FragmentOutput;
 use nyala_schema::id::{FragmentId, OperatorId};
 use nyala_schema::operator::{AggregateCall, AggregateMode, HashJoin, JoinKind, SortKey};
 use nyala_schema::option::Options;
-use nyala_schema::scan::{ScanSource, TableScan};
+use nyala_schema::scan::{FileFormat, ScanSource, TableScan};
 use nyala_schema::{Error, Expr, Fragment, Operator, OperatorKind, Result, Value};
 use nyala_storage::{Morsel, MorselReader, Scanner};
 
@@ -89,7 +89,7 @@ impl Harness {
         self.tables.lock().unwrap().insert(name.to_owned(), batches);
         let scan = TableScan {
             table: name.to_owned(),
-            source: ScanSource::Memory { table: name.to_owned(), version: 1 },
+            source: ScanSource::Files { format: FileFormat::Parquet, files: vec![] },
             table_schema: schema.clone(),
             projection: (0..schema.fields().len()).collect(),
             filters: vec![],

@@ -202,38 +202,6 @@ fn pages_are_pruned_within_a_row_group() {
 }
 
 #[test]
-fn memory_tables_have_versions_and_statistics() {
-    let storage = Storage::new();
-    let schema = Arc::new(Schema::new(vec![
-        Field::new("a", DataType::Decimal128(10, 2), true),
-        Field::new("t", DataType::Utf8, true),
-    ]));
-    let price =
-        Decimal128Array::from(vec![Some(150), None, Some(-20)]).with_precision_and_scale(10, 2).unwrap();
-    let text = StringArray::from(vec![Some("x"), Some("long enough to not be inline"), None]);
-    let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(price), Arc::new(text)]).unwrap();
-    storage.put_memory("m", 3, &schema, vec![batch.clone(), batch]).unwrap();
-    let scan = |version| TableScan {
-        table: "m".to_owned(),
-        source: ScanSource::Memory { table: "m".to_owned(), version },
-        table_schema: schema.clone(),
-        projection: vec![1, 0],
-        filters: vec![],
-        runtime_filters: vec![],
-        limit: None,
-        statistics: vec![],
-    };
-    let columns = read_scan(&storage, &scan(3), 2).unwrap();
-    assert_eq!(columns[1].data_type(), &DataType::Decimal64(10, 2));
-    assert_eq!((columns[0].len(), columns[0].null_count()), (6, 2));
-    let statistics = storage.memory_statistics("m").unwrap();
-    assert_eq!(statistics.columns[0].min.as_ref().unwrap().as_i128(), Some(-20));
-    assert_eq!(storage.open(&scan(2)).err().unwrap().code(), ErrorCode::UndefinedTable);
-    storage.drop_memory("m");
-    assert!(storage.open(&scan(3)).is_err());
-}
-
-#[test]
 fn a_parquet_sink_leaves_nothing_behind_when_dropped() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.parquet").display().to_string();

@@ -27,32 +27,51 @@ pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let contests = [
         Contest {
             what: "CREATE TABLE AS SELECT of lineitem ÷ DuckDB writing Parquet",
-            ours: |source, _| format!("CREATE OR REPLACE TABLE made AS SELECT * FROM '{source}'"),
+            ours: |_, source, _| format!("CREATE OR REPLACE TABLE made AS SELECT * FROM '{source}'"),
             theirs: Some(format!(
                 "COPY (SELECT * FROM '{source}') TO '{}' (FORMAT parquet)",
                 written.display()
             )),
         },
         Contest {
-            what: "UPDATE of 1% of lineitem ÷ DuckDB's own table",
-            ours: |_, round| {
+            what: "UPDATE of 1% of lineitem, everywhere ÷ DuckDB's own table",
+            ours: |_, _, round| {
                 format!("UPDATE changed SET l_quantity = l_quantity + 1 WHERE l_orderkey % 100 = {round}")
             },
             theirs: None,
         },
         Contest {
-            what: "DELETE of 1% of lineitem ÷ DuckDB's own table",
-            ours: |_, round| format!("DELETE FROM changed WHERE l_orderkey % 100 = {}", 50 + round),
+            what: "DELETE of 1% of lineitem, everywhere ÷ DuckDB's own table",
+            ours: |_, _, round| format!("DELETE FROM changed WHERE l_orderkey % 100 = {}", 50 + round),
+            theirs: None,
+        },
+        Contest {
+            what: "UPDATE of a range of 1% of lineitem ÷ DuckDB's own table",
+            ours: |bench, _, round| {
+                format!("UPDATE changed SET l_comment = 'changed' WHERE {}", range(bench, round))
+            },
+            theirs: None,
+        },
+        Contest {
+            what: "DELETE of a range of 1% of lineitem ÷ DuckDB's own table",
+            ours: |bench, _, round| format!("DELETE FROM changed WHERE {}", range(bench, 50 + round)),
             theirs: None,
         },
     ];
     contests.iter().map(|contest| contest.run(bench, &source, &mut nyala, &mut duckdb)).collect()
 }
 
+/// A hundredth of the orders, another in each round; the keys of scale 1 go up to 6 million.
+fn range(bench: &Bench, part: usize) -> String {
+    const PART_KEYS: f64 = 60_000.0;
+    let keys = (PART_KEYS * bench.scale.parse().unwrap_or(1.0)) as usize;
+    format!("l_orderkey > {} AND l_orderkey <= {}", part * keys, (part + 1) * keys)
+}
+
 struct Contest {
     what: &'static str,
-    /// The statement of a round, by the source and the number of the round.
-    ours: fn(&str, usize) -> String,
+    /// The statement of a round, by the source and the number of the round, from 0.
+    ours: fn(&Bench, &str, usize) -> String,
     /// DuckDB's where it is another.
     theirs: Option<String>,
 }
@@ -61,7 +80,7 @@ impl Contest {
     fn run(&self, bench: &Bench, source: &str, nyala: &mut Engine, duckdb: &mut Engine) -> Result<Figure> {
         let (mut ours, mut theirs) = (vec![], vec![]);
         for round in 0..=bench.runs {
-            let statement = (self.ours)(source, round);
+            let statement = (self.ours)(bench, source, round);
             let path = bench.statement("bulk-ours", &statement)?;
             let other = bench.statement("bulk-theirs", self.theirs.as_ref().unwrap_or(&statement))?;
             let times = (nyala.time(&path)?, duckdb.time(&other)?);
