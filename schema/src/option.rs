@@ -27,6 +27,8 @@ pub struct Options {
     pub batch_rows: usize,
     pub runtime_filters: bool,
     pub join_reordering: bool,
+    /// Whether scans use and fill the cache of decoded columns.
+    pub column_cache: bool,
     /// For date and time functions.
     pub time_zone: String,
 }
@@ -41,6 +43,7 @@ impl Default for Options {
             batch_rows: DEFAULT_BATCH_ROWS,
             runtime_filters: true,
             join_reordering: true,
+            column_cache: true,
             time_zone: "UTC".to_owned(),
         }
     }
@@ -114,6 +117,12 @@ pub const OPTIONS: &[OptionInfo] = &[
         description: "whether joins are ordered by cost: on or off",
         get: |options| on_off(options.join_reordering),
         set: |options, text| set_switch(&mut options.join_reordering, text),
+    },
+    OptionInfo {
+        name: "column_cache",
+        description: "whether decoded columns of files are kept and used again: on or off",
+        get: |options| on_off(options.column_cache),
+        set: |options, text| set_switch(&mut options.column_cache, text),
     },
     OptionInfo {
         name: "time_zone",

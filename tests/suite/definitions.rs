@@ -68,7 +68,7 @@ fn errors_show_where() {
         ("ALTER TABLE people DROP COLUMN nam", "nam", "name"),
         ("SHOW HISTORY peple", "peple", "people"),
         ("USE mian", "mian", "main"),
-        ("CREATE TABLE t (a INTEGER) SORTED BY (b)", "b)", "columns are a"),
+        ("CREATE TABLE t (a INTEGER) SORTED BY (b)", "b)", "did you mean \"a\""),
     ];
     for (sql, place, hint) in cases {
         let error = database.err(sql);

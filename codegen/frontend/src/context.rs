@@ -19,7 +19,7 @@ use datafusion_sql::planner::{PlannerContext, SqlToRel};
 use nyala_schema::function::{FunctionDeclaration, FunctionDefinition, FunctionKind, OperatorDefinition};
 use nyala_schema::guest::GuestFunction;
 use nyala_schema::lookup::{AsOf, FunctionLookup, ResolvedTable, TableContent, TableLookup, World};
-use nyala_schema::table::{TableName, join_name};
+use nyala_schema::table::TableName;
 use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{
     ColumnDef, DataType as SqlType, Expr as SqlExpr, Ident, Query, Statement as SqlStatement, TableFactor,
@@ -372,11 +372,11 @@ pub(crate) fn external(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-/// A name as the catalog has it.
+/// A name as it was written.
 pub(crate) fn table_name(name: &TableReference) -> TableName {
     match name {
         TableReference::Bare { table } => table.to_string(),
-        TableReference::Partial { schema, table } => join_name(schema, table),
+        TableReference::Partial { schema, table } => format!("{schema}.{table}"),
         TableReference::Full { catalog, schema, table } => format!("{catalog}.{schema}.{table}"),
     }
 }

@@ -112,12 +112,16 @@ fn ours_positioned(error: Error, scope: &Scope, place: &Place) -> Error {
     located(at(error, place.span), scope.sql)
 }
 
-/// An error that has no position gets the first place in `sql` of the name that it is about.
+/// An error that has no position gets the first place in `sql` of the name that it is about: the first in its message, but
+/// where a column is at fault the last, which stands behind that of its table.
 pub fn located(error: Error, sql: &str) -> Error {
     if error.position().is_some() {
         return error;
     }
-    let found = error.message().split('"').nth(1).and_then(|name| {
+    let is_of_column = matches!(error.code(), ErrorCode::UndefinedColumn | ErrorCode::DuplicateColumn);
+    let mut names = error.message().split('"').skip(1).step_by(2);
+    let name = if is_of_column { names.last() } else { names.next() };
+    let found = name.and_then(|name| {
         let find = |qualifier, name, usage| find_name(sql, qualifier, name, usage);
         let in_schema =
             name.split_once('.').and_then(|(schema, table)| find(Some(schema), table, Usage::Column));

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use nyala_schema::error::Position;
-use nyala_schema::table::{TableName, join_name};
+use nyala_schema::table::TableName;
 use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{
     DateTimeField, Expr, ExtractSyntax, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
@@ -280,10 +280,10 @@ pub(crate) fn part_of_date(name: &str) -> Option<DateTimeField> {
     })
 }
 
-/// A table's name as the catalog has it: `main.t` is `t`.
+/// A table's name as it was written: `main.t` is told from `t`, which may be in another schema.
 pub(crate) fn table_name_of(name: &ObjectName) -> Option<TableName> {
     match name.0.as_slice() {
-        [schema, table] => Some(join_name(&ident_of(schema.as_ident()?), &ident_of(table.as_ident()?))),
+        [schema, table] => Some(format!("{}.{}", ident_of(schema.as_ident()?), ident_of(table.as_ident()?))),
         _ => name_of(name),
     }
 }

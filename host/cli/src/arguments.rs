@@ -77,19 +77,19 @@ pub enum Command {
 }
 
 const CATALOG_EXAMPLES: &str = "\
-The catalog is what a system knows of its tables, views and functions, with the versions of each that are kept. It lies in the
-data directory; the rows of tables are files in the warehouse, by default in the same directory. No other process may use
-the directory while one of these commands runs.
+The catalog is what a system knows of its tables, views and functions, with the versions of
+each that are kept. It lies in the data directory; the rows of tables are files in the warehouse,
+by default in the same directory. No other process may use the directory meanwhile.
 
-Backups are made with SQL, while the system runs: BACKUP TO 'directory or URL'. Another backup to the same place copies only
-what is new.
+Backups are made with SQL, while the system runs: BACKUP TO 'directory or URL'. Another backup to
+the same place copies only what is new.
 
 Examples:
   nyala --data ./shop -c \"BACKUP TO '/mnt/backup/shop'\"
   nyala catalog check --data ./shop
   nyala catalog dump --data ./shop > definitions.sql
   nyala catalog restore --data ./shop-again --from /mnt/backup/shop
-  nyala catalog restore --data ./shop-then --from /mnt/backup/shop --as-of '2026-03-01 12:00:00'";
+  nyala catalog restore --data ./then --from /mnt/backup/shop --as-of '2026-03-01 12:00:00'";
 
 #[derive(Subcommand)]
 pub enum CatalogCommand {

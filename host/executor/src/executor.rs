@@ -16,14 +16,14 @@ use crate::run::{Functions, Pool, Query, schedule};
 pub trait Scans: Send + Sync {
     /// # Errors
     /// FileAccess, CorruptFile, UndefinedTable.
-    fn open(&self, scan: &TableScan) -> Result<Box<dyn Scanner>>;
+    fn open(&self, scan: &TableScan, options: &Options) -> Result<Box<dyn Scanner>>;
 }
 
 impl<F> Scans for F
 where
     F: Fn(&TableScan) -> Result<Box<dyn Scanner>> + Send + Sync,
 {
-    fn open(&self, scan: &TableScan) -> Result<Box<dyn Scanner>> {
+    fn open(&self, scan: &TableScan, _: &Options) -> Result<Box<dyn Scanner>> {
         self(scan)
     }
 }

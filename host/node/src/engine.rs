@@ -97,6 +97,7 @@ impl Engine {
         modules.collect(&newest)?;
         let sandbox = Sandbox::new(sandbox_config(&config), modules.clone())?;
         let storage = Storage::with_warehouse(warehouse);
+        storage.set_column_cache(memory::column_cache_limit());
         let interpreter = Arc::new(Interpreter::with_guests(sandbox.clone()));
         let native = Arc::new(NativeBackend::new(interpreter.clone()));
         let executor = Executor::new(ExecutorConfig {

@@ -55,7 +55,19 @@ fn check_wire(fragment: &Fragment) -> Result<()> {
     if back == *fragment {
         return Ok(());
     }
-    Err(Error::internal(format!("a fragment came back changed from its wire form:\n{fragment}\n{back}")))
+    // What the text of a plan leaves out may be what differs.
+    let (sent, received) = (format!("{fragment:?}"), format!("{back:?}"));
+    let same = sent.bytes().zip(received.bytes()).take_while(|(one, other)| one == other).count();
+    let near = |text: &str| {
+        String::from_utf8_lossy(&text.as_bytes()[same.saturating_sub(80)..])
+            .chars()
+            .take(200)
+            .collect::<String>()
+    };
+    let (sent, received) = (near(&sent), near(&received));
+    Err(Error::internal(format!(
+        "a fragment came back changed from its wire form: {sent}\n{received}\n{fragment}"
+    )))
 }
 
 /// Plans a query and starts it.

@@ -9,13 +9,11 @@ use crate::session::Session;
 
 /// The name under which the catalog has what a statement calls `name`: in the current schema, then in `main`.
 pub fn find(snapshot: &Snapshot, schema: &str, name: &str) -> Option<TableName> {
-    let name = without_main(name);
-    if !name.contains('.') {
-        let own = join_name(schema, name);
-        if snapshot.tables.contains_key(&own) {
-            return Some(own);
-        }
+    let own = join_name(schema, name);
+    if !name.contains('.') && snapshot.tables.contains_key(&own) {
+        return Some(own);
     }
+    let name = without_main(name);
     snapshot.tables.contains_key(name).then(|| name.to_owned())
 }
 

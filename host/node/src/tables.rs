@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::ArrayRef;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
-use nyala_catalog::Snapshot;
 use nyala_executor::Scans;
 use nyala_pipeline::Guests;
 use nyala_pipeline::guest::{Supervised, as_called};
@@ -14,6 +13,7 @@ use nyala_schema::function::{FunctionDefinition, OperatorDefinition};
 use nyala_schema::guest::GuestFunction;
 use nyala_schema::lookup::{AsOf, FunctionLookup, ResolvedTable, TableContent, TableLookup};
 use nyala_schema::managed::ManagedTable;
+use nyala_schema::option::Options;
 use nyala_schema::scan::{ManagedScan, ScanColumn, ScanSource, TableScan};
 use nyala_schema::statistics::{ColumnStatistics, TableStatistics};
 use nyala_schema::table::{ExternalTable, MAIN_SCHEMA, TableDefinition, TableName};
@@ -48,10 +48,6 @@ impl Tables {
     pub fn identifying(mut self, name: &str) -> Self {
         self.identified = Some(name.to_owned());
         self
-    }
-
-    pub fn snapshot(&self) -> &Arc<Snapshot> {
-        &self.sight.snapshot
     }
 
     fn resolve(&self, name: &str) -> Result<Option<Arc<ResolvedTable>>> {
@@ -240,7 +236,7 @@ impl FunctionLookup for Tables {
 pub struct StorageScans(pub Storage);
 
 impl Scans for StorageScans {
-    fn open(&self, scan: &TableScan) -> Result<Box<dyn Scanner>> {
-        self.0.open(scan)
+    fn open(&self, scan: &TableScan, options: &Options) -> Result<Box<dyn Scanner>> {
+        if options.column_cache { self.0.open(scan) } else { self.0.without_column_cache().open(scan) }
     }
 }

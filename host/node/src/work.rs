@@ -128,7 +128,7 @@ impl Session {
             .with_hint("ROLLBACK, then run the transaction again"));
         }
         crate::transaction::statements::refuse_inside(self, statement)?;
-        if matches!(statement, Statement::Rollback) { Ok(()) } else { self.see_newest() }
+        if matches!(statement, Statement::Rollback | Statement::Commit) { Ok(()) } else { self.see_newest() }
     }
 
     pub(crate) fn finish_statement(&self, failed: bool) {

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const SHARDS: usize = 16;
+/// Rounds of the clock that a value gets, at most.
+const WORTH_MAX: u8 = 8;
 /// Keys that were asked for once, remembered in each shard.
 const SEEN_MAX: usize = 4096;
 
@@ -17,6 +19,8 @@ pub struct ClockCache<K, V> {
     /// Of all shards.
     bytes: AtomicUsize,
     bytes_max: AtomicUsize,
+    /// The shard that gives up a value next.
+    turn: AtomicUsize,
 }
 
 struct Shard<K, V> {
@@ -47,6 +51,7 @@ impl<K: Hash + Eq + Clone, V: Clone> ClockCache<K, V> {
             hasher: RandomState::new(),
             bytes: AtomicUsize::new(0),
             bytes_max: AtomicUsize::new(bytes_max),
+            turn: AtomicUsize::new(0),
         }
     }
 
@@ -61,7 +66,7 @@ impl<K: Hash + Eq + Clone, V: Clone> ClockCache<K, V> {
     /// Drops what no longer fits.
     pub fn set_bytes_max(&self, bytes_max: usize) {
         self.bytes_max.store(bytes_max, Relaxed);
-        self.shrink(0);
+        self.shrink();
     }
 
     pub fn get(&self, key: &K) -> Option<V> {
@@ -87,34 +92,37 @@ impl<K: Hash + Eq + Clone, V: Clone> ClockCache<K, V> {
         !shard.seen.insert(hash)
     }
 
-    /// Keeps a value if there can be room for it. `worth`: how many rounds of the clock it lasts unused.
+    /// Keeps a value if there can be room for it. `worth`: how many rounds of the clock it gets when it is used, one less
+    /// at first.
     pub fn put(&self, key: K, value: V, bytes: usize, worth: u8) {
         if bytes > self.bytes_max() / SHARDS {
             return;
         }
-        let (number, _) = self.place(&key);
         {
+            let (number, _) = self.place(&key);
             let mut shard = locked(&self.shards[number]);
-            let entry = Entry { value, bytes, worth, rounds: worth };
+            let worth = worth.min(WORTH_MAX);
+            let entry = Entry { value, bytes, worth, rounds: worth.saturating_sub(1) };
             match shard.entries.insert(key.clone(), entry) {
                 Some(old) => _ = self.bytes.fetch_sub(old.bytes, Relaxed),
                 None => shard.hand.push_back(key),
             }
             self.bytes.fetch_add(bytes, Relaxed);
         }
-        self.shrink(number);
+        self.shrink();
     }
 
-    /// Evicts until the rest fits, from the shard `first` before others.
-    fn shrink(&self, first: usize) {
-        for number in (first..SHARDS).chain(0..first) {
-            if self.bytes() <= self.bytes_max() {
-                return;
-            }
-            let mut shard = locked(&self.shards[number]);
-            while self.bytes() > self.bytes_max() {
-                let Some(freed) = shard.evict_one() else { break };
-                self.bytes.fetch_sub(freed, Relaxed);
+    /// Evicts until the rest fits, one value from each shard in turn.
+    fn shrink(&self) {
+        let mut kept = 0;
+        while self.bytes() > self.bytes_max() && kept <= SHARDS * usize::from(WORTH_MAX) {
+            let number = self.turn.fetch_add(1, Relaxed) % SHARDS;
+            match locked(&self.shards[number]).evict_one() {
+                Some(freed) => {
+                    self.bytes.fetch_sub(freed, Relaxed);
+                    kept = 0;
+                }
+                None => kept += 1,
             }
         }
     }
@@ -126,9 +134,9 @@ impl<K: Hash + Eq + Clone, V: Clone> ClockCache<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V> Shard<K, V> {
-    /// Moves the hand on until a value goes; gives its bytes.
+    /// Moves the hand on until a value goes, at most once around; gives its bytes.
     fn evict_one(&mut self) -> Option<usize> {
-        loop {
+        for _ in 0..self.hand.len() {
             let key = self.hand.pop_front()?;
             match self.entries.get_mut(&key) {
                 Some(entry) if entry.rounds > 0 => {
@@ -138,6 +146,7 @@ impl<K: Hash + Eq + Clone, V> Shard<K, V> {
                 _ => return self.entries.remove(&key).map(|entry| entry.bytes),
             }
         }
+        None
     }
 }
 

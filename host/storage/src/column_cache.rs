@@ -96,14 +96,14 @@ impl CachedGroup {
         (0..self.columns.len()).all(|index| self.key(index).is_none_or(|key| self.cache.0.contains(&key)))
     }
 
-    /// Whether a column that is not there should be decoded as a whole: at once when all of it is wanted, the second
+    /// Whether a column that is not there should be decoded as a whole: at once when most of it is wanted, the second
     /// time when few rows are. `bytes`: about what it takes.
     pub fn wants(&self, index: usize, wanted: Wanted, bytes: usize) -> bool {
         let Some(key) = self.key(index) else { return false };
         /// Of a cache, so that one column does not evict all others.
         const PART_MAX: usize = 64;
         bytes <= self.cache.bytes_max() / PART_MAX
-            && (wanted == Wanted::All && self.wants_most || self.cache.0.was_seen(&key))
+            && (wanted == Wanted::Most && self.wants_most || self.cache.0.was_seen(&key))
     }
 
     pub fn put(&self, index: usize, column: &ArrayRef) {

@@ -2,7 +2,9 @@
 //!
 //! Reading order: [`scanner`] is what an executor sees of a scan; [`storage`] finds files and opens scans over
 //! them; `resolve` turns a location into files, a schema and statistics; `parquet`, `text` and `ipc` read the
-//! formats, `memory` tables that live in the process; [`sink`] writes files and [`generate`] the benchmarks' data.
+//! formats, [`managed`] reads and writes tables of our own, `memory` tables that live in the process; `row_reader` hands
+//! out batches whose columns are opened late, from the [`column_cache`] (a `clock_cache`) where they are there; [`sink`]
+//! writes files and [`generate`] the benchmarks' data.
 
 mod clock_cache;
 pub mod column_cache;

@@ -33,11 +33,14 @@ pub trait ColumnStream: Send {
 /// What a column is first asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// A whole batch.
-    All,
+    /// Most rows of a batch.
+    Most,
     /// Few rows of a batch.
-    Some,
+    Few,
 }
+
+/// Fewer than one in so many rows of a batch are few.
+const FEW: usize = 3;
 
 /// The columns of one morsel.
 pub trait OpenColumns: Send {
@@ -78,7 +81,8 @@ impl RowReader {
         let column = match column {
             Some(column) => column,
             None => {
-                let wanted = if selection.is_none() { Wanted::All } else { Wanted::Some };
+                let is_few = selection.is_some_and(|selection| selection.len() * FEW < length);
+                let wanted = if is_few { Wanted::Few } else { Wanted::Most };
                 column.insert(self.source.open(index, wanted)?)
             }
         };

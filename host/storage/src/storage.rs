@@ -10,8 +10,8 @@ use nyala_schema::scan::{FileEntry, FileFormat, ScanSource, TableScan};
 
 use crate::column_cache::ColumnCache;
 use crate::file::{FileHandle, Stamp, changed_error};
-use crate::managed::scan::ManagedScanner;
 use crate::managed::Warehouse;
+use crate::managed::scan::ManagedScanner;
 use crate::managed::stored_files::StoredFiles;
 use crate::memory::MemoryTables;
 use crate::parquet::footer::{FooterCache, ParquetFooter};

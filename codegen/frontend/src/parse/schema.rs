@@ -1,7 +1,6 @@
 //! Schemas, comments, and ALTER of what is in them.
 
 use nyala_schema::command::{CommentTarget, ObjectKind};
-use nyala_schema::table::join_name;
 use nyala_schema::{Error, Result};
 use sqlparser::tokenizer::Token;
 
@@ -125,6 +124,6 @@ impl StatementParser<'_> {
                 Error::new(nyala_schema::ErrorCode::Syntax, "a name has a schema and no more before it");
             return Err(super::at_token(error, &start).with_hint("write schema.name"));
         }
-        Ok(join_name(&first, &table))
+        Ok(format!("{first}.{table}"))
     }
 }

@@ -29,20 +29,20 @@ pub(crate) fn select(mask: &BooleanArray, then: &Register, otherwise: &Register)
             }
         }
     }
-    Ok(Register::Column(zip::zip(mask, &without_idle_buffers(then), &without_idle_buffers(otherwise))?))
+    Ok(Register::Column(zip::zip(mask, then, &without_spare_buffers(otherwise))?))
 }
 
-/// A constant of text or bytes without the buffers that it does not use: of a short one beside which there are buffers,
-/// Arrow's `zip` (59.3) takes a part for the number of a buffer and adds to it.
-fn without_idle_buffers(value: &Register) -> Register {
-    match (value, value.data_type()) {
-        (Register::Constant(array), DataType::Utf8View) => {
-            Register::Constant(Arc::new(array.as_string_view().gc()))
-        }
-        (Register::Constant(array), DataType::BinaryView) => {
-            Register::Constant(Arc::new(array.as_binary_view().gc()))
-        }
-        _ => value.clone(),
+/// A constant text that is short has its bytes in the view itself. `zip` takes the view for a reference when the array has
+/// buffers all the same, and writes the number of a buffer over the last four bytes, which must be zero
+/// (arrow-select 59, `ByteViewScalarImpl`): the text then equals no other.
+fn without_spare_buffers(register: &Register) -> Register {
+    match register {
+        Register::Constant(array) => match array.data_type() {
+            DataType::Utf8View => Register::Constant(Arc::new(array.as_string_view().gc())),
+            DataType::BinaryView => Register::Constant(Arc::new(array.as_binary_view().gc())),
+            _ => register.clone(),
+        },
+        Register::Column(_) => register.clone(),
     }
 }
 
@@ -122,7 +122,20 @@ pub(crate) fn truth(condition: &BooleanArray) -> BooleanArray {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{AsArray, Int64Array};
+    use arrow::array::{Int64Array, StringArray, StringViewArray};
+    use arrow::compute::cast;
+
+    #[test]
+    fn short_constant_texts_equal_others() {
+        let mask = BooleanArray::from(vec![true, false]);
+        // A cast keeps the buffer of the text.
+        let constant = |text: &str| {
+            let array = StringArray::from(vec![text]);
+            Register::Constant(cast(&array, &DataType::Utf8View).unwrap())
+        };
+        let result = select(&mask, &constant("even"), &constant("odd")).unwrap();
+        assert_eq!(result.array().as_string_view(), &StringViewArray::from(vec!["even", "odd"]));
+    }
 
     #[test]
     fn scatter_restores_the_order_of_rows() {

@@ -75,7 +75,7 @@ impl Query {
     ) -> Result<Arc<Self>> {
         let started = Instant::now();
         let scanners = plan.pipelines.iter().map(|pipeline| match &pipeline.source {
-            Source::Scan { scan, .. } => Ok(Some(Arc::from(scans.open(scan)?))),
+            Source::Scan { scan, .. } => Ok(Some(Arc::from(scans.open(scan, options)?))),
             Source::Receive { .. } => {
                 Err(Error::unsupported("rows from another node cannot be received yet"))
             }

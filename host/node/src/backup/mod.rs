@@ -34,6 +34,13 @@ pub fn run(session: &Session, to: &str) -> Result<Answer> {
     let modules = session.engine.use_modules();
     let snapshot = session.engine.newest();
     let place = Place::open(to)?;
+    if place.is(session.engine.warehouse()) {
+        return Err(Error::new(
+            ErrorCode::InvalidParameter,
+            format!("'{to}' is where the tables are themselves"),
+        )
+        .with_hint("a backup goes to another place, best to another disk"));
+    }
     let mut known = KnownFiles::of(&place)?;
     let mut copied = Copied::default();
     let mut manifest = Manifest {

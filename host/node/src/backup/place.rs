@@ -28,6 +28,27 @@ impl Place {
         Warehouse::open(location).map(Self).map_err(|error| error.context("the place of the backup"))
     }
 
+    /// As [`open`](Self::open), but a folder must be there already.
+    ///
+    /// # Errors
+    /// `FileAccess`; those of the folder or object store.
+    pub fn existing(location: &str) -> Result<Self> {
+        if !location.contains("://") && !std::path::Path::new(location).is_dir() {
+            return Err(Error::new(ErrorCode::FileAccess, format!("there is no folder '{location}'"))
+                .with_hint("give the place that BACKUP TO was given"));
+        }
+        Self::open(location)
+    }
+
+    /// Whether it is the very warehouse whose files are to be copied: there they would be taken for left over.
+    pub fn is(&self, warehouse: &Warehouse) -> bool {
+        let own = |of: &Warehouse| of.local_path(OWN_FOLDER, "manifest");
+        match (own(&self.0), own(warehouse)) {
+            (Some(one), Some(other)) => one == other,
+            _ => self.0.location() == warehouse.location(),
+        }
+    }
+
     pub fn location(&self) -> &str {
         self.0.location()
     }

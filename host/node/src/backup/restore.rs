@@ -28,7 +28,7 @@ pub fn run(session: &Session, sql: &str, from: &str, at: Option<&PointInTime>) -
 /// backup has what is asked for; `CorruptFile` when the backup is damaged: then the system is empty as before.
 fn restore(engine: &Engine, from: &str, at: Option<&AsOf>, go_on: &dyn Fn() -> Result<()>) -> Result<u64> {
     refuse_used(&engine.newest())?;
-    let place = Place::open(from)?;
+    let place = Place::existing(from)?;
     let manifest = choose(&place, at)?;
     let snapshot = Snapshot::decode(&place.read_own(&manifest.snapshot)?)?;
     let target = at.map(|at| snapshot.at(at)).transpose()?.map_or(snapshot.version, |then| then.version);

@@ -21,11 +21,20 @@ use crate::session::Session;
 use crate::{query, write};
 
 pub fn run(session: &Session, sql: &str, name: &str, if_exists: bool, change: TableAlter) -> Result<Answer> {
-    session.retrying(|_| attempt(session, sql, name, if_exists, &change))?;
+    match change {
+        // Tries again by itself.
+        TableAlter::DropPartition { partition, if_exists: if_partition_exists } => {
+            let is_there = session.snapshot().table(&session.existing_name(name)).is_some();
+            if is_there || !if_exists {
+                drop_partition(session, sql, name, &partition, if_partition_exists)?;
+            }
+        }
+        change => session.retrying(|_| attempt(session, name, if_exists, &change))?,
+    }
     Ok(done("ALTER TABLE"))
 }
 
-fn attempt(session: &Session, sql: &str, written: &str, if_exists: bool, change: &TableAlter) -> Result<()> {
+fn attempt(session: &Session, written: &str, if_exists: bool, change: &TableAlter) -> Result<()> {
     let name = session.existing_name(written);
     let snapshot = session.snapshot();
     let Some(definition) = snapshot.table(&name) else {
@@ -47,9 +56,6 @@ fn attempt(session: &Session, sql: &str, written: &str, if_exists: bool, change:
             format!("\"{written}\" is of kind {}, of which only the name can be changed", definition.kind());
         return Err(Error::unsupported(message).with_hint("make it again with CREATE OR REPLACE"));
     };
-    if let TableAlter::DropPartition { partition, if_exists } = change {
-        return drop_partition(session, sql, written, partition, *if_exists);
-    }
     let Some((alteration, requires)) = alteration(session, &name, table, change)? else { return Ok(()) };
     session.commit(&Command::AlterTable { name, alteration, requires })?;
     Ok(())

@@ -226,11 +226,12 @@ impl TableChanges {
             id: self.id,
             base: before.version,
             operation: self.operation,
+            // What came and went again leaves no file to speak of.
+            sketches: if net.add.is_empty() { Vec::new() } else { self.sketches.clone() },
             add: net.add,
             remove: net.remove,
             delete: net.delete,
             requirement: self.requirement,
-            sketches: self.sketches.clone(),
         })
     }
 }

@@ -93,7 +93,8 @@ impl<'a> PendingChange<'a> {
         if let Some(writer) = self.writer.take() {
             self.rows_written += writer.rows;
             let mut written = writer.finish()?;
-            self.change.add.append(&mut written.files);
+            // They stay in `written` too, which removes them unless they are kept.
+            self.change.add.extend(written.files.iter().cloned());
             self.change.sketches.append(&mut written.sketches);
             self.new.written = Some(written);
         }

@@ -70,9 +70,9 @@ impl OpenColumns for InlineColumns {
                 let columns: Vec<&dyn Array> = columns.iter().map(AsRef::as_ref).collect();
                 Ok(Column::Whole(arrow::compute::concat(&columns)?))
             }
-            (Origin::File, parts) => Ok(numbers(parts.iter().flat_map(|part| {
-                std::iter::repeat_n(file_number(&part.data), part.rows.len())
-            }))),
+            (Origin::File, parts) => Ok(numbers(
+                parts.iter().flat_map(|part| std::iter::repeat_n(file_number(&part.data), part.rows.len())),
+            )),
             (Origin::Row, parts) => {
                 Ok(numbers(parts.iter().flat_map(|part| part.rows.clone().map(|row| row as i64))))
             }

@@ -19,7 +19,7 @@ use crate::file::FileHandle;
 use crate::parquet::file::ParquetFile;
 use crate::parquet::footer::ParquetFooter;
 use crate::parquet::pool::BufferPool;
-use crate::parquet::reader::{OpenFile, RowGroupColumns};
+use crate::parquet::reader::{GroupFile, RowGroupColumns};
 use crate::parquet::scan::wants_most;
 use crate::prune;
 use crate::row_reader::{OpenColumns, RowReader};
@@ -38,7 +38,12 @@ pub struct ManagedScanner {
 
 enum Place {
     /// `first`: the position of the row group's first row in its file.
-    Group { file: Arc<ScanFile>, group: usize, rows: usize, first: u64 },
+    Group {
+        file: Arc<ScanFile>,
+        group: usize,
+        rows: usize,
+        first: u64,
+    },
     Inline(Arc<[InlinePart]>),
 }
 
@@ -223,8 +228,7 @@ impl Scan {
         } else {
             // What is cached needs no file; then its footer helps only when it is at hand.
             let is_cached = cached.as_ref().is_some_and(CachedGroup::has_all);
-            let parquet =
-                if is_cached { self.parquet_if_known(file) } else { Some(self.parquet(file)?) };
+            let parquet = if is_cached { self.parquet_if_known(file) } else { Some(self.parquet(file)?) };
             parquet.map_or_else(whole, |parquet| {
                 parquet.row_ranges(group, &self.filters, &|| self.open_file(file))
             })
@@ -232,12 +236,25 @@ impl Scan {
         if let Some(cached) = &mut cached {
             cached.wants_most = wants_most(&ranges, rows, self.limit);
         }
-        let (scan, of_file) = (Arc::clone(self), Arc::clone(file));
-        let open = move || {
-            Ok(OpenFile { file: scan.parquet(&of_file)?, handle: scan.open_file(&of_file)? })
-        };
-        let columns = RowGroupColumns::later(Box::new(open), group, rows, cached, Arc::clone(&self.pool));
+        let open = ClosedFile { scan: Arc::clone(self), file: Arc::clone(file) };
+        let columns = RowGroupColumns::new(Box::new(open), group, rows, cached, Arc::clone(&self.pool));
         Ok(self.reader(Box::new(columns), ranges, deleted.filter(|_| gone > 0), first))
+    }
+}
+
+/// A file that is opened when it must be.
+struct ClosedFile {
+    scan: Arc<Scan>,
+    file: Arc<ScanFile>,
+}
+
+impl GroupFile for ClosedFile {
+    fn parquet(&self) -> Result<Arc<ParquetFile>> {
+        self.scan.parquet(&self.file)
+    }
+
+    fn open(&self) -> Result<FileHandle> {
+        self.scan.open_file(&self.file)
     }
 }
 

@@ -75,12 +75,8 @@ impl StoredPath {
         if stamp.size == self.size {
             return Ok(handle);
         }
-        let message = format!(
-            "'{}' has {} bytes where the catalog has {}",
-            local.display(),
-            stamp.size,
-            self.size
-        );
+        let message =
+            format!("'{}' has {} bytes where the catalog has {}", local.display(), stamp.size, self.size);
         Err(Error::new(ErrorCode::CorruptFile, message)
             .with_hint("files of the warehouse must not be changed; restore it from a backup"))
     }

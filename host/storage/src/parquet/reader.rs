@@ -25,22 +25,22 @@ use super::footer::ParquetFooter;
 use super::pool::BufferPool;
 use super::values::decoder;
 
-/// A file that can be read.
-pub struct OpenFile {
-    pub file: Arc<ParquetFile>,
-    pub handle: FileHandle,
-}
+/// The file of a row group, read as far as columns are not cached.
+pub trait GroupFile: Send {
+    /// With its footer.
+    ///
+    /// # Errors
+    /// FileAccess, CorruptFile.
+    fn parquet(&self) -> Result<Arc<ParquetFile>>;
 
-/// Opens a file, once something of it is needed that is not cached.
-pub type OpenLater = Box<dyn Fn() -> Result<OpenFile> + Send>;
-
-enum Access {
-    Open(OpenFile),
-    Later(OpenLater),
+    /// # Errors
+    /// FileAccess.
+    fn open(&self) -> Result<FileHandle>;
 }
 
 pub struct RowGroupColumns {
-    access: Access,
+    file: Box<dyn GroupFile>,
+    handle: Option<FileHandle>,
     group: usize,
     rows: usize,
     cached: Option<CachedGroup>,
@@ -48,56 +48,51 @@ pub struct RowGroupColumns {
 }
 
 impl RowGroupColumns {
-    /// Row group `group` of a file that is open.
-    pub fn new(open: OpenFile, group: usize, cached: Option<CachedGroup>, pool: Arc<BufferPool>) -> Self {
-        let rows = open.file.rows(group);
-        Self { access: Access::Open(open), group, rows, cached, pool }
-    }
-
-    /// Row group `group`, of `rows` rows, of a file that is opened when it must be.
-    pub fn later(
-        open: OpenLater,
+    /// Row group `group`, of `rows` rows.
+    pub fn new(
+        file: Box<dyn GroupFile>,
         group: usize,
         rows: usize,
         cached: Option<CachedGroup>,
         pool: Arc<BufferPool>,
     ) -> Self {
-        Self { access: Access::Later(open), group, rows, cached, pool }
+        Self { file, handle: None, group, rows, cached, pool }
     }
 
-    fn opened(&mut self) -> Result<&OpenFile> {
-        if let Access::Later(open) = &self.access {
-            let open = open()?;
-            if open.file.rows(self.group) != self.rows {
-                let message = format!(
-                    "'{}', row group {}, has {} rows where the catalog has {}",
-                    open.file.footer.path,
-                    self.group,
-                    open.file.rows(self.group),
-                    self.rows
-                );
-                return Err(Error::new(ErrorCode::CorruptFile, message));
-            }
-            self.access = Access::Open(open);
+    fn parquet(&self) -> Result<Arc<ParquetFile>> {
+        let parquet = self.file.parquet()?;
+        let rows = parquet.rows(self.group);
+        if rows == self.rows {
+            return Ok(parquet);
         }
-        match &self.access {
-            Access::Open(open) => Ok(open),
-            Access::Later(_) => Err(Error::internal("a file was not opened")),
-        }
+        let message = format!(
+            "'{}', row group {}, has {rows} rows where the catalog has {}",
+            parquet.footer.path, self.group, self.rows
+        );
+        Err(Error::new(ErrorCode::CorruptFile, message))
     }
 
-    fn stored(&mut self, index: usize, root: usize, physical: &DataType, wanted: Wanted) -> Result<Column> {
-        let (group, rows) = (self.group, self.rows);
-        let (cached, pool) = (self.cached.clone(), Arc::clone(&self.pool));
-        let OpenFile { file, handle } = self.opened()?;
-        let chunk = RowGroup { footer: &file.footer, handle, group, rows };
-        let bytes = file.footer.chunk(group, root).map_or(usize::MAX, |chunk| decoded_bytes(chunk, physical));
-        let Some(cached) = cached.filter(|cached| cached.wants(index, wanted, bytes)) else {
-            return Ok(Column::Stream(chunk.open(root, physical, &pool)?));
+    fn stored(
+        &mut self,
+        footer: &Arc<ParquetFooter>,
+        index: usize,
+        (root, physical): (usize, &DataType),
+        wanted: Wanted,
+    ) -> Result<Column> {
+        let handle = match &self.handle {
+            Some(handle) => handle,
+            None => self.handle.insert(self.file.open()?),
+        };
+        let group = RowGroup { footer, handle, group: self.group, rows: self.rows };
+        let chunk = footer.chunk(self.group, root);
+        let bytes = chunk.map_or(usize::MAX, |chunk| decoded_bytes(chunk, physical));
+        let cached = self.cached.as_ref().filter(|cached| cached.wants(index, wanted, bytes));
+        let Some(cached) = cached else {
+            return Ok(Column::Stream(group.open(root, physical, &self.pool)?));
         };
         // Text keeps the pages that it points into: they must be no larger than it needs.
-        let pool = if physical == &DataType::Utf8View { Arc::default() } else { pool };
-        let whole = chunk.open(root, physical, &pool)?.read(0, rows, None)?;
+        let pool = if physical == &DataType::Utf8View { Arc::default() } else { Arc::clone(&self.pool) };
+        let whole = group.open(root, physical, &pool)?.read(0, self.rows, None)?;
         cached.put(index, &whole);
         Ok(Column::Whole(whole))
     }
@@ -110,16 +105,17 @@ impl OpenColumns for RowGroupColumns {
         {
             return Ok(Column::Whole(column));
         }
-        let group = self.group;
-        let file = Arc::clone(&self.opened()?.file);
-        let source = file
+        let parquet = self.parquet()?;
+        let source = parquet
             .sources
             .get(index)
             .ok_or_else(|| Error::internal(format!("a scan has no output column {index}")))?;
         match source {
             ColumnSource::Constant(constant) => Ok(Column::Constant(constant.clone())),
-            ColumnSource::Position => Ok(Column::Positions(file.first_row(group))),
-            ColumnSource::Stored { root, physical } => self.stored(index, *root, physical, wanted),
+            ColumnSource::Position => Ok(Column::Positions(parquet.first_row(self.group))),
+            ColumnSource::Stored { root, physical } => {
+                self.stored(&parquet.footer, index, (*root, physical), wanted)
+            }
         }
     }
 }
@@ -142,8 +138,7 @@ struct OwnStream {
 
 impl ColumnStream for OwnStream {
     fn read(&mut self, start: usize, rows: usize, selection: Option<&[u32]>) -> Result<ArrayRef> {
-        let column =
-            self.reader.read(start, rows, selection).map_err(|damage| self.place.error(&damage))?;
+        let column = self.reader.read(start, rows, selection).map_err(|damage| self.place.error(&damage))?;
         conform(column, &self.physical)
     }
 }
@@ -164,7 +159,12 @@ struct RowGroup<'a> {
 }
 
 impl RowGroup<'_> {
-    fn open(&self, root: usize, physical: &DataType, pool: &Arc<BufferPool>) -> Result<Box<dyn ColumnStream>> {
+    fn open(
+        &self,
+        root: usize,
+        physical: &DataType,
+        pool: &Arc<BufferPool>,
+    ) -> Result<Box<dyn ColumnStream>> {
         let (footer, group) = (self.footer, self.group);
         let own = footer
             .schema
@@ -182,8 +182,7 @@ impl RowGroup<'_> {
                     place.error(&"a column chunk and its row group disagree on the number of rows".into())
                 );
             }
-            let bytes =
-                read_chunk(self.handle, chunk, pool).map_err(|error| error.context(place.clone()))?;
+            let bytes = read_chunk(self.handle, chunk, pool).map_err(|error| error.context(place.clone()))?;
             let uncompressed = usize::try_from(chunk.uncompressed_size()).unwrap_or(0);
             let pages = ChunkPages::new(bytes, codec, uncompressed, Arc::clone(pool));
             let optional = chunk.column_descr().max_def_level() > 0;

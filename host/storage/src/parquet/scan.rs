@@ -16,7 +16,7 @@ use crate::scanner::{Morsel, MorselReader, Scanner};
 use super::file::{ColumnSource, ParquetFile};
 use super::footer::ParquetFooter;
 use super::pool::BufferPool;
-use super::reader::{OpenFile, RowGroupColumns};
+use super::reader::{GroupFile, RowGroupColumns};
 
 pub struct ParquetScanner {
     files: Vec<ScanFile>,
@@ -35,6 +35,22 @@ struct ScanFile {
     parquet: Arc<ParquetFile>,
     cached: Arc<CachedFile>,
     cached_columns: Arc<[Option<CachedColumn>]>,
+}
+
+/// A file that was opened, and found as it was planned with.
+struct OpenFile {
+    parquet: Arc<ParquetFile>,
+    handle: FileHandle,
+}
+
+impl GroupFile for OpenFile {
+    fn parquet(&self) -> Result<Arc<ParquetFile>> {
+        Ok(Arc::clone(&self.parquet))
+    }
+
+    fn open(&self) -> Result<FileHandle> {
+        Ok(self.handle.clone())
+    }
 }
 
 impl ParquetScanner {
@@ -144,8 +160,9 @@ impl Scanner for ParquetScanner {
             columns: Arc::clone(&file.cached_columns),
             wants_most: wants_most(&ranges, file.parquet.rows(group), self.limit),
         });
-        let open = OpenFile { file: Arc::clone(&file.parquet), handle };
-        let columns = RowGroupColumns::new(open, group, cached, Arc::clone(&self.pool));
+        let rows = file.parquet.rows(group);
+        let open = OpenFile { parquet: Arc::clone(&file.parquet), handle };
+        let columns = RowGroupColumns::new(Box::new(open), group, rows, cached, Arc::clone(&self.pool));
         Ok(Box::new(RowReader::new(Box::new(columns), file.parquet.sources.len(), ranges)))
     }
 

@@ -3,7 +3,9 @@
 mod files;
 mod generators;
 mod managed_parts;
+mod managed_scan;
 mod managed_support;
+mod managed_table;
 mod managed_types;
 mod managed_warehouse;
 mod managed_writer;
