@@ -68,9 +68,7 @@ pub(super) fn catalog(next: &mut Snapshot, to: u64) -> Result<()> {
                 let newest = newest.get(&table.id).copied();
                 again(next, name, table, newest)?
             }
-            TableDefinition::External(_) | TableDefinition::View { .. } => {
-                Arc::clone(definition)
-            }
+            TableDefinition::External(_) | TableDefinition::View { .. } => Arc::clone(definition),
         };
         tables.insert(name.clone(), restored);
     }

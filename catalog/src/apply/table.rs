@@ -125,9 +125,7 @@ pub(super) fn duplicate(name: &str, existing: &TableDefinition) -> Error {
 fn noun(definition: &TableDefinition) -> &'static str {
     match definition {
         TableDefinition::View { .. } => "view",
-        TableDefinition::External(_) | TableDefinition::Managed(_) => {
-            "table"
-        }
+        TableDefinition::External(_) | TableDefinition::Managed(_) => "table",
     }
 }
 

@@ -142,10 +142,3 @@ pub fn plain(column: ArrayRef, physical: &DataType) -> Result<ArrayRef> {
     }
     Ok(arrow::compute::cast(&column, physical)?)
 }
-
-/// The bytes that text views take on average; `None` for other columns and empty ones.
-pub fn text_width(column: &dyn Array) -> Option<f64> {
-    let views: &StringViewArray = column.as_string_view_opt()?;
-    let total: u64 = views.views().iter().map(|view| u64::from(*view as u32)).sum();
-    (!views.is_empty()).then(|| total as f64 / views.len() as f64)
-}

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::Schema;
 use nyala_schema::Result;
 use nyala_schema::scan::{FileEntry, FileFormat, ScanSource, TableScan};
 

@@ -177,8 +177,9 @@ pub(super) fn encode_definition(
 ) -> Result<()> {
     match value {
         TableDefinition::Managed(_) => {}
-        TableDefinition::External(ExternalTable { schema, .. })
-        | TableDefinition::View { schema, .. } => builder.set_schema(&encode_schema(schema)),
+        TableDefinition::External(ExternalTable { schema, .. }) | TableDefinition::View { schema, .. } => {
+            builder.set_schema(&encode_schema(schema))
+        }
     }
     match value {
         TableDefinition::External(table) => {

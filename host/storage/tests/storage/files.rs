@@ -5,9 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::*;
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::datatypes::{DataType, Int64Type};
 use nyala_schema::expr::CompareOp;
-use nyala_schema::scan::{ScanSource, TableScan};
 use nyala_schema::{ErrorCode, Expr, Value};
 use nyala_storage::sink::ParquetCompression;
 use nyala_storage::{ResolvedFiles, SinkFormat, Storage, create_sink};

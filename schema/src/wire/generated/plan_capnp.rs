@@ -10831,7 +10831,7 @@ pub mod table_scan {
 
     pub struct Builder<'a> { builder: ::capnp::private::layout::StructBuilder<'a> }
     impl <> ::capnp::traits::HasStructSize for Builder<'_,>  {
-        const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 2, pointers: 9 };
+        const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 1, pointers: 9 };
     }
     impl <> ::capnp::traits::HasTypeId for Builder<'_,>  {
         const TYPE_ID: u64 = _private::TYPE_ID;
@@ -11003,8 +11003,6 @@ pub mod table_scan {
             self.builder.reborrow().get_pointer_field(7).clear();
             self.builder.reborrow().get_pointer_field(8).clear();
             self.builder.reborrow().get_pointer_field(7).clear();
-            self.builder.set_data_field::<u64>(1, 0u64);
-            self.builder.reborrow().get_pointer_field(7).clear();
             self.builder.into()
         }
     }
@@ -11027,7 +11025,7 @@ pub mod table_scan {
         pub(crate) static ENCODED_NODE: [::capnp::Word; 150] = [
             ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
             ::capnp::word(18, 110, 68, 199, 242, 138, 16, 191),
-            ::capnp::word(11, 0, 0, 0, 1, 0, 2, 0),
+            ::capnp::word(11, 0, 0, 0, 1, 0, 1, 0),
             ::capnp::word(128, 150, 245, 228, 194, 167, 209, 179),
             ::capnp::word(9, 0, 7, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
@@ -11206,7 +11204,7 @@ pub mod table_scan {
     }
 
     pub mod source {
-        pub use self::Which::{Files,Memory,Managed};
+        pub use self::Which::{Files,Managed};
 
         #[derive(Copy, Clone)]
         pub struct Owned(());
@@ -11270,7 +11268,7 @@ pub mod table_scan {
             }
             #[inline]
             pub fn has_managed(&self) -> bool {
-                if self.reader.get_data_field::<u16>(0) != 2 { return false; }
+                if self.reader.get_data_field::<u16>(0) != 1 { return false; }
                 !self.reader.get_pointer_field(7).is_null()
             }
             #[inline]
@@ -11282,11 +11280,6 @@ pub mod table_scan {
                         ))
                     }
                     1 => {
-                        ::core::result::Result::Ok(Memory(
-                            self.reader.into()
-                        ))
-                    }
-                    2 => {
                         ::core::result::Result::Ok(Managed(
                             ::capnp::traits::FromPointerReader::get_from_pointer(&self.reader.get_pointer_field(7), ::core::option::Option::None)
                         ))
@@ -11298,7 +11291,7 @@ pub mod table_scan {
 
         pub struct Builder<'a> { builder: ::capnp::private::layout::StructBuilder<'a> }
         impl <> ::capnp::traits::HasStructSize for Builder<'_,>  {
-            const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 2, pointers: 9 };
+            const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 1, pointers: 9 };
         }
         impl <> ::capnp::traits::HasTypeId for Builder<'_,>  {
             const TYPE_ID: u64 = _private::TYPE_ID;
@@ -11356,25 +11349,18 @@ pub mod table_scan {
                 self.builder.into()
             }
             #[inline]
-            pub fn init_memory(mut self, ) -> crate::wire::generated::plan_capnp::table_scan::source::memory::Builder<'a> {
-                self.builder.set_data_field::<u16>(0, 1);
-                self.builder.reborrow().get_pointer_field(7).clear();
-                self.builder.set_data_field::<u64>(1, 0u64);
-                self.builder.into()
-            }
-            #[inline]
             pub fn set_managed(&mut self, value: crate::wire::generated::managed_capnp::managed_scan::Reader<'_>) -> ::capnp::Result<()> {
-                self.builder.set_data_field::<u16>(0, 2);
+                self.builder.set_data_field::<u16>(0, 1);
                 ::capnp::traits::SetterInput::set_pointer_builder(self.builder.reborrow().get_pointer_field(7), value, false)
             }
             #[inline]
             pub fn init_managed(self, ) -> crate::wire::generated::managed_capnp::managed_scan::Builder<'a> {
-                self.builder.set_data_field::<u16>(0, 2);
+                self.builder.set_data_field::<u16>(0, 1);
                 ::capnp::traits::FromPointerBuilder::init_pointer(self.builder.get_pointer_field(7), 0)
             }
             #[inline]
             pub fn has_managed(&self) -> bool {
-                if self.builder.get_data_field::<u16>(0) != 2 { return false; }
+                if self.builder.get_data_field::<u16>(0) != 1 { return false; }
                 !self.builder.is_pointer_field_null(7)
             }
             #[inline]
@@ -11386,11 +11372,6 @@ pub mod table_scan {
                         ))
                     }
                     1 => {
-                        ::core::result::Result::Ok(Memory(
-                            self.builder.into()
-                        ))
-                    }
-                    2 => {
                         ::core::result::Result::Ok(Managed(
                             ::capnp::traits::FromPointerBuilder::get_from_pointer(self.builder.get_pointer_field(7), ::core::option::Option::None)
                         ))
@@ -11409,47 +11390,39 @@ pub mod table_scan {
         impl Pipeline  {
         }
         mod _private {
-            pub(crate) static ENCODED_NODE: [::capnp::Word; 48] = [
+            pub(crate) static ENCODED_NODE: [::capnp::Word; 40] = [
                 ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
                 ::capnp::word(127, 0, 91, 54, 116, 157, 178, 136),
-                ::capnp::word(21, 0, 0, 0, 1, 0, 2, 0),
+                ::capnp::word(21, 0, 0, 0, 1, 0, 1, 0),
                 ::capnp::word(18, 110, 68, 199, 242, 138, 16, 191),
-                ::capnp::word(9, 0, 7, 0, 1, 0, 3, 0),
+                ::capnp::word(9, 0, 7, 0, 1, 0, 2, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(21, 0, 0, 0, 226, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(25, 0, 0, 0, 175, 0, 0, 0),
+                ::capnp::word(25, 0, 0, 0, 119, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(112, 108, 97, 110, 46, 99, 97, 112),
                 ::capnp::word(110, 112, 58, 84, 97, 98, 108, 101),
                 ::capnp::word(83, 99, 97, 110, 46, 115, 111, 117),
                 ::capnp::word(114, 99, 101, 0, 0, 0, 0, 0),
-                ::capnp::word(12, 0, 0, 0, 3, 0, 4, 0),
+                ::capnp::word(8, 0, 0, 0, 3, 0, 4, 0),
                 ::capnp::word(0, 0, 255, 255, 0, 0, 0, 0),
                 ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(65, 217, 72, 207, 221, 20, 200, 173),
-                ::capnp::word(69, 0, 0, 0, 50, 0, 0, 0),
+                ::capnp::word(41, 0, 0, 0, 50, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(1, 0, 254, 255, 0, 0, 0, 0),
-                ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(52, 107, 215, 81, 227, 110, 83, 215),
-                ::capnp::word(45, 0, 0, 0, 58, 0, 0, 0),
+                ::capnp::word(1, 0, 254, 255, 7, 0, 0, 0),
+                ::capnp::word(0, 0, 1, 0, 9, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(17, 0, 0, 0, 66, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(2, 0, 253, 255, 7, 0, 0, 0),
-                ::capnp::word(0, 0, 1, 0, 11, 0, 0, 0),
-                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(21, 0, 0, 0, 66, 0, 0, 0),
-                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(16, 0, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(28, 0, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(12, 0, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(24, 0, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(102, 105, 108, 101, 115, 0, 0, 0),
-                ::capnp::word(109, 101, 109, 111, 114, 121, 0, 0),
                 ::capnp::word(109, 97, 110, 97, 103, 101, 100, 0),
                 ::capnp::word(16, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(144, 153, 108, 183, 176, 35, 249, 139),
@@ -11462,8 +11435,7 @@ pub mod table_scan {
             pub(crate) fn get_field_types(index: u16) -> ::capnp::introspect::Type {
                 match index {
                     0 => <crate::wire::generated::plan_capnp::table_scan::source::files::Owned as ::capnp::introspect::Introspect>::introspect(),
-                    1 => <crate::wire::generated::plan_capnp::table_scan::source::memory::Owned as ::capnp::introspect::Introspect>::introspect(),
-                    2 => <crate::wire::generated::managed_capnp::managed_scan::Owned as ::capnp::introspect::Introspect>::introspect(),
+                    1 => <crate::wire::generated::managed_capnp::managed_scan::Owned as ::capnp::introspect::Introspect>::introspect(),
                     _ => ::capnp::introspect::panic_invalid_field_index(index),
                 }
             }
@@ -11478,17 +11450,16 @@ pub mod table_scan {
                 MEMBERS_BY_NAME
             );
             pub(crate) static NONUNION_MEMBERS : &[u16] = &[];
-            pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[0,1,2];
-            pub(crate) static MEMBERS_BY_NAME : &[u16] = &[0,2,1];
+            pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[0,1];
+            pub(crate) static MEMBERS_BY_NAME : &[u16] = &[0,1];
             pub(crate) const TYPE_ID: u64 = 0x88b2_9d74_365b_007f;
         }
-        pub enum Which<A0,A1,A2> {
+        pub enum Which<A0,A1> {
             Files(A0),
-            Memory(A1),
-            Managed(A2),
+            Managed(A1),
         }
-        pub type WhichReader<'a,> = Which<crate::wire::generated::plan_capnp::table_scan::source::files::Reader<'a>,crate::wire::generated::plan_capnp::table_scan::source::memory::Reader<'a>,::capnp::Result<crate::wire::generated::managed_capnp::managed_scan::Reader<'a>>>;
-        pub type WhichBuilder<'a,> = Which<crate::wire::generated::plan_capnp::table_scan::source::files::Builder<'a>,crate::wire::generated::plan_capnp::table_scan::source::memory::Builder<'a>,::capnp::Result<crate::wire::generated::managed_capnp::managed_scan::Builder<'a>>>;
+        pub type WhichReader<'a,> = Which<crate::wire::generated::plan_capnp::table_scan::source::files::Reader<'a>,::capnp::Result<crate::wire::generated::managed_capnp::managed_scan::Reader<'a>>>;
+        pub type WhichBuilder<'a,> = Which<crate::wire::generated::plan_capnp::table_scan::source::files::Builder<'a>,::capnp::Result<crate::wire::generated::managed_capnp::managed_scan::Builder<'a>>>;
 
         pub mod files {
             #[derive(Copy, Clone)]
@@ -11571,7 +11542,7 @@ pub mod table_scan {
 
             pub struct Builder<'a> { builder: ::capnp::private::layout::StructBuilder<'a> }
             impl <> ::capnp::traits::HasStructSize for Builder<'_,>  {
-                const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 2, pointers: 9 };
+                const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 1, pointers: 9 };
             }
             impl <> ::capnp::traits::HasTypeId for Builder<'_,>  {
                 const TYPE_ID: u64 = _private::TYPE_ID;
@@ -11670,7 +11641,7 @@ pub mod table_scan {
                 pub(crate) static ENCODED_NODE: [::capnp::Word; 52] = [
                     ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
                     ::capnp::word(65, 217, 72, 207, 221, 20, 200, 173),
-                    ::capnp::word(28, 0, 0, 0, 1, 0, 2, 0),
+                    ::capnp::word(28, 0, 0, 0, 1, 0, 1, 0),
                     ::capnp::word(127, 0, 91, 54, 116, 157, 178, 136),
                     ::capnp::word(9, 0, 7, 0, 1, 0, 0, 0),
                     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
@@ -11742,242 +11713,6 @@ pub mod table_scan {
                 pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[];
                 pub(crate) static MEMBERS_BY_NAME : &[u16] = &[1,0];
                 pub(crate) const TYPE_ID: u64 = 0xadc8_14dd_cf48_d941;
-            }
-        }
-
-        pub mod memory {
-            #[derive(Copy, Clone)]
-            pub struct Owned(());
-            impl ::capnp::introspect::Introspect for Owned { fn introspect() -> ::capnp::introspect::Type { ::capnp::introspect::TypeVariant::Struct(::capnp::introspect::RawBrandedStructSchema { generic: &_private::RAW_SCHEMA, field_types: _private::get_field_types, annotation_types: _private::get_annotation_types, type_id: ::core::any::TypeId::of::<Owned>() }).into() } }
-            impl ::capnp::traits::Owned for Owned { type Reader<'a> = Reader<'a>; type Builder<'a> = Builder<'a>; }
-            impl ::capnp::traits::OwnedStruct for Owned { type Reader<'a> = Reader<'a>; type Builder<'a> = Builder<'a>; }
-            impl ::capnp::traits::Pipelined for Owned { type Pipeline = Pipeline; }
-
-            pub struct Reader<'a> { reader: ::capnp::private::layout::StructReader<'a> }
-            impl <> ::core::marker::Copy for Reader<'_,>  {}
-            impl <> ::core::clone::Clone for Reader<'_,>  {
-                fn clone(&self) -> Self { *self }
-            }
-
-            impl <> ::capnp::traits::HasTypeId for Reader<'_,>  {
-                const TYPE_ID: u64 = _private::TYPE_ID;
-            }
-            impl <'a,> ::core::convert::From<::capnp::private::layout::StructReader<'a>> for Reader<'a,>  {
-                fn from(reader: ::capnp::private::layout::StructReader<'a>) -> Self {
-                    Self { reader,  }
-                }
-            }
-
-            impl <'a,> ::core::convert::From<Reader<'a,>> for ::capnp::dynamic_value::Reader<'a>  {
-                fn from(reader: Reader<'a,>) -> Self {
-                    Self::Struct(::capnp::dynamic_struct::Reader::new(reader.reader, ::capnp::schema::StructSchema::new(::capnp::introspect::RawBrandedStructSchema { generic: &_private::RAW_SCHEMA, field_types: _private::get_field_types::<>, annotation_types: _private::get_annotation_types::<>, type_id: ::core::any::TypeId::of::<Owned<>>()})))
-                }
-            }
-
-            impl <> ::core::fmt::Debug for Reader<'_,>  {
-                fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::result::Result<(), ::core::fmt::Error> {
-                    core::fmt::Debug::fmt(&::core::convert::Into::<::capnp::dynamic_value::Reader<'_>>::into(*self), f)
-                }
-            }
-
-            impl <'a,> ::capnp::traits::FromPointerReader<'a> for Reader<'a,>  {
-                fn get_from_pointer(reader: &::capnp::private::layout::PointerReader<'a>, default: ::core::option::Option<&'a [::capnp::Word]>) -> ::capnp::Result<Self> {
-                    ::core::result::Result::Ok(reader.get_struct(default)?.into())
-                }
-            }
-
-            impl <'a,> ::capnp::traits::IntoInternalStructReader<'a> for Reader<'a,>  {
-                fn into_internal_struct_reader(self) -> ::capnp::private::layout::StructReader<'a> {
-                    self.reader
-                }
-            }
-
-            impl <'a,> ::capnp::traits::Imbue<'a> for Reader<'a,>  {
-                fn imbue(&mut self, cap_table: &'a ::capnp::private::layout::CapTable) {
-                    self.reader.imbue(::capnp::private::layout::CapTableReader::from_ref(cap_table))
-                }
-            }
-
-            impl <'a,> Reader<'a,>  {
-                pub fn reborrow(&self) -> Reader<'_,> {
-                    Self { .. *self }
-                }
-
-                pub fn total_size(&self) -> ::capnp::Result<::capnp::MessageSize> {
-                    self.reader.total_size()
-                }
-                #[inline]
-                pub fn get_name(self) -> ::capnp::Result<::capnp::text::Reader<'a>> {
-                    ::capnp::traits::FromPointerReader::get_from_pointer(&self.reader.get_pointer_field(7), ::core::option::Option::None)
-                }
-                #[inline]
-                pub fn has_name(&self) -> bool {
-                    !self.reader.get_pointer_field(7).is_null()
-                }
-                #[inline]
-                pub fn get_version(self) -> u64 {
-                    self.reader.get_data_field::<u64>(1)
-                }
-            }
-
-            pub struct Builder<'a> { builder: ::capnp::private::layout::StructBuilder<'a> }
-            impl <> ::capnp::traits::HasStructSize for Builder<'_,>  {
-                const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 2, pointers: 9 };
-            }
-            impl <> ::capnp::traits::HasTypeId for Builder<'_,>  {
-                const TYPE_ID: u64 = _private::TYPE_ID;
-            }
-            impl <'a,> ::core::convert::From<::capnp::private::layout::StructBuilder<'a>> for Builder<'a,>  {
-                fn from(builder: ::capnp::private::layout::StructBuilder<'a>) -> Self {
-                    Self { builder,  }
-                }
-            }
-
-            impl <'a,> ::core::convert::From<Builder<'a,>> for ::capnp::dynamic_value::Builder<'a>  {
-                fn from(builder: Builder<'a,>) -> Self {
-                    Self::Struct(::capnp::dynamic_struct::Builder::new(builder.builder, ::capnp::schema::StructSchema::new(::capnp::introspect::RawBrandedStructSchema { generic: &_private::RAW_SCHEMA, field_types: _private::get_field_types::<>, annotation_types: _private::get_annotation_types::<>, type_id: ::core::any::TypeId::of::<Owned<>>()})))
-                }
-            }
-
-            impl <'a,> ::capnp::traits::ImbueMut<'a> for Builder<'a,>  {
-                fn imbue_mut(&mut self, cap_table: &'a mut ::capnp::private::layout::CapTable) {
-                    self.builder.imbue(::capnp::private::layout::CapTableBuilder::from_ref(cap_table))
-                }
-            }
-
-            impl <'a,> ::capnp::traits::FromPointerBuilder<'a> for Builder<'a,>  {
-                fn init_pointer(builder: ::capnp::private::layout::PointerBuilder<'a>, _size: u32) -> Self {
-                    builder.init_struct(<Self as ::capnp::traits::HasStructSize>::STRUCT_SIZE).into()
-                }
-                fn get_from_pointer(builder: ::capnp::private::layout::PointerBuilder<'a>, default: ::core::option::Option<&'a [::capnp::Word]>) -> ::capnp::Result<Self> {
-                    ::core::result::Result::Ok(builder.get_struct(<Self as ::capnp::traits::HasStructSize>::STRUCT_SIZE, default)?.into())
-                }
-            }
-
-            impl <> ::capnp::traits::SetterInput<Owned<>> for Reader<'_,>  {
-                fn set_pointer_builder(mut pointer: ::capnp::private::layout::PointerBuilder<'_>, value: Self, canonicalize: bool) -> ::capnp::Result<()> { pointer.set_struct(&value.reader, canonicalize) }
-            }
-
-            impl <'a,> Builder<'a,>  {
-                pub fn into_reader(self) -> Reader<'a,> {
-                    self.builder.into_reader().into()
-                }
-                pub fn reborrow(&mut self) -> Builder<'_,> {
-                    Builder { builder: self.builder.reborrow() }
-                }
-                pub fn reborrow_as_reader(&self) -> Reader<'_,> {
-                    self.builder.as_reader().into()
-                }
-
-                pub fn total_size(&self) -> ::capnp::Result<::capnp::MessageSize> {
-                    self.builder.as_reader().total_size()
-                }
-                #[inline]
-                pub fn get_name(self) -> ::capnp::Result<::capnp::text::Builder<'a>> {
-                    ::capnp::traits::FromPointerBuilder::get_from_pointer(self.builder.get_pointer_field(7), ::core::option::Option::None)
-                }
-                #[inline]
-                pub fn set_name(&mut self, value: impl ::capnp::traits::SetterInput<::capnp::text::Owned>)  {
-                    ::capnp::traits::SetterInput::set_pointer_builder(self.builder.reborrow().get_pointer_field(7), value, false).unwrap()
-                }
-                #[inline]
-                pub fn init_name(self, size: u32) -> ::capnp::text::Builder<'a> {
-                    self.builder.get_pointer_field(7).init_text(size)
-                }
-                #[inline]
-                pub fn has_name(&self) -> bool {
-                    !self.builder.is_pointer_field_null(7)
-                }
-                #[inline]
-                pub fn get_version(self) -> u64 {
-                    self.builder.get_data_field::<u64>(1)
-                }
-                #[inline]
-                pub fn set_version(&mut self, value: u64)  {
-                    self.builder.set_data_field::<u64>(1, value);
-                }
-            }
-
-            pub struct Pipeline { _typeless: ::capnp::any_pointer::Pipeline }
-            impl ::capnp::capability::FromTypelessPipeline for Pipeline {
-                fn new(typeless: ::capnp::any_pointer::Pipeline) -> Self {
-                    Self { _typeless: typeless,  }
-                }
-            }
-            impl Pipeline  {
-            }
-            mod _private {
-                pub(crate) static ENCODED_NODE: [::capnp::Word; 48] = [
-                    ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
-                    ::capnp::word(52, 107, 215, 81, 227, 110, 83, 215),
-                    ::capnp::word(28, 0, 0, 0, 1, 0, 2, 0),
-                    ::capnp::word(127, 0, 91, 54, 116, 157, 178, 136),
-                    ::capnp::word(9, 0, 7, 0, 1, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(21, 0, 0, 0, 26, 1, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(29, 0, 0, 0, 119, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(112, 108, 97, 110, 46, 99, 97, 112),
-                    ::capnp::word(110, 112, 58, 84, 97, 98, 108, 101),
-                    ::capnp::word(83, 99, 97, 110, 46, 115, 111, 117),
-                    ::capnp::word(114, 99, 101, 46, 109, 101, 109, 111),
-                    ::capnp::word(114, 121, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(8, 0, 0, 0, 3, 0, 4, 0),
-                    ::capnp::word(0, 0, 0, 0, 7, 0, 0, 0),
-                    ::capnp::word(0, 0, 1, 0, 9, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(41, 0, 0, 0, 42, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(36, 0, 0, 0, 3, 0, 1, 0),
-                    ::capnp::word(48, 0, 0, 0, 2, 0, 1, 0),
-                    ::capnp::word(1, 0, 0, 0, 1, 0, 0, 0),
-                    ::capnp::word(0, 0, 1, 0, 10, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(45, 0, 0, 0, 66, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(40, 0, 0, 0, 3, 0, 1, 0),
-                    ::capnp::word(52, 0, 0, 0, 2, 0, 1, 0),
-                    ::capnp::word(110, 97, 109, 101, 0, 0, 0, 0),
-                    ::capnp::word(12, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(12, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(118, 101, 114, 115, 105, 111, 110, 0),
-                    ::capnp::word(9, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(9, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ];
-                pub(crate) fn get_field_types(index: u16) -> ::capnp::introspect::Type {
-                    match index {
-                        0 => <::capnp::text::Owned as ::capnp::introspect::Introspect>::introspect(),
-                        1 => <u64 as ::capnp::introspect::Introspect>::introspect(),
-                        _ => ::capnp::introspect::panic_invalid_field_index(index),
-                    }
-                }
-                pub(crate) fn get_annotation_types(child_index: Option<u16>, index: u32) -> ::capnp::introspect::Type {
-                    ::capnp::introspect::panic_invalid_annotation_indices(child_index, index)
-                }
-                pub(crate) static ARENA: ::capnp::private::arena::GeneratedCodeArena = ::capnp::private::arena::GeneratedCodeArena::new(&ENCODED_NODE);
-                pub(crate) static RAW_SCHEMA: ::capnp::introspect::RawStructSchema = ::capnp::introspect::RawStructSchema::new(
-                    &ARENA,
-                    NONUNION_MEMBERS,
-                    MEMBERS_BY_DISCRIMINANT,
-                    MEMBERS_BY_NAME
-                );
-                pub(crate) static NONUNION_MEMBERS : &[u16] = &[0,1];
-                pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[];
-                pub(crate) static MEMBERS_BY_NAME : &[u16] = &[0,1];
-                pub(crate) const TYPE_ID: u64 = 0xd753_6ee3_51d7_6b34;
             }
         }
     }
