@@ -13,7 +13,7 @@ CREATE TABLE "order" (
   at TIMESTAMP DEFAULT now(),
   price DECIMAL(12, 3) CHECK (price >= 0),
   flags BOOLEAN[],
-  CONSTRAINT sane CHECK (id > 0 AND half(id) < 1000000)
+  CONSTRAINT sane CHECK (id > 0 AND id / 2 < 1000000)
 ) PARTITIONED BY (day(at), bucket(4, id)) SORTED BY (price DESC, id) WITH (retention = '3 hours', compression = 'none') COMMENT 'orders';
 COMMENT ON COLUMN "order"."select" IS 'a word';
 CREATE TABLE "My shop".t (a INTEGER, b REAL, c DATE, d BYTEA, e TINYINT UNSIGNED);

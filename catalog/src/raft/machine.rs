@@ -149,7 +149,8 @@ impl State {
 /// # Errors
 /// Those of [`apply`]; `Store` when the bytes cannot be read; `Internal` when `apply` panicked.
 pub fn applied_to(snapshot: &Snapshot, proposal: &Proposal) -> Result<Snapshot> {
-    let entry = wire::decode_entry(&proposal.entry.0)?;
+    let entry = wire::decode_entry(&proposal.entry.0)
+        .map_err(|error| Error::new(ErrorCode::Store, error.message()))?;
     let entry = Entry { at_ms: proposal.at_ms, ..entry };
     catch_unwind(AssertUnwindSafe(|| apply(snapshot, &entry)))
         .unwrap_or_else(|_| Err(Error::internal("a command of the catalog cannot be applied")))

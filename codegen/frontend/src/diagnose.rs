@@ -113,14 +113,17 @@ fn ours_positioned(error: Error, scope: &Scope, place: &Place) -> Error {
 }
 
 /// An error that has no position gets the first place in `sql` of the name that it is about: the first in its message, but
-/// where a column is at fault the last, which stands behind that of its table.
+/// where a column is at fault the one that it calls a column, else the last.
 pub fn located(error: Error, sql: &str) -> Error {
     if error.position().is_some() {
         return error;
     }
     let is_of_column = matches!(error.code(), ErrorCode::UndefinedColumn | ErrorCode::DuplicateColumn);
-    let mut names = error.message().split('"').skip(1).step_by(2);
-    let name = if is_of_column { names.last() } else { names.next() };
+    let parts: Vec<&str> = error.message().split('"').collect();
+    let mut names = parts.chunks_exact(2).map(|pair| (pair[0], pair[1]));
+    let column = names.clone().find(|(before, _)| before.ends_with("column "));
+    let named = if is_of_column { column.or_else(|| names.last()) } else { names.next() };
+    let name = named.map(|(_, name)| name);
     let found = name.and_then(|name| {
         let find = |qualifier, name, usage| find_name(sql, qualifier, name, usage);
         let in_schema =

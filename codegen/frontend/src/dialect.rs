@@ -3,8 +3,9 @@
 use std::any::TypeId;
 
 use sqlparser::ast::Expr;
-use sqlparser::dialect::{Dialect, GenericDialect};
+use sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
 
 use crate::table_argument::parse_table_argument;
 
@@ -29,6 +30,12 @@ impl Dialect for NyalaDialect {
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         parse_table_argument(self, parser)
+    }
+
+    /// `||` binds less than arithmetic and more than comparisons, as in PostgreSQL.
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        let is_concatenation = parser.peek_token_ref().token == Token::StringConcat;
+        is_concatenation.then(|| Ok(self.prec_value(Precedence::Pipe)))
     }
 
     fn is_delimited_identifier_start(&self, ch: char) -> bool {

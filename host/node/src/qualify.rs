@@ -95,8 +95,8 @@ mod tests {
     fn only_names_of_tables_are_replaced() {
         let full = |name: &str| ["t", "My t"].contains(&name).then(|| format!("main.{name}"));
         let given =
-            "SELECT t.a, 't' FROM t\n  JOIN \"My t\" AS ü USING (a), s.t\nWHERE a IN (SELECT t FROM T)";
-        let wanted = "SELECT t.a, 't' FROM main.t\n  JOIN main.\"My t\" AS ü USING (a), s.t\nWHERE a IN (SELECT t FROM main.t)";
+            "SELECT t.a, 't' FROM t\n  JOIN \"My t\" AS ü USING (a), s.t AS w\nWHERE a IN (SELECT t FROM T)";
+        let wanted = "SELECT t.a, 't' FROM main.t\n  JOIN main.\"My t\" AS ü USING (a), s.t AS w\nWHERE a IN (SELECT t FROM main.t)";
         assert_eq!(relations(given, full).unwrap(), wanted);
         let common = "WITH t AS (SELECT 1 AS a) SELECT * FROM t";
         assert_eq!(relations(common, full).unwrap(), common);

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, StringViewArray, UInt8Array, UInt32Array, new_null_array,
-};
+use arrow::array::{Array, ArrayRef, DictionaryArray, UInt8Array, UInt32Array, new_null_array};
 use arrow::compute::CastOptions;
 use arrow::datatypes::{DataType, UInt8Type};
 use nyala_schema::scan::{ScanSource, TableScan, physical_type};

@@ -206,6 +206,7 @@ impl TableLookup for Tables {
     }
 
     fn table(&self, name: &str) -> Result<Option<Arc<ResolvedTable>>> {
+        let name = name.strip_prefix("main.").unwrap_or(name);
         if name.ends_with(".parquet") {
             let source = ScanSource::Files { format: FileFormat::Parquet, files: vec![] };
             let content = TableContent::Data { source, statistics: Arc::default() };
