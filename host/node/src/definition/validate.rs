@@ -15,7 +15,8 @@ pub fn validate(session: &Session, table: &str, shape: &TableShape) -> Result<()
         }
     }
     let schema = shape.schema();
-    shape.checks.iter().try_for_each(|check| {
-        frontend.check_condition(table, &schema, Some(&check.name), &check.sql, &world)
-    })
+    shape
+        .checks
+        .iter()
+        .try_for_each(|check| frontend.check_condition(table, &schema, None, &check.sql, &world))
 }
