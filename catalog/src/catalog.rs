@@ -17,6 +17,8 @@ use crate::store::Store;
 
 /// Entries that are kept one by one before they are folded into the stored snapshot.
 const ENTRIES_PER_SNAPSHOT: u64 = 512;
+/// Bytes of entries that are folded although they are fewer: a start applies them all.
+const BYTES_PER_SNAPSHOT: usize = 4 << 20;
 /// Commits of one group, at most.
 const GROUP_MAX: usize = 1024;
 
@@ -45,6 +47,8 @@ struct Saved {
     snapshot: Option<Arc<Snapshot>>,
     /// The version at which it was tried last.
     tried_at: u64,
+    /// Bytes of the entries since then.
+    bytes: usize,
 }
 
 /// A commit in the queue.
@@ -89,12 +93,13 @@ impl Catalog {
             false => Snapshot::from_parts(kept.parts)?,
         };
         let saved = Arc::new(saved);
+        let bytes = kept.entries.iter().map(|(_, entry)| entry.len()).sum();
         let newest = replay(saved.as_ref().clone(), kept.entries)?;
         Ok(Self {
             store,
             newest: RwLock::new(Arc::new(newest)),
             queue: Mutex::default(),
-            saved: Mutex::new(Saved { tried_at: saved.version, snapshot: Some(saved) }),
+            saved: Mutex::new(Saved { tried_at: saved.version, bytes, snapshot: Some(saved) }),
             clock,
         })
     }
@@ -150,7 +155,7 @@ impl Catalog {
         }
         let snapshot = Arc::new(snapshot);
         self.save(None, &snapshot)?;
-        *saved = Saved { tried_at: snapshot.version, snapshot: Some(snapshot.clone()) };
+        *saved = Saved { tried_at: snapshot.version, bytes: 0, snapshot: Some(snapshot.clone()) };
         *self.newest.write().unwrap_or_else(PoisonError::into_inner) = snapshot.clone();
         Ok(snapshot)
     }
@@ -162,14 +167,15 @@ impl Catalog {
         let count = queue.waiting.len().min(GROUP_MAX);
         let group = Group { catalog: self, waiters: queue.waiting.drain(..count).collect() };
         drop(queue);
-        self.commit_group(&group.waiters);
+        saved.bytes += self.commit_group(&group.waiters);
         // Others can be answered and go on before the store is tidied.
         self.fold(&mut saved);
         drop(saved);
         drop(group);
     }
 
-    fn commit_group(&self, group: &[Arc<Waiter>]) {
+    /// Bytes of the entries that were kept.
+    fn commit_group(&self, group: &[Arc<Waiter>]) -> usize {
         let mut current = self.snapshot();
         let now_ms = (self.clock)();
         let mut entries = Vec::new();
@@ -187,19 +193,21 @@ impl Catalog {
             if let Err(error) = self.store.append(&entries) {
                 // Also who was refused because of what the others would have done.
                 group.iter().for_each(|waiter| waiter.answer(Err(error.clone())));
-                return;
+                return 0;
             }
             *self.newest.write().unwrap_or_else(PoisonError::into_inner) = current;
         }
         group.iter().zip(answers).for_each(|(waiter, answer)| waiter.answer(answer));
+        entries.iter().map(|(_, entry)| entry.len()).sum()
     }
 
     /// Folds entries into the stored snapshot, and writes a snapshot file, when it is time. What fails here is tried again
     /// later: the entries are safe.
     fn fold(&self, saved: &mut Saved) {
         let newest = self.snapshot();
-        if newest.version - saved.tried_at >= ENTRIES_PER_SNAPSHOT {
-            saved.tried_at = newest.version;
+        let entries = newest.version - saved.tried_at;
+        if entries >= ENTRIES_PER_SNAPSHOT || saved.bytes >= BYTES_PER_SNAPSHOT {
+            (saved.tried_at, saved.bytes) = (newest.version, 0);
             let folded = self.save(saved.snapshot.as_deref(), &newest);
             saved.snapshot = folded.is_ok().then(|| newest.clone());
             if let Err(error) = folded {

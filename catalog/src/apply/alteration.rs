@@ -189,7 +189,8 @@ fn refuse_in_check(shape: &TableShape, column: &str) -> Result<()> {
 fn set_nullable(table: &mut ManagedTable, name: &str, nullable: bool, is_checked: bool) -> Result<()> {
     let id = column_mut(table, name)?.id;
     let without_null = |column: &ColumnSummary| column.nulls == 0;
-    if !nullable && !table.summary.columns.get(&id).is_some_and(without_null) {
+    let is_empty = table.summary.rows == 0;
+    if !nullable && !is_empty && !table.summary.columns.get(&id).is_some_and(without_null) {
         require_checked(table, is_checked, "SET NOT NULL")?;
     }
     column_mut(table, name)?.nullable = nullable;

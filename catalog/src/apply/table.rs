@@ -8,7 +8,7 @@ use nyala_schema::table::TableDefinition;
 use nyala_schema::{Error, ErrorCode, Result};
 
 use super::version::Rows;
-use super::{comment, dependency, identifier, shape, summary, version};
+use super::{comment, dependency, identifier, shape, version};
 use crate::near_miss::with_near_miss;
 use crate::snapshot::Snapshot;
 
@@ -55,12 +55,12 @@ fn first_version(next: &Snapshot, name: &str, definition: &ManagedTable) -> Resu
     if next.managed(name).is_some_and(same_id) {
         return Err(Error::internal(format!("the table \"{name}\" is created with an id that is used")));
     }
+    // Its summary gets columns with the first rows: a large catalog has many empty tables.
     let mut table = ManagedTable::new(
         definition.id,
         definition.shape.as_ref().clone(),
         definition.properties.as_ref().clone(),
     );
-    table.summary = Arc::new(summary::empty(&table.shape));
     version::push(&mut table, next.version, next.at_ms, TableOperation::Create, Rows::default());
     Ok(table)
 }

@@ -290,8 +290,8 @@ impl Builder {
     fn put_versions(&mut self, versions: Vec<Arc<TableVersion>>) {
         let Some((_, table)) = &mut self.open else { return };
         for mut version in versions {
-            if version.shape == table.shape {
-                // Most versions look as the table does: they share it, as they did when they were made.
+            if version.shape.columns.is_empty() || version.shape == table.shape {
+                // Most versions look as the table does, and may be kept without it: they share it, as when they were made.
                 Arc::make_mut(&mut version).shape = Arc::clone(&table.shape);
             }
             table.history.insert(version.number, version);

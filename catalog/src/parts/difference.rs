@@ -216,15 +216,23 @@ fn has_versions_in_head(table: &ManagedTable) -> bool {
     table.history.len() <= VERSIONS_IN_HEAD
 }
 
-/// The length of the head, the head, then versions that have no part of their own.
+/// The length of the head, the head, then versions that have no part of their own. Those that look as the table does are
+/// kept without a shape.
 fn with_versions(head: Vec<u8>, table: Option<&ManagedTable>) -> Result<Vec<u8>> {
     let mut value = (head.len() as u32).to_be_bytes().to_vec();
     value.extend_from_slice(&head);
     if let Some(table) = table.filter(|table| has_versions_in_head(table)) {
-        let versions: Vec<_> = table.history.values().cloned().collect();
+        let versions: Vec<_> = table.history.values().map(|version| without_shape(table, version)).collect();
         value.extend_from_slice(&wire::encode_versions(&versions)?);
     }
     Ok(value)
+}
+
+fn without_shape(table: &ManagedTable, version: &Arc<TableVersion>) -> Arc<TableVersion> {
+    if !Arc::ptr_eq(&version.shape, &table.shape) {
+        return Arc::clone(version);
+    }
+    Arc::new(TableVersion { shape: Arc::default(), ..version.as_ref().clone() })
 }
 
 fn retired_content(retired: &Retired) -> RetiredContent {

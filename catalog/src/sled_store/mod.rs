@@ -32,9 +32,10 @@ use crate::store::{Kept, Store};
 
 /// How old a snapshot file gets before there is another: a day.
 const SNAPSHOT_INTERVAL_MS: i64 = 86_400_000;
-/// A journal of so many bytes, and of so many times the snapshot file's, makes for another snapshot file.
+/// A journal of so many bytes, and of so many times the snapshot file's, makes for another snapshot file. A start reads the
+/// newest journal.
 const JOURNAL_BYTES_MIN: u64 = 16 << 20;
-const JOURNAL_PER_SNAPSHOT: u64 = 4;
+const JOURNAL_PER_SNAPSHOT: u64 = 1;
 /// A sled folder of so many bytes, and of so many times its content's, is rewritten.
 const SLED_BYTES_MIN: u64 = 64 << 20;
 const SLED_PER_CONTENT: u64 = 8;

@@ -55,9 +55,17 @@ pub(super) fn recover(folder: &Path) -> Result<Recovered> {
     };
     let stored_entries: BTreeMap<u64, Vec<u8>> =
         stored.iter().flat_map(|(_, kept)| kept.entries.iter().cloned()).collect();
-    let journals = Journals::read(folder)?;
+    // What sled has in its snapshot need not be read again, unless a snapshot file has to take its place.
+    let stored_version = stored.as_ref().map(|(version, _)| *version);
+    let mut journals = Journals::read(folder, stored_version.unwrap_or(0))?;
     let mut entries = stored_entries.clone();
-    entries.extend(journals.entries.iter().map(|(version, bytes)| (*version, bytes.clone())));
+    entries.extend(journals.after(stored_version.unwrap_or(0)));
+    let newest_file = snapshot_files::snapshots(folder)?.pop().map_or(0, |(version, _)| version);
+    let reaches = |version: u64| entries.keys().next_back().copied().unwrap_or(version) >= newest_file;
+    if !stored_version.is_some_and(|version| leads_on(&entries, version) && reaches(version)) {
+        journals = Journals::read(folder, 0)?;
+        entries.extend(journals.after(0));
+    }
     let (base, entries) = choose(folder, stored.map(|(version, kept)| (version, kept.parts)), entries)?;
     let newest = base.version + entries.len() as u64;
     let kept = Kept { parts: base.parts, entries };
@@ -76,6 +84,12 @@ pub(super) fn recover(folder: &Path) -> Result<Recovered> {
     }
     let journal = journals.resume(folder, base.version, &kept)?;
     Ok(Recovered { database, journal, kept, newest })
+}
+
+/// Whether entries lead on from a version to the newest without a gap.
+fn leads_on(entries: &BTreeMap<u64, Vec<u8>>, version: u64) -> bool {
+    let newest = entries.keys().next_back().copied().unwrap_or(version);
+    (version + 1..=newest).all(|next| entries.contains_key(&next))
 }
 
 /// The newest base from which entries lead on without a gap to the newest that there is.
@@ -151,19 +165,27 @@ struct Journals {
 }
 
 impl Journals {
-    fn read(folder: &Path) -> Result<Self> {
+    /// Of the files that may have entries after a version, and of the last in any case.
+    fn read(folder: &Path, after: u64) -> Result<Self> {
         let mut journals = Self { entries: BTreeMap::new(), first: None, last: None, is_damaged: false };
-        for (first, path) in snapshot_files::journals(folder)? {
-            let read = journal_file::read(&path)?;
+        let files = snapshot_files::journals(folder)?;
+        let passed = files.windows(2).take_while(|pair| pair[1].0 <= after + 1).count();
+        for (first, path) in files.into_iter().skip(passed) {
+            let mut read = journal_file::read(&path)?;
             if read.is_damaged {
                 tracing::warn!(file = %path.display(), "the catalog's journal is damaged");
                 journals.is_damaged = true;
             }
-            journals.entries.extend(read.entries.iter().cloned());
+            journals.entries.extend(std::mem::take(&mut read.entries));
             journals.first = journals.first.or(Some(first));
             journals.last = Some((path, read));
         }
         Ok(journals)
+    }
+
+    /// The entries after a version.
+    fn after(&self, version: u64) -> impl Iterator<Item = (u64, Vec<u8>)> {
+        self.entries.range(version + 1..).map(|(version, bytes)| (*version, bytes.clone()))
     }
 
     /// Goes on with the last file if the files lead to the newest entry without a gap and have what sled has; else a snapshot

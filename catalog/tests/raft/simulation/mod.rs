@@ -24,7 +24,7 @@ const SEEDS: u64 = 200;
 const SEEDS_LONG: u64 = 10_000;
 /// A long run tells how far it is.
 const SEEDS_TOLD: u64 = 500;
-/// In which each planted bug must be found; most are found in the first ten.
+/// In which each planted bug must be found.
 const SEEDS_PLANTED: u64 = 1000;
 
 fn number(variable: &str) -> Option<u64> {
