@@ -122,7 +122,7 @@ pub fn located(error: Error, sql: &str) -> Error {
     let parts: Vec<&str> = error.message().split('"').collect();
     let mut names = parts.chunks_exact(2).map(|pair| (pair[0], pair[1]));
     let column = names.clone().find(|(before, _)| before.ends_with("column "));
-    let named = if is_of_column { column.or_else(|| names.last()) } else { names.next() };
+    let named = if is_of_column { column.or_else(|| names.next_back()) } else { names.next() };
     let name = named.map(|(_, name)| name);
     let found = name.and_then(|name| {
         let find = |qualifier, name, usage| find_name(sql, qualifier, name, usage);

@@ -3,15 +3,15 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use nyala_frontend::{ExplainFormat, Insert, InsertSource, Statement};
+use nyala_frontend::{ExplainFormat, Statement};
 use nyala_pipeline::{Program, Sink, Source, Step};
-use nyala_schema::{Error, Result};
-use sqlparser::ast::Query;
+use nyala_schema::Result;
 
 use crate::answer::{Answer, RowSource};
 use crate::query::{self, Planned};
 use crate::session::Session;
 use crate::show::text_rows;
+use crate::write;
 
 pub fn run(
     session: &Session,
@@ -20,19 +20,20 @@ pub fn run(
     analyze: bool,
     statement: &Statement,
 ) -> Result<Answer> {
-    let query = explained_query(statement)?;
-    let planned = query::plan(session, sql, query)?;
+    let planned = plan(session, sql, statement)?;
     let text = if analyze { analyzed(session, &planned)? } else { text_of(session, &planned, format)? };
     let rows: Vec<Vec<String>> = text.lines().map(|line| vec![line.to_owned()]).collect();
     text_rows(&["plan"], &rows)
 }
 
-fn explained_query(statement: &Statement) -> Result<&Query> {
+/// Of a statement that writes, the query that finds its rows: nothing is written, also not by ANALYZE.
+fn plan(session: &Session, sql: &str, statement: &Statement) -> Result<Planned> {
     match statement {
-        Statement::Query(query)
-        | Statement::CreateTableAs { query, .. }
-        | Statement::Insert(Insert { source: InsertSource::Query(query), .. }) => Ok(query),
-        _ => Err(Error::unsupported("EXPLAIN of this statement").with_hint("it explains queries")),
+        Statement::Query(query) | Statement::CreateTableAs { query, .. } => query::plan(session, sql, query),
+        _ => {
+            let (tables, query) = write::query_of(session, statement)?;
+            query::plan_in(session, &tables, sql, &query)
+        }
     }
 }
 

@@ -4,13 +4,14 @@
 //! those that break a constraint and hands the others to the storage, `gone` collects rows that go, and `pending` makes of
 //! both one change and commits it. On these stand the statements: `insert` (with `literal` for a few rows of literals),
 //! `create_as`, `copy_from`, `modify` (UPDATE and DELETE), `merge`, `truncate`, and what keeps tables in shape:
-//! `optimize` (with `fold` for many small commits), `vacuum` and `analyze`.
+//! `optimize` (with `fold` for many small commits), `vacuum` and `analyze`; `explained` gives their queries to EXPLAIN.
 
 mod analyze;
 mod checked;
 mod copy_from;
 mod create_as;
 mod diagnose;
+mod explained;
 mod fold;
 mod gone;
 mod insert;
@@ -26,6 +27,7 @@ mod target;
 mod truncate;
 mod vacuum;
 
+pub use explained::query_of;
 pub use fold::FoldedTables;
 
 use nyala_frontend::Statement;
