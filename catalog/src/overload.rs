@@ -11,6 +11,16 @@ use nyala_schema::{Error, ErrorCode, Result};
 use crate::near_miss::with_near_miss;
 use crate::snapshot::Snapshot;
 
+impl Snapshot {
+    /// The one overload that is meant.
+    ///
+    /// # Errors
+    /// `UndefinedFunction` with what was probably meant; `AmbiguousFunction` when only the types could tell.
+    pub fn overload(&self, overload: &Overload) -> Result<&Arc<FunctionDefinition>> {
+        existing(self, overload)
+    }
+}
+
 /// The overload of these argument types.
 pub(crate) fn find<'a>(
     snapshot: &'a Snapshot,

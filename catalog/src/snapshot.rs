@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use nyala_schema::Result;
-use nyala_schema::command::{CommentTarget, ObjectKind, Overload};
+use nyala_schema::command::{CommentTarget, ObjectKind};
 use nyala_schema::function::{
     FunctionBody, FunctionDefinition, FunctionName, ModuleDefinition, OperatorDefinition,
 };
@@ -90,14 +89,6 @@ impl Default for Snapshot {
 impl Snapshot {
     pub fn table(&self, name: &str) -> Option<&Arc<TableDefinition>> {
         self.tables.get(name)
-    }
-
-    /// The one overload that is meant.
-    ///
-    /// # Errors
-    /// `UndefinedFunction` with what was probably meant; `AmbiguousFunction` when only the types could tell.
-    pub fn overload(&self, overload: &Overload) -> Result<&Arc<FunctionDefinition>> {
-        crate::overload::existing(self, overload)
     }
 
     /// The managed table of that name.

@@ -9,8 +9,9 @@ use nyala_schema::managed::{
 use nyala_schema::type_name::sql_identifier;
 use nyala_schema::{Error, ErrorCode, Result};
 
+use super::conflict::conflict;
 use super::version::Rows;
-use super::{change, comment, identifier, shape, summary, table, version};
+use super::{comment, identifier, shape, summary, table, version};
 use crate::snapshot::Snapshot;
 
 /// A new version of the table when its shape changes; properties have no versions.
@@ -24,7 +25,7 @@ pub(super) fn alter(
     let table = table::managed_mut(next, name)?;
     if let Some(required) = requires.filter(|required| *required != table.version) {
         let version = table.version;
-        return Err(change::conflict(format!(
+        return Err(conflict(format!(
             "the table \"{name}\" has changed from version {required} to {version}"
         )));
     }

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use nyala_schema::id::{FileId, TableId};
+use nyala_schema::id::FileId;
 use nyala_schema::managed::{
     DataFile, Deletions, ManagedTable, Requirement, TableChange, TableOperation, TableShape,
 };
-use nyala_schema::{Error, ErrorCode, Result};
+use nyala_schema::{Error, Result};
 
+use super::conflict::{conflict, require_same_table};
 use super::version::Rows;
 use super::{summary, table, version};
 use crate::snapshot::Snapshot;
@@ -32,16 +33,6 @@ pub(super) fn change(next: &mut Snapshot, change: &TableChange) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to touch another table than the one that the statement was planned on.
-pub(super) fn require_same_table(snapshot: &Snapshot, name: &str, id: TableId) -> Result<()> {
-    let what = match snapshot.managed(name) {
-        Some(table) if table.id == id => return Ok(()),
-        Some(_) => "another table has this name now",
-        None => "it was dropped or renamed",
-    };
-    Err(conflict(format!("the table \"{name}\" is not the one that the statement read: {what}")))
-}
-
 fn require_unchanged(table: &ManagedTable, change: &TableChange) -> Result<()> {
     let name = &change.table;
     if change.requirement == Requirement::Version && change.base != table.version {
@@ -60,12 +51,6 @@ fn require_unchanged(table: &ManagedTable, change: &TableChange) -> Result<()> {
 
 fn same_shape(one: &Arc<TableShape>, other: &Arc<TableShape>) -> bool {
     Arc::ptr_eq(one, other) || one == other
-}
-
-/// The statement can be run again on what is there now.
-pub(super) fn conflict(message: String) -> Error {
-    Error::new(ErrorCode::SerializationFailure, message)
-        .with_hint("run the statement again, or the transaction: it then sees what has changed")
 }
 
 /// What happens to a table on the way to its next version.

@@ -1,12 +1,14 @@
 //! The state machine: what a command does to a snapshot. Pure and deterministic.
 //!
 //! Reading order: `record` keeps the history of whatever changed; `transaction` makes several commands one;
-//! `table` and `alteration` change what tables are, `change` their rows, with `version` and `summary`;
+//! `table` and `alteration` change what tables are, `change` their rows, with `version` and `summary`; `conflict` is what a commit
+//! in between may have changed;
 //! `rollback` and `undrop` bring back what was.
 
 mod alteration;
 mod change;
 mod comment;
+mod conflict;
 mod dependency;
 mod function;
 mod identifier;

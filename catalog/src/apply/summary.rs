@@ -13,7 +13,8 @@ use nyala_schema::managed::{
 use nyala_schema::value::Value;
 use nyala_schema::{Error, ErrorCode, Result};
 
-use super::{change, table};
+use super::conflict::require_same_table;
+use super::table;
 use crate::snapshot::Snapshot;
 
 /// Of a table without rows.
@@ -187,7 +188,7 @@ pub(super) fn set(
     rows: u64,
 ) -> Result<()> {
     let at_ms = next.at_ms;
-    change::require_same_table(next, name, id)?;
+    require_same_table(next, name, id)?;
     for sketch in columns.iter().filter_map(|(_, column)| column.sketch.as_ref()) {
         read_sketch(sketch)?;
     }

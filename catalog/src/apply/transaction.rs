@@ -7,7 +7,8 @@ use nyala_schema::command::{Command, TableRead};
 use nyala_schema::managed::Requirement;
 use nyala_schema::table::TableName;
 
-use super::{change, journal, perform};
+use super::conflict::conflict;
+use super::{journal, perform};
 use crate::snapshot::Snapshot;
 
 /// Commands that the line of a transaction tells, at most.
@@ -18,7 +19,7 @@ pub(super) fn run(next: &mut Snapshot, reads: &[TableRead], commands: &[Command]
     for read in reads {
         let version = next.read_version(&read.name);
         if version != read.version {
-            return Err(change::conflict(format!(
+            return Err(conflict(format!(
                 "the table \"{}\", which the transaction has read, was changed by another",
                 read.name
             )));
@@ -52,7 +53,7 @@ fn require_own_version(next: &Snapshot, command: &Command, changed: &BTreeSet<Ta
     }
     match next.managed(&change.table) {
         Some(table) if table.version == change.base => Ok(()),
-        _ => Err(change::conflict(format!(
+        _ => Err(conflict(format!(
             "the table \"{}\", which the transaction changes twice, was changed by another",
             change.table
         ))),
