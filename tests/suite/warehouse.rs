@@ -158,6 +158,24 @@ fn backups_are_incremental_and_whole() {
 }
 
 #[test]
+fn a_warehouse_that_is_gone_is_told_and_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = {
+        let mut database = Database::at(folder.path()).unwrap();
+        database.ok(&format!("CREATE TABLE big AS {MANY_ROWS}"));
+        database.ok(SUM)
+    };
+    let (here, away) = (folder.path().join("warehouse"), folder.path().join("away"));
+    fs::rename(&here, &away).unwrap();
+    let error = Database::at(folder.path()).err().expect("an empty warehouse would hide the loss");
+    assert_eq!(error.code(), ErrorCode::FileAccess, "{error:?}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("--warehouse")), "{error:?}");
+    assert!(!here.exists());
+    fs::rename(&away, &here).unwrap();
+    assert_eq!(Database::at(folder.path()).unwrap().ok(SUM), before);
+}
+
+#[test]
 fn a_warehouse_elsewhere_needs_a_catalog() {
     let folder = tempfile::tempdir().unwrap();
     let config = nyala_node::Config {

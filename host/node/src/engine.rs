@@ -91,7 +91,7 @@ impl Engine {
         };
         let catalog = Catalog::open(store)?;
         let newest = catalog.snapshot();
-        let warehouse = open_warehouse(&config)?;
+        let warehouse = open_warehouse(&config, &newest)?;
         let writing = Arc::new(Writing::open(config.data.as_deref(), &warehouse, &newest)?);
         let modules = Arc::new(ModuleStore::new(blobs));
         modules.collect(&newest)?;
@@ -184,17 +184,41 @@ fn open_store(folder: &Path, snapshot_every: Option<Duration>) -> Result<SledSto
 }
 
 /// In the data folder unless another place is named.
-fn open_warehouse(config: &Config) -> Result<Warehouse> {
+fn open_warehouse(config: &Config, snapshot: &Snapshot) -> Result<Warehouse> {
     const FOLDER: &str = "warehouse";
     match (&config.data, &config.warehouse) {
-        (Some(data), None) => Warehouse::open(&data.join(FOLDER).to_string_lossy()),
+        (Some(data), None) => {
+            let folder = data.join(FOLDER);
+            require_there(&folder, snapshot)?;
+            Warehouse::open(&folder.to_string_lossy())
+        }
         (None, None) => Ok(Warehouse::in_memory()),
         (None, Some(location)) => {
             let message = format!("the warehouse {location} needs a catalog that outlives this process");
             Err(Error::new(ErrorCode::InvalidParameter, message).with_hint("give --data DIR as well"))
         }
-        (Some(_), Some(location)) => Warehouse::open(location),
+        (Some(_), Some(location)) => {
+            if !location.contains("://") {
+                require_there(Path::new(location), snapshot)?;
+            }
+            Warehouse::open(location)
+        }
     }
+}
+
+/// An empty folder in the place of one that is gone would hide that tables have lost their files.
+fn require_there(folder: &Path, snapshot: &Snapshot) -> Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
+    let tables = snapshot.tables.values().filter_map(|table| table.managed());
+    let mut files = tables.flat_map(|table| table.files.iter());
+    if files.all(|file| file.paths().next().is_none()) {
+        return Ok(());
+    }
+    let message = format!("the warehouse {} is gone, in which the tables have their files", folder.display());
+    Err(Error::new(ErrorCode::FileAccess, message)
+        .with_hint("bring the folder back, mount it, or say where it is now with --warehouse"))
 }
 
 fn sandbox_config(config: &Config) -> SandboxConfig {
