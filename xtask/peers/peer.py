@@ -1,6 +1,7 @@
 """A peer engine as a process: reads the path of a query file per line, answers with a line of JSON.
 
 usage: peer.py duckdb|datafusion DATA_FOLDER THREADS
+       peer.py duckdb-tables DATABASE_FILE THREADS
 """
 
 import json
@@ -16,6 +17,14 @@ def duckdb_runner(data, threads):
     connection.execute("SET enable_progress_bar = false")
     for name in tables(data):
         connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{data}/{name}.parquet')")
+    return duckdb.__version__, lambda sql: len(connection.execute(sql).fetchall())
+
+
+def duckdb_tables_runner(database, threads):
+    import duckdb
+
+    connection = duckdb.connect(database, config={"threads": threads})
+    connection.execute("SET enable_progress_bar = false")
     return duckdb.__version__, lambda sql: len(connection.execute(sql).fetchall())
 
 
@@ -43,7 +52,12 @@ def peak_memory_bytes():
 
 def main():
     engine, data, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    version, run = {"duckdb": duckdb_runner, "datafusion": datafusion_runner}[engine](data, threads)
+    runners = {
+        "duckdb": duckdb_runner,
+        "duckdb-tables": duckdb_tables_runner,
+        "datafusion": datafusion_runner,
+    }
+    version, run = runners[engine](data, threads)
     print(json.dumps({"version": version}), flush=True)
     for line in sys.stdin:
         with open(line.strip()) as file:

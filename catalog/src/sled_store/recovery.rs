@@ -60,13 +60,13 @@ pub(super) fn recover(folder: &Path) -> Result<Recovered> {
     let mut journals = Journals::read(folder, stored_version.unwrap_or(0))?;
     let mut entries = stored_entries.clone();
     entries.extend(journals.after(stored_version.unwrap_or(0)));
-    let newest_file = snapshot_files::snapshots(folder)?.pop().map_or(0, |(version, _)| version);
-    let reaches = |version: u64| entries.keys().next_back().copied().unwrap_or(version) >= newest_file;
-    if !stored_version.is_some_and(|version| leads_on(&entries, version) && reaches(version)) {
+    let snapshots = snapshot_files::snapshots(folder)?;
+    if !stored_version.is_some_and(|version| is_current(version, &entries, &snapshots)) {
         journals = Journals::read(folder, 0)?;
         entries.extend(journals.after(0));
     }
-    let (base, entries) = choose(folder, stored.map(|(version, kept)| (version, kept.parts)), entries)?;
+    let stored = stored.map(|(version, kept)| (version, kept.parts));
+    let (base, entries) = choose(&snapshots, stored, entries)?;
     let newest = base.version + entries.len() as u64;
     let kept = Kept { parts: base.parts, entries };
     if !base.is_database {
@@ -86,27 +86,29 @@ pub(super) fn recover(folder: &Path) -> Result<Recovered> {
     Ok(Recovered { database, journal, kept, newest })
 }
 
-/// Whether entries lead on from a version to the newest without a gap.
-fn leads_on(entries: &BTreeMap<u64, Vec<u8>>, version: u64) -> bool {
-    let newest = entries.keys().next_back().copied().unwrap_or(version);
+/// Whether entries lead on from one version to another without a gap.
+fn leads_on(version: u64, newest: u64, entries: &BTreeMap<u64, Vec<u8>>) -> bool {
     (version + 1..=newest).all(|next| entries.contains_key(&next))
+}
+
+/// Whether sled's snapshot of a version leads, with these entries, to the newest state that anything knows of.
+fn is_current(version: u64, entries: &BTreeMap<u64, Vec<u8>>, snapshots: &[(u64, PathBuf)]) -> bool {
+    let newest = entries.keys().next_back().map_or(version, |last| version.max(*last));
+    leads_on(version, newest, entries) && snapshots.last().is_none_or(|(file, _)| *file <= newest)
 }
 
 /// The newest base from which entries lead on without a gap to the newest that there is.
 fn choose(
-    folder: &Path,
+    snapshots: &[(u64, PathBuf)],
     stored: Option<(u64, Vec<Pair>)>,
     entries: BTreeMap<u64, Vec<u8>>,
 ) -> Result<(Base, Vec<(u64, Vec<u8>)>)> {
-    let snapshots = snapshot_files::snapshots(folder)?;
     let newest = entries.keys().next_back().copied().unwrap_or(0);
     let newest = newest.max(stored.as_ref().map_or(0, |(version, _)| *version));
-    let leads_on = |version: u64, newest: u64| (version + 1..=newest).all(|next| entries.contains_key(&next));
     let after = |version: u64| entries.range(version + 1..).map(|(v, bytes)| (*v, bytes.clone())).collect();
     let stored_version = stored.as_ref().map(|(version, _)| *version);
     if let Some((version, parts)) = stored
-        && leads_on(version, newest)
-        && snapshots.last().is_none_or(|(file, _)| *file <= newest)
+        && is_current(version, &entries, snapshots)
     {
         return Ok((Base { version, parts, is_database: true }, after(version)));
     }
@@ -114,7 +116,7 @@ fn choose(
     for (version, path) in snapshots.iter().rev() {
         let Some(parts) = read_snapshot(path, *version)? else { continue };
         newest_file = newest_file.or(Some(*version));
-        if leads_on(*version, newest) {
+        if leads_on(*version, newest, &entries) {
             if stored_version.is_some() {
                 tracing::warn!(
                     version,
@@ -127,7 +129,7 @@ fn choose(
         }
     }
     // From the very beginning.
-    if leads_on(0, newest)
+    if leads_on(0, newest, &entries)
         && newest_file.is_none_or(|file| file <= newest)
         && (snapshots.is_empty() || newest > 0)
     {

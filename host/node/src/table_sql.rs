@@ -3,16 +3,12 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, TimeUnit};
 use nyala_catalog::Snapshot;
 use nyala_frontend::create_table_sql;
 use nyala_schema::command::{CommentTarget, ObjectKind};
-use nyala_schema::id::ColumnId;
-use nyala_schema::managed::{TableShape, Transform};
 use nyala_schema::scan::{Compression, CsvOptions, FileFormat};
 use nyala_schema::table::{ExternalTable, TableDefinition};
 use nyala_schema::type_name::{sql_identifier, sql_type_name};
-use nyala_schema::value::Value;
 
 /// CREATE TABLE, EXTERNAL TABLE or VIEW, with comments behind it.
 pub fn create_sql(snapshot: &Snapshot, name: &str, definition: &TableDefinition) -> String {
@@ -50,43 +46,6 @@ pub fn quoted_name(name: &str) -> String {
 /// Text in quotes.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
-}
-
-fn column_name(shape: &TableShape, id: ColumnId) -> String {
-    shape.column_by_id(id).map_or_else(|| id.to_string(), |column| sql_identifier(&column.name))
-}
-
-/// `region = 'north', year(at) = 2024`; `None` for a table without partitions.
-pub fn partition_text(shape: &TableShape, values: &[Value]) -> Option<String> {
-    if values.is_empty() {
-        return None;
-    }
-    let terms = shape.partition_by.iter().zip(values).map(|(field, value)| {
-        let term = field.transform.to_sql(&column_name(shape, field.column));
-        format!("{term} = {}", counted_text(field.transform, value).unwrap_or_else(|| value.to_string()))
-    });
-    Some(terms.collect::<Vec<_>>().join(", "))
-}
-
-/// Years, months, days and hours as PARTITION takes them; files have them counted from 1970.
-fn counted_text(transform: Transform, value: &Value) -> Option<String> {
-    const EPOCH_YEAR: i64 = 1970;
-    const MONTHS_PER_YEAR: i64 = 12;
-    const SECONDS_PER_HOUR: i64 = 3600;
-    let counted = i64::try_from(value.as_i128()?).ok()?;
-    Some(match transform {
-        Transform::Year => (EPOCH_YEAR + counted).to_string(),
-        Transform::Month => {
-            let (year, month) = (counted.div_euclid(MONTHS_PER_YEAR), counted.rem_euclid(MONTHS_PER_YEAR));
-            format!("'{}-{:02}'", EPOCH_YEAR + year, month + 1)
-        }
-        Transform::Day => format!("'{}'", value.cast(&DataType::Date32).ok()?),
-        Transform::Hour => {
-            let seconds = Value::int64(counted * SECONDS_PER_HOUR);
-            format!("'{}'", seconds.cast(&DataType::Timestamp(TimeUnit::Second, None)).ok()?)
-        }
-        Transform::Identity | Transform::Bucket(_) | Transform::Truncate(_) => return None,
-    })
 }
 
 fn external_sql(name: &str, table: &ExternalTable) -> String {

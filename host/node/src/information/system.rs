@@ -9,7 +9,7 @@ use nyala_schema::type_name::sql_type_name;
 
 use super::rows::{Cell, Kind, MadeTable, Source};
 use crate::function::{arguments, kind_name};
-use crate::table_sql::partition_text;
+use crate::write::partition_text;
 
 use Kind::{Flag, Number, Text, Time};
 

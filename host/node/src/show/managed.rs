@@ -15,7 +15,7 @@ use super::text_rows;
 use crate::answer::Answer;
 use crate::search_path::undefined_table;
 use crate::session::Session;
-use crate::table_sql::partition_text;
+use crate::write::partition_text;
 
 /// A managed table with the name that the catalog has for it.
 ///

@@ -29,6 +29,7 @@ mod vacuum;
 
 pub use explained::query_of;
 pub use fold::FoldedTables;
+pub use partition::partition_text;
 
 use nyala_frontend::Statement;
 use nyala_schema::{Error, Result};

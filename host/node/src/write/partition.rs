@@ -4,6 +4,7 @@ use arrow::datatypes::DataType;
 use nyala_frontend::PartitionValue;
 use nyala_schema::managed::shape::PartitionField;
 use nyala_schema::managed::{DataFile, TableShape, Transform};
+use nyala_schema::type_name::sql_identifier;
 use nyala_schema::{Error, ErrorCode, Result, Value};
 use sqlparser::ast::{Expr, SelectItem, SetExpr};
 
@@ -119,12 +120,48 @@ fn partition_value(shape: &TableShape, field: PartitionField, value: &Value) -> 
         Transform::Month => return months(value),
         Transform::Day => value.cast(&DataType::Date32)?.as_i128(),
         Transform::Hour => {
-            let seconds = DataType::Timestamp(arrow::datatypes::TimeUnit::Second, None);
-            value.cast(&seconds)?.as_i128().map(|seconds| seconds.div_euclid(SECONDS_PER_HOUR))
+            value.cast(&seconds_type())?.as_i128().map(|seconds| seconds.div_euclid(SECONDS_PER_HOUR))
         }
         Transform::Identity | Transform::Bucket(_) | Transform::Truncate(_) => return value.cast(&data_type),
     };
     number(counted)
+}
+
+/// `region = 'north', year(at) = 2024`; `None` for a table without partitions.
+pub fn partition_text(shape: &TableShape, values: &[Value]) -> Option<String> {
+    if values.is_empty() {
+        return None;
+    }
+    let terms = shape.partition_by.iter().zip(values).map(|(field, value)| {
+        let column = shape.column_by_id(field.column);
+        let name = column.map_or_else(|| field.column.to_string(), |column| sql_identifier(&column.name));
+        let value = counted_text(field.transform, value).unwrap_or_else(|| value.to_string());
+        format!("{} = {value}", field.transform.to_sql(&name))
+    });
+    Some(terms.collect::<Vec<_>>().join(", "))
+}
+
+/// A value that files have, as it is written: the way back of [`partition_value`]. `None` where it is written as files have
+/// it.
+fn counted_text(transform: Transform, value: &Value) -> Option<String> {
+    let counted = value.as_i128()?;
+    Some(match transform {
+        Transform::Year => (EPOCH_YEAR + counted).to_string(),
+        Transform::Month => {
+            let (year, month) = (counted.div_euclid(MONTHS_PER_YEAR), counted.rem_euclid(MONTHS_PER_YEAR));
+            format!("'{}-{:02}'", EPOCH_YEAR + year, month + 1)
+        }
+        Transform::Day => format!("'{}'", value.cast(&DataType::Date32).ok()?),
+        Transform::Hour => {
+            let seconds = Value::int64(i64::try_from(counted * SECONDS_PER_HOUR).ok()?);
+            format!("'{}'", seconds.cast(&seconds_type()).ok()?)
+        }
+        Transform::Identity | Transform::Bucket(_) | Transform::Truncate(_) => return None,
+    })
+}
+
+fn seconds_type() -> DataType {
+    DataType::Timestamp(arrow::datatypes::TimeUnit::Second, None)
 }
 
 const EPOCH_YEAR: i128 = 1970;

@@ -4,12 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use arrow::array::{
-    Array, ArrayRef, Decimal128Array, Float64Array, Int64Array, StringViewArray, UInt64Array,
-};
 use arrow::datatypes::DataType;
+use nyala_schema::Result;
 use nyala_schema::statistics::ColumnStatistics;
-use nyala_schema::{Result, Value};
 use parquet::basic::Encoding;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
@@ -107,7 +104,7 @@ fn column(chunks: &[Chunk<'_>], data_type: &DataType, rows: f64) -> ColumnStatis
     let width = text_width(chunks, data_type, &sample);
     let distinct = distinct(chunks, &sample, &bounds, not_null);
     let logical = normalised_type(data_type);
-    let value = |bound: &Option<Bound>| bound.as_ref().and_then(|bound| value_of(bound, &logical));
+    let value = |bound: &Option<Bound>| bound.as_ref().and_then(|bound| bound.to_value(&logical));
     let converted = logical == *data_type || !logical.is_temporal();
     ColumnStatistics {
         min: value(&bounds.min).filter(|_| converted),
@@ -344,26 +341,4 @@ fn big_endian(bytes: &[u8]) -> Option<Bound> {
     let mut wide = [if bytes[0] & 0x80 != 0 { 0xff } else { 0 }; 16];
     wide[16 - bytes.len()..].copy_from_slice(bytes);
     Some(Bound::Int(i128::from_be_bytes(wide)))
-}
-
-/// A bound as a value of a logical type; `None` when it is not one.
-pub fn value_of(bound: &Bound, data_type: &DataType) -> Option<Value> {
-    let array: ArrayRef = match bound {
-        Bound::Float(number) => Arc::new(Float64Array::from(vec![*number])),
-        Bound::Text(bytes) => Arc::new(StringViewArray::from(vec![std::str::from_utf8(bytes).ok()?])),
-        Bound::Int(number) => match data_type {
-            DataType::Decimal128(p, s) => {
-                Arc::new(Decimal128Array::from(vec![*number]).with_precision_and_scale(*p, *s).ok()?)
-            }
-            DataType::UInt64 => Arc::new(UInt64Array::from(vec![u64::try_from(*number).ok()?])),
-            DataType::Date32 | DataType::Time32(_) => {
-                Arc::new(arrow::array::Int32Array::from(vec![i32::try_from(*number).ok()?]))
-            }
-            _ => Arc::new(Int64Array::from(vec![i64::try_from(*number).ok()?])),
-        },
-    };
-    if array.is_empty() {
-        return None;
-    }
-    Value::new(array).cast(data_type).ok().filter(|value| !value.is_null())
 }

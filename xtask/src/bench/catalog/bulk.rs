@@ -11,7 +11,7 @@ use crate::peers;
 /// DuckDB over a database file, which is told paths of SQL files.
 pub(super) fn duckdb(bench: &Bench, name: &str, setup: &str) -> Result<Engine> {
     let mut command = std::process::Command::new(peers::python(&peers::PEERS)?);
-    command.arg(bench.root.join("xtask/peers/duckdb_tables.py"));
+    command.arg(bench.root.join("xtask/peers/peer.py")).arg("duckdb-tables");
     command.arg(bench.folder.join(format!("{name}.duckdb"))).arg(bench.threads.to_string());
     let mut engine = Engine::start("DuckDB", command)?;
     engine.time(&bench.statement(&format!("{name}-setup"), setup)?)?;
