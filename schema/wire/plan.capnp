@@ -12,7 +12,9 @@ struct Fragment {
     gather @4 :UInt32;
     broadcast @5 :UInt32;
     hash :group { to @6 :UInt32; keys @7 :List(Expr); }
+    roundRobin @8 :UInt32;
   }
+  onNodes @9 :Bool;
 }
 
 # Arrow types, schemas, values and batches are packed: see `wire/types.rs` and `wire/arrays.rs`.

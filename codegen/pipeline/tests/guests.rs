@@ -171,9 +171,7 @@ fn inputs_are_named_and_their_keys_comparable() {
     let text = plan(root(column(&right, 0))).to_string();
     assert!(text.contains("input [Int64, Utf8View] partition [0] order [] handed [0, 0, 1]"), "{text}");
     assert!(text.contains("state 0 input 1 [0, 1]"), "{text}");
-    let output = nyala_schema::fragment::FragmentOutput::Client;
-    let id = nyala_schema::id::FragmentId(0);
-    let fragment = Fragment { id, catalog_version: 1, root: root(column(&right, 1)), output };
+    let fragment = Fragment::whole(root(column(&right, 1)), 1);
     let error = nyala_pipeline::build(&fragment).unwrap_err();
     assert_eq!(error.code(), ErrorCode::DatatypeMismatch);
 }

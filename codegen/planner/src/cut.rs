@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
-use nyala_schema::fragment::FragmentOutput;
+use nyala_schema::fragment::{FragmentOutput, Placement};
 use nyala_schema::id::{FragmentId, OperatorId};
 use nyala_schema::operator::{AggregateCall, AggregateMode, OperatorKind};
 use nyala_schema::{Expr, Fragment, Operator};
@@ -33,13 +33,13 @@ pub fn cut(root: Operator, catalog_version: u64, distribution: Distribution) -> 
     let mut next_id = 0;
     root.for_each(&mut |operator| next_id = next_id.max(operator.id.0 + 1));
     let below = if distribution.nodes > 1 { split(&mut root, next_id) } else { None };
-    let mut fragments =
-        vec![Fragment { id: CLIENT_FRAGMENT, catalog_version, root, output: FragmentOutput::Client }];
+    let mut fragments = vec![Fragment::whole(root, catalog_version)];
     fragments.extend(below.map(|root| Fragment {
         id: NODE_FRAGMENT,
         catalog_version,
         root,
         output: FragmentOutput::Gather { to: CLIENT_FRAGMENT },
+        placement: Placement::Nodes,
     }));
     fragments
 }

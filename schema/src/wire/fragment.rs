@@ -3,7 +3,7 @@
 use super::generated::plan_capnp::fragment;
 use super::{count, expr, operator, read, to_bytes};
 use crate::error::Result;
-use crate::fragment::{Fragment, FragmentOutput};
+use crate::fragment::{Fragment, FragmentOutput, Placement};
 use crate::id::FragmentId;
 
 /// # Errors
@@ -13,12 +13,14 @@ pub fn encode_fragment(value: &Fragment) -> Result<Vec<u8>> {
     let mut builder: fragment::Builder<'_> = message.init_root();
     builder.set_id(value.id.0);
     builder.set_catalog_version(value.catalog_version);
+    builder.set_on_nodes(value.placement == Placement::Nodes);
     operator::encode(&value.root, builder.reborrow().init_root())?;
     let mut output = builder.init_output();
     match &value.output {
         FragmentOutput::Client => output.set_client(()),
         FragmentOutput::Gather { to } => output.set_gather(to.0),
         FragmentOutput::Broadcast { to } => output.set_broadcast(to.0),
+        FragmentOutput::RoundRobin { to } => output.set_round_robin(to.0),
         FragmentOutput::Hash { to, keys } => {
             let mut hash = output.init_hash();
             hash.set_to(to.0);
@@ -37,6 +39,7 @@ pub fn decode_fragment(bytes: &[u8]) -> Result<Fragment> {
             fragment::output::Client(()) => FragmentOutput::Client,
             fragment::output::Gather(to) => FragmentOutput::Gather { to: FragmentId(to) },
             fragment::output::Broadcast(to) => FragmentOutput::Broadcast { to: FragmentId(to) },
+            fragment::output::RoundRobin(to) => FragmentOutput::RoundRobin { to: FragmentId(to) },
             fragment::output::Hash(hash) => FragmentOutput::Hash {
                 to: FragmentId(hash.get_to()),
                 keys: expr::decode_list(hash.get_keys()?)?,
@@ -47,6 +50,7 @@ pub fn decode_fragment(bytes: &[u8]) -> Result<Fragment> {
             catalog_version: reader.get_catalog_version(),
             root: operator::decode(reader.get_root()?)?,
             output,
+            placement: if reader.get_on_nodes() { Placement::Nodes } else { Placement::Coordinator },
         })
     })
 }

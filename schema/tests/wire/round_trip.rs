@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
 use nyala_schema::command::Entry;
-use nyala_schema::fragment::{Fragment, FragmentOutput};
+use nyala_schema::fragment::{Fragment, FragmentOutput, Placement};
 use nyala_schema::id::{ColumnId, FragmentId, OperatorId};
 use nyala_schema::managed::TableVersion;
 use nyala_schema::operator::{Operator, OperatorKind};
@@ -121,5 +121,6 @@ pub fn managed_scan(draw: &mut Draw) -> Fragment {
             rows_estimated: 1.0,
         },
         output: FragmentOutput::Client,
+        placement: Placement::Nodes,
     }
 }

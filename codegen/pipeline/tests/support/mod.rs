@@ -7,8 +7,7 @@ use arrow::array::{Decimal128Array, Int64Array};
 use arrow::datatypes::{DataType, Field, Schema};
 use nyala_pipeline::PipelinePlan;
 use nyala_schema::expr::{ArithmeticOp, CompareOp, Volatility};
-use nyala_schema::fragment::FragmentOutput;
-use nyala_schema::id::{FragmentId, OperatorId};
+use nyala_schema::id::OperatorId;
 use nyala_schema::operator::{
     AggregateCall, AggregateMode, HashJoin, JoinKind, Operator, OperatorKind, SortKey,
 };
@@ -245,6 +244,6 @@ pub fn call(function: &str, arguments: Vec<Expr>, data_type: DataType) -> Aggreg
 /// # Panics
 /// When the fragment cannot be built.
 pub fn plan(root: Operator) -> PipelinePlan {
-    let fragment = Fragment { id: FragmentId(0), catalog_version: 1, root, output: FragmentOutput::Client };
+    let fragment = Fragment::whole(root, 1);
     nyala_pipeline::build(&fragment).unwrap_or_else(|error| panic!("{error:?}\n{fragment}"))
 }

@@ -11,8 +11,7 @@ use nyala_executor::{Execution, Executor, ExecutorConfig, Profile};
 use nyala_interpreter::{FunctionLibrary, Interpreter};
 use nyala_pipeline::{Backend, Guests};
 use nyala_schema::expr::{ArithmeticOp, CompareOp};
-use nyala_schema::fragment::FragmentOutput;
-use nyala_schema::id::{FragmentId, OperatorId};
+use nyala_schema::id::OperatorId;
 use nyala_schema::operator::{AggregateCall, AggregateMode, HashJoin, JoinKind, SortKey};
 use nyala_schema::option::Options;
 use nyala_schema::scan::{FileFormat, ScanSource, TableScan};
@@ -103,12 +102,7 @@ impl Harness {
     }
 
     pub fn start(&self, root: &Operator) -> Result<Execution> {
-        let fragment = Fragment {
-            id: FragmentId(0),
-            catalog_version: 0,
-            root: root.clone(),
-            output: FragmentOutput::Client,
-        };
+        let fragment = Fragment::whole(root.clone(), 0);
         let plan = nyala_pipeline::build(&fragment)?;
         self.executor.start(Arc::new(plan), &self.options)
     }
