@@ -88,9 +88,7 @@ impl Door {
                 }
                 (Some(peer.clone()), Caller::Node { id: peer.id, incarnation: *incarnation })
             }
-            Who::User(user) => {
-                (None, Caller::Client { connection: theirs.connection, user: user.clone() })
-            }
+            Who::User(user) => (None, Caller::Client { connection: theirs.connection, user: user.clone() }),
         };
         let end = End {
             peer,
@@ -149,11 +147,18 @@ pub(crate) async fn accept(place: Rc<Place>, stream: TcpStream, address: String)
         }))
     });
     let outcome = tokio::select! {
-        entry = entry => entry.unwrap_or_else(|_| Err(refused("it ended"))),
-        reason = connection.wire.ended() => Err(refused(format!("before hello, {reason}"))),
-        () = tokio::time::sleep_until(deadline) => Err(refused(format!("no hello for {limit:?}"))),
+        Ok(entry) = entry => Ok(entry),
+        reason = connection.wire.ended() => Err(format!("before hello, {reason}")),
+        () = tokio::time::sleep_until(deadline) => Err(format!("no hello for {limit:?}")),
     };
-    match outcome {
+    let entry = match outcome {
+        Ok(entry) => entry,
+        Err(why) => {
+            log_refusal(&address, &why);
+            return connection.end().await;
+        }
+    };
+    match entry {
         Ok(Some(established)) => {
             let link = established.link.clone();
             let expiry = async {

@@ -177,10 +177,7 @@ impl Link {
     }
 
     pub(crate) fn lost(&self, why: impl std::fmt::Display) -> Error {
-        Error::new(
-            ErrorCode::Connection,
-            format!("the connection with {} was lost: {why}", self.end.name()),
-        )
+        Error::new(ErrorCode::Connection, format!("the connection with {} was lost: {why}", self.end.name()))
     }
 
     /// Hands a stream with waiting parts to the thread of the connection; gives it back when that has ended.
@@ -226,6 +223,8 @@ pub(crate) fn check_size(bytes: usize, what: &str) -> Result<()> {
     }
     Err(Error::new(
         ErrorCode::TooComplex,
-        format!("{what} of {bytes} bytes is larger than a message between nodes may be, {MESSAGE_BYTES_MAX} bytes"),
+        format!(
+            "{what} of {bytes} bytes is larger than a message between nodes may be, {MESSAGE_BYTES_MAX} bytes"
+        ),
     ))
 }

@@ -68,7 +68,9 @@ pub(crate) enum Decision {
     Use,
     /// Another one stays.
     Drop,
-    Fenced { known: u64 },
+    Fenced {
+        known: u64,
+    },
 }
 
 /// The connections of a transport.
@@ -88,9 +90,20 @@ impl Links {
         Self { own, nodes: Mutex::default(), clients: Mutex::default() }
     }
 
-    /// The link in use with a node, if there is one.
-    pub(crate) fn current(&self, node: NodeId) -> Option<Arc<Link>> {
-        lock(&self.nodes).get(&node).and_then(|known| Known::open(&known.current)).cloned()
+    /// Waits until a link with a node is in use.
+    pub(crate) async fn in_use(&self, node: NodeId) {
+        loop {
+            let mut changed = {
+                let mut nodes = lock(&self.nodes);
+                let known = nodes.entry(node).or_default();
+                if Known::open(&known.current).is_some() {
+                    return;
+                }
+                known.changed.subscribe()
+            };
+            // It cannot end: what is known of a node is kept.
+            let _ = changed.changed().await;
+        }
     }
 
     pub(crate) fn next(&self, node: NodeId) -> Next {
@@ -137,12 +150,15 @@ impl Links {
                 return Verdict::Superseded;
             }
         }
+        // Of several that a node dials at once, it uses the first that was taken.
+        if is_same_run && Known::open(&known.trial).is_some() {
+            return Verdict::Superseded;
+        }
         known.incarnation = incarnation;
         known.last = link.end.number;
         let current = known.current.take();
-        let trial = known.trial.replace(link.clone());
-        if let Some(trial) = trial {
-            trial.close(trial.lost("it was dialled again"));
+        if let Some(trial) = known.trial.replace(link.clone()) {
+            trial.close(trial.lost("the node runs anew"));
         }
         known.changed.send_replace(());
         Verdict::Taken { replaced: current }

@@ -1,7 +1,7 @@
 //! Between what is on the wire and the nouns of Nyala.
 
-use nyala_schema::cluster::{Attempt, Peer, ProtocolVersions, QueryId, StreamId};
 use nyala_schema::cluster::NodeId;
+use nyala_schema::cluster::{Attempt, Peer, ProtocolVersions, QueryId, StreamId};
 use nyala_schema::error::Position;
 use nyala_schema::id::FragmentId;
 use nyala_schema::{Error, ErrorCode};

@@ -95,9 +95,8 @@ impl Core {
         if let Err(unsent) = self.strays.send(stray) {
             // The transport has ended. Receipts are not called by who pushes.
             let core = unsent.0;
-            let _ = std::thread::Builder::new()
-                .name("nyala-rpc-end".into())
-                .spawn(move || core.fail(&ended()));
+            let _ =
+                std::thread::Builder::new().name("nyala-rpc-end".into()).spawn(move || core.fail(&ended()));
         }
     }
 }
@@ -111,12 +110,8 @@ pub(crate) struct Producer(Arc<Core>);
 
 impl Producer {
     pub(crate) fn new(to: &Peer, stream: StreamId, strays: mpsc::UnboundedSender<Arc<Core>>) -> Self {
-        let state = State {
-            waiting: VecDeque::new(),
-            is_woken: false,
-            route: Route::Unknown,
-            has_producer: true,
-        };
+        let state =
+            State { waiting: VecDeque::new(), is_woken: false, route: Route::Unknown, has_producer: true };
         Self(Arc::new(Core { to: to.clone(), stream, state: Mutex::new(state), strays }))
     }
 }

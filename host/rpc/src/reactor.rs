@@ -29,14 +29,26 @@ const ORDERS_MAX: usize = 256;
 const ATTEMPTS_MAX: usize = 8;
 /// What is open when the transport ends has so long to fail what waits for it.
 const END_LIMIT: Duration = Duration::from_millis(500);
+/// How long the connection may take that stays instead of one that this side dialled, before it dials again.
+const SUPERSEDED_LIMIT: Duration = Duration::from_millis(200);
 /// Between two attempts to accept when the system has no sockets left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 enum Order {
-    Accept { stream: TcpStream, address: String },
-    Dial { dial: Dial, reply: oneshot::Sender<Result<Dialled>> },
+    Accept {
+        stream: TcpStream,
+        address: String,
+    },
+    Dial {
+        dial: Dial,
+        reply: oneshot::Sender<Result<Dialled>>,
+    },
     /// For all who wait for a link with a node.
-    DialNode { dial: Dial, node: NodeId, tell: watch::Sender<DialOutcome> },
+    DialNode {
+        dial: Dial,
+        node: NodeId,
+        tell: watch::Sender<DialOutcome>,
+    },
 }
 
 /// All that the connections of one transport share.
@@ -142,7 +154,9 @@ impl Hub {
                 }
             }
         }
-        Err(refused(format!("no connection with node {to} came about: both sides kept choosing different ones")))
+        Err(refused(format!(
+            "no connection with node {to} came about: both sides kept choosing different ones"
+        )))
     }
 
     /// Dials whoever is at an address.
@@ -228,8 +242,11 @@ impl Reactor {
             }
             Order::DialNode { dial, node, tell } => {
                 spawn_local(async move {
-                    let outcome = dial.run(&place).await.map(|_| ());
-                    place.links.dialled(node, &tell, outcome);
+                    let outcome = dial.run(&place).await;
+                    if let Ok(Dialled::Superseded(_)) = outcome {
+                        let _ = tokio::time::timeout(SUPERSEDED_LIMIT, place.links.in_use(node)).await;
+                    }
+                    place.links.dialled(node, &tell, outcome.map(|_| ()));
                 });
             }
         }

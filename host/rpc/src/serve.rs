@@ -92,8 +92,7 @@ impl Serving {
         }
         let _running = Running::new(&self.calls);
         let handler = self.handler.clone();
-        let task =
-            self.runtime.spawn(async move { handler.call(&caller, service, request).await });
+        let task = self.runtime.spawn(async move { handler.call(&caller, service, request).await });
         // A call that is cancelled there is cancelled here.
         let mut task = Aborting(task);
         let response = match (&mut task.0).await {
@@ -136,7 +135,11 @@ impl<T> Drop for Aborting<T> {
 pub(crate) struct Desk(pub(crate) Rc<Serving>);
 
 impl peer::Server for Desk {
-    async fn call(self: Rc<Self>, params: peer::CallParams, mut results: peer::CallResults) -> capnp::Result<()> {
+    async fn call(
+        self: Rc<Self>,
+        params: peer::CallParams,
+        mut results: peer::CallResults,
+    ) -> capnp::Result<()> {
         let link = self.0.used().await;
         link.counters.called();
         let (service, request) = {
@@ -153,7 +156,11 @@ impl peer::Server for Desk {
         Ok(())
     }
 
-    async fn open(self: Rc<Self>, params: peer::OpenParams, mut results: peer::OpenResults) -> capnp::Result<()> {
+    async fn open(
+        self: Rc<Self>,
+        params: peer::OpenParams,
+        mut results: peer::OpenResults,
+    ) -> capnp::Result<()> {
         let link = self.0.used().await;
         let Some(from) = link.end.node() else {
             return Err(capnp::Error::failed("streams are for nodes".into()));

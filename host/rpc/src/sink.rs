@@ -126,7 +126,11 @@ impl Sink {
 }
 
 impl sink::Server for Sink {
-    async fn push(self: Rc<Self>, params: sink::PushParams, mut results: sink::PushResults) -> capnp::Result<()> {
+    async fn push(
+        self: Rc<Self>,
+        params: sink::PushParams,
+        mut results: sink::PushResults,
+    ) -> capnp::Result<()> {
         let params = params.get()?;
         let payload = self.serving.wire.bytes_of(params.get_payload()?);
         let buffer = aligned(payload);
@@ -155,13 +159,21 @@ impl sink::Server for Sink {
         Ok(())
     }
 
-    async fn end(self: Rc<Self>, params: sink::EndParams, mut results: sink::EndResults) -> capnp::Result<()> {
+    async fn end(
+        self: Rc<Self>,
+        params: sink::EndParams,
+        mut results: sink::EndResults,
+    ) -> capnp::Result<()> {
         self.receive(params.get()?.get_index(), StreamPart::End)?;
         self.taking.write(results.get().init_progress());
         Ok(())
     }
 
-    async fn fail(self: Rc<Self>, params: sink::FailParams, mut results: sink::FailResults) -> capnp::Result<()> {
+    async fn fail(
+        self: Rc<Self>,
+        params: sink::FailParams,
+        mut results: sink::FailResults,
+    ) -> capnp::Result<()> {
         let params = params.get()?;
         let error = message::read_failure(params.get_failure()?)?;
         self.receive(params.get_index(), StreamPart::Failed(error))?;

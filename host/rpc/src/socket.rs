@@ -21,12 +21,7 @@ pub(crate) struct Socket {
 
 fn plain(stream: TcpStream) -> Socket {
     let (reader, writer) = stream.into_split();
-    Socket {
-        reader: Box::new(reader),
-        writer: Box::new(writer),
-        certificate: None,
-        is_encrypted: false,
-    }
+    Socket { reader: Box::new(reader), writer: Box::new(writer), certificate: None, is_encrypted: false }
 }
 
 fn encrypted(stream: tokio_rustls::TlsStream<TcpStream>) -> Socket {
@@ -38,10 +33,10 @@ fn encrypted(stream: tokio_rustls::TlsStream<TcpStream>) -> Socket {
 
 /// What a failed handshake means.
 fn unsafe_handshake(error: &io::Error) -> Error {
-    let is_certificate = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        .is_some_and(|error| matches!(error, rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented));
+    let is_certificate =
+        error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some_and(|error| {
+            matches!(error, rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
+        });
     let what = if is_certificate { "wrong certificate" } else { "no agreement on TLS" };
     refused(format!("{what}: {error}"))
         .with_hint("all nodes and clients of a cluster need certificates of its authority")

@@ -115,11 +115,6 @@ impl Sending {
 }
 
 impl Streams {
-    /// Bytes of batches that have not arrived.
-    pub(crate) fn under_way(&self) -> u64 {
-        self.under_way.get()
-    }
-
     /// The connection is lost: every stream on it is.
     pub(crate) fn fail(&self, error: &Error) {
         self.turns.borrow_mut().clear();

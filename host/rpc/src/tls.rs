@@ -204,7 +204,9 @@ impl Made<'_> {
         let is_file_name = !name.is_empty() && name != "ca" && !name.contains(['/', '\\', '\0', '.']);
         if !is_file_name {
             let text = format!("'{name}' cannot be the name of a certificate's file");
-            return Err(Error::new(ErrorCode::InvalidParameter, text).with_hint("use letters, digits and hyphens"));
+            return Err(
+                Error::new(ErrorCode::InvalidParameter, text).with_hint("use letters, digits and hyphens")
+            );
         }
         let key = KeyPair::generate().map_err(not_made)?;
         let mut params = CertificateParams::new(Vec::new()).map_err(not_made)?;

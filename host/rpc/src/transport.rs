@@ -90,8 +90,9 @@ fn listen(config: &RpcConfig) -> Result<(TcpListener, SocketAddr)> {
             "{} can be reached from other machines, and without TLS anyone there may do anything",
             config.listen
         );
-        return Err(Error::new(ErrorCode::InvalidParameter, text)
-            .with_hint("make certificates with `nyala cluster certs`, listen on 127.0.0.1, or allow it with `insecure`"));
+        return Err(Error::new(ErrorCode::InvalidParameter, text).with_hint(
+            "make certificates with `nyala cluster certs`, listen on 127.0.0.1, or allow it with `insecure`",
+        ));
     }
     let listener = TcpListener::bind(&addresses[..]).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;

@@ -59,9 +59,7 @@ impl capnp_rpc::Connection<()> for Connection {
             let outcome = receive::message(&wire, &mut reader).await;
             *wire.reader.borrow_mut() = Some(reader);
             match outcome {
-                Ok(Some(message)) => {
-                    Ok(Some(Box::new(message) as Box<dyn capnp_rpc::IncomingMessage>))
-                }
+                Ok(Some(message)) => Ok(Some(Box::new(message) as Box<dyn capnp_rpc::IncomingMessage>)),
                 Ok(None) => {
                     wire.end("the other side closed it");
                     Ok(None)
