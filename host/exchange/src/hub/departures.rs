@@ -242,6 +242,18 @@ impl Output for OutputEnd {
         self.0.end(&result);
     }
 
+    fn poll_ended(&self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let mut all = Poll::Ready(Ok(()));
+        for (_, lane) in &self.0.lanes {
+            match lock(lane).poll_over(context) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => all = Poll::Pending,
+            }
+        }
+        all
+    }
+
     fn sent(&self) -> (u64, u64) {
         (self.0.bytes.load(Ordering::Relaxed), self.0.rows.load(Ordering::Relaxed))
     }

@@ -144,6 +144,17 @@ impl Lane {
         }
     }
 
+    pub fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        match &self.phase {
+            Phase::Over(None) => Poll::Ready(Ok(())),
+            Phase::Over(Some(error)) => Poll::Ready(Err(error.clone())),
+            Phase::Open | Phase::Ending | Phase::Ended => {
+                remember(&mut self.wakers, context.waker());
+                Poll::Pending
+            }
+        }
+    }
+
     pub fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Over(_))
     }

@@ -162,6 +162,10 @@ pub async fn ready(output: &Arc<dyn Output>, receiver: usize) -> Result<Readines
     poll_fn(|context| output.poll_ready(receiver, context)).await
 }
 
+pub async fn ended(output: &Arc<dyn Output>) -> Result<()> {
+    poll_fn(|context| output.poll_ended(context)).await
+}
+
 /// Numbers of rows by sender, as they come.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Received(pub Vec<Vec<i64>>);

@@ -1,11 +1,11 @@
 //! Mistakes that a node may be made to make.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use nyala_exchange::{Caller, Exchange, Handler, Receipt, Service, StreamPart, Taken};
+use nyala_exchange::{Caller, Exchange, Frame, Handler, Receipt, Service, StreamPart, Taken};
 use nyala_schema::cluster::{NodeId, StreamId};
 use nyala_schema::{Error, Result};
 
@@ -15,7 +15,7 @@ pub enum Plant {
     RepeatsBatch,
     LosesEnd,
     LosesReceipt,
-    IgnoresDisconnection,
+    SwapsBatches,
     IgnoresRelease,
 }
 
@@ -25,7 +25,7 @@ impl Plant {
         Self::RepeatsBatch,
         Self::LosesEnd,
         Self::LosesReceipt,
-        Self::IgnoresDisconnection,
+        Self::SwapsBatches,
         Self::IgnoresRelease,
     ];
 }
@@ -39,6 +39,7 @@ pub struct Inbox {
     pub exchange: OnceLock<Arc<Exchange>>,
     pub plant: Option<Plant>,
     pub parts: AtomicU64,
+    pub held_back: Mutex<Option<(StreamId, Frame, Receipt)>>,
 }
 
 impl Inbox {
@@ -70,16 +71,22 @@ impl Handler for Inbox {
             StreamPart::Batch(frame) if self.is_mistaken(Plant::LosesReceipt) => {
                 (StreamPart::Batch(frame), Box::new(|_| {}))
             }
+            StreamPart::Batch(frame) if self.is_mistaken(Plant::SwapsBatches) => {
+                *self.held_back.lock().unwrap() = Some((stream, frame, receipt));
+                return;
+            }
             StreamPart::End if self.is_mistaken(Plant::LosesEnd) => return receipt(Ok(Taken::MoreWanted)),
             part => (part, receipt),
         };
         self.exchange().receive(from, stream, part, receipt);
+        let held_back = self.held_back.lock().unwrap().take_if(|(of, ..)| *of == stream);
+        if let Some((_, frame, receipt)) = held_back {
+            self.exchange().receive(from, stream, StreamPart::Batch(frame), receipt);
+        }
     }
 
     fn disconnected(&self, node: NodeId) {
-        if self.plant != Some(Plant::IgnoresDisconnection) {
-            self.exchange().disconnected(node);
-        }
+        self.exchange().disconnected(node);
     }
 
     fn client_gone(&self, _: u64) {}

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::run::World;
-use crate::cluster::{Received, attempt, input, next, output, peer, ready, rows};
+use crate::cluster::{Received, attempt, ended, input, next, output, peer, ready, rows};
 
 /// In simulated time, with all that may befall it.
 const QUERY_MAX: Duration = Duration::from_secs(300);
@@ -164,7 +164,10 @@ impl Query {
                 self.ledger.lock().unwrap().ended.push((fragment, index));
             }
             match draw.gen_bool(0.98) {
-                true => outgoing.end(result.clone()),
+                true => {
+                    outgoing.end(result.clone());
+                    ended(&outgoing).await?;
+                }
                 // Some instances are dropped without a word.
                 false => return Err(Error::cancelled()),
             }
