@@ -8,6 +8,9 @@ use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use nyala_schema::{Error, Result};
 
+/// Length of a frame above which a batch is split, in bytes.
+pub const FRAME_BYTES_TARGET: u64 = 4 << 20;
+
 /// A batch as head and body. The head says how the columns lie in the body: for each, the type that it has on the way (which
 /// may be a dictionary where the schema has text), lengths, null counts, and places of buffers.
 #[derive(Debug, Clone)]
@@ -39,6 +42,19 @@ impl Body {
 }
 
 impl Frame {
+    pub fn wire_bytes(&self) -> u64 {
+        self.head.len() as u64 + self.body.wire_bytes()
+    }
+
+    pub fn split(batch: &RecordBatch, target: u64) -> Result<Vec<Self>> {
+        let _ = target;
+        Ok(vec![Self::of(batch)?])
+    }
+
+    pub fn compressed(self) -> Self {
+        self
+    }
+
     /// Takes a batch apart; copies no buffer that is worth keeping whole.
     ///
     /// # Errors
