@@ -71,7 +71,7 @@ impl StateSlot {
                 let has_residual = has_residual(plan, StateId(index));
                 Self::Join(JoinState::new(spec, has_residual, memory.reserve(operator))?)
             }
-            StateSpec::Aggregate(spec) => Self::Aggregate(AggregateState::new(operator, spec)?),
+            StateSpec::Aggregate(spec) => Self::Aggregate(AggregateState::new(operator, spec)),
             StateSpec::Sort(spec) => Self::Sort(SortState::new(spec, memory.reserve(operator))),
             StateSpec::Window(spec) => Self::Window(WindowState::new(spec, memory.reserve(operator))),
             StateSpec::Guest(spec) => Self::Guest(GuestState::new(spec, memory.reserve(operator))),
