@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use nyala_exchange::partition::{Coalescer, Partitioner, RoundRobin};
+use nyala_exchange::partition::{Route, Router};
 use nyala_exchange::{Output, Readiness};
 use nyala_pipeline::PlanOutput;
 use nyala_schema::{Error, Result};
@@ -27,19 +27,12 @@ pub(crate) struct ExchangeSink {
     /// Those that are sent, then those that only pick the receiver.
     columns: Vec<usize>,
     schema: SchemaRef,
-    route: Route,
-    /// One place for each receiver where rows are spread by hash, otherwise one for all.
-    coalescer: Coalescer,
+    router: Router,
     receivers: Vec<Receiver>,
     /// Chunks since receivers were last asked.
     unasked: usize,
+    /// For what waits for its receiver.
     reservation: Reservation,
-}
-
-enum Route {
-    All,
-    Turns(RoundRobin),
-    Hash(Partitioner),
 }
 
 /// What one worker has for one receiver.
@@ -66,18 +59,17 @@ impl ExchangeSink {
         }
         let route = match &query.plan.output {
             PlanOutput::Client => return Err(Error::internal("rows of the client sent to another fragment")),
-            PlanOutput::Gather | PlanOutput::Broadcast => Route::All,
-            PlanOutput::RoundRobin => Route::Turns(RoundRobin::new(worker, receivers)),
-            PlanOutput::Hash { keys } => Route::Hash(Partitioner::new(keys.clone(), receivers)),
+            PlanOutput::Gather => Route::Gather,
+            PlanOutput::Broadcast => Route::Broadcast,
+            PlanOutput::RoundRobin => Route::RoundRobin { first: worker },
+            PlanOutput::Hash { keys } => Route::Hash { keys: keys.clone() },
         };
-        let places = if matches!(route, Route::Hash(_)) { receivers } else { 1 };
         Ok(Self {
             query: query.clone(),
             output,
             columns: columns.to_vec(),
             schema: query.plan.output_schema.clone(),
-            route,
-            coalescer: Coalescer::new(places),
+            router: Router::new(route, receivers),
             receivers: (0..receivers).map(|_| Receiver::default()).collect(),
             unasked: 0,
             reservation: query.memory.reserve_output(),
@@ -102,43 +94,18 @@ impl ExchangeSink {
         }
     }
 
-    fn spread(&mut self, batch: RecordBatch) -> Result<()> {
+    /// Batches wait for whom they are for, without the columns that only said so.
+    fn queue(&mut self, ready: Vec<(usize, RecordBatch)>) -> Result<()> {
         let width = self.schema.fields().len();
-        let Route::Hash(partitioner) = &self.route else {
-            let made = self.coalescer.push(0, batch)?;
-            return made.map_or(Ok(()), |batch| self.queue(0, batch));
-        };
-        for (receiver, part) in partitioner.split(&batch)?.into_iter().enumerate() {
-            let Some(part) = part.filter(|_| !self.receivers[receiver].is_closed) else { continue };
-            let part = if part.num_columns() > width {
-                part.project(&(0..width).collect::<Vec<_>>())?
+        for (receiver, batch) in ready {
+            let Some(to) = self.receivers.get_mut(receiver).filter(|to| !to.is_closed) else { continue };
+            let batch = if batch.num_columns() > width {
+                batch.project(&(0..width).collect::<Vec<_>>())?
             } else {
-                part
+                batch
             };
-            if let Some(made) = self.coalescer.push(receiver, part)? {
-                self.queue(receiver, made)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A batch of place `place` waits for whom it is for.
-    fn queue(&mut self, place: usize, batch: RecordBatch) -> Result<()> {
-        self.reservation.grow(bytes_of_all(batch.columns()))?;
-        match &mut self.route {
-            Route::All => self.receivers.iter_mut().for_each(|to| to.made.push_back(batch.clone())),
-            Route::Turns(turns) => {
-                let count = self.receivers.len();
-                let mut turn = turns.turn();
-                for _ in 1..count {
-                    if !self.receivers[turn].is_closed {
-                        break;
-                    }
-                    turn = turns.turn();
-                }
-                self.receivers[turn].made.push_back(batch);
-            }
-            Route::Hash(_) => self.receivers[place].made.push_back(batch),
+            self.reservation.grow(bytes_of_all(batch.columns()))?;
+            to.made.push_back(batch);
         }
         Ok(())
     }
@@ -181,17 +148,13 @@ impl Receiver {
 impl SinkWorker for ExchangeSink {
     fn consume(&mut self, mut chunk: Chunk) -> Result<()> {
         let batch = self.batch(&mut chunk)?;
-        self.spread(batch)
+        let ready = self.router.route(&batch)?;
+        self.queue(ready)
     }
 
     fn finish(&mut self) -> Result<()> {
-        let places = if matches!(self.route, Route::Hash(_)) { self.receivers.len() } else { 1 };
-        for place in 0..places {
-            if let Some(batch) = self.coalescer.flush(place)? {
-                self.queue(place, batch)?;
-            }
-        }
-        Ok(())
+        let left = self.router.flush()?;
+        self.queue(left)
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
