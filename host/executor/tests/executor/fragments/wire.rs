@@ -71,9 +71,10 @@ impl Input for Pipe {
         if state.is_closed {
             return Poll::Ready(Ok(None));
         }
-        if !state.batches.is_empty() {
+        if let Some(batch) = state.batches.pop_front() {
             drop(state);
-            return Poll::Ready(Ok(self.change(|state| state.batches.pop_front())));
+            self.change(|_| ());
+            return Poll::Ready(Ok(Some(batch)));
         }
         if state.senders == 0 {
             return Poll::Ready(Ok(None));
