@@ -1,11 +1,14 @@
 //! What a query did and took: counters while it runs, a profile for people.
 
 pub(crate) mod counters;
+mod merge;
 pub mod profile;
+pub mod statistics;
 mod text;
 
 pub(crate) use counters::{Counters, OperatorCounters};
 pub use profile::{OperatorProfile, Profile, ProgramProfile};
+pub use statistics::InstanceStatistics;
 
 /// How far a running query is.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
