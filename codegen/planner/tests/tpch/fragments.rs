@@ -211,6 +211,8 @@ fn constant_tables_are_made_on_each_node() {
 
 #[test]
 fn rows_without_columns_travel_with_one() {
+    let limited = always("select count(*) from (select o_comment from orders limit 10 offset 5)");
+    assert_eq!(outputs(&limited), ["client", "gather"], "{}", text(&limited));
     let fragments = always("select count(*) from nation, region");
     assert!(
         fragments.iter().all(|fragment| !fragment.root.schema.fields().is_empty()),
