@@ -20,6 +20,7 @@ pub mod managed;
 pub mod operator;
 pub mod option;
 mod packed;
+mod partial;
 pub mod scan;
 pub mod statistics;
 pub mod table;
