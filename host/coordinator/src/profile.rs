@@ -7,9 +7,6 @@ use nyala_executor::report::{OperatorProfile, ProgramProfile};
 use nyala_schema::deploy::{InstanceFigures, InstanceProfile, OperatorFigures, ProgramFigures};
 use nyala_schema::id::OperatorId;
 
-/// Backends by the names that profiles know.
-const BACKENDS: [&str; 3] = ["interpreter", "native", "wasm"];
-
 pub(crate) fn figures(profile: &Profile) -> InstanceProfile {
     let operators = profile.operators.iter().map(|(id, operator)| OperatorFigures {
         operator: id.0,
@@ -26,7 +23,7 @@ pub(crate) fn figures(profile: &Profile) -> InstanceProfile {
     });
     let programs = profile.programs.iter().map(|program| ProgramFigures {
         operator: program.operator.0,
-        backend: program.backend.to_owned(),
+        backend: program.backend.clone().into_owned(),
         statements: program.statements as u64,
         batches: program.batches,
         rows: program.rows,
@@ -59,7 +56,7 @@ pub(crate) fn profile(figures: &InstanceFigures, profile: &InstanceProfile) -> P
     });
     let programs = profile.programs.iter().map(|program| ProgramProfile {
         operator: OperatorId(program.operator),
-        backend: BACKENDS.into_iter().find(|name| *name == program.backend).unwrap_or("unknown"),
+        backend: program.backend.clone().into(),
         statements: program.statements as usize,
         batches: program.batches,
         rows: program.rows,
