@@ -1,9 +1,11 @@
 //! Frames, streams and the network in memory.
 
 mod cluster;
+mod failures;
 mod frames;
 mod network;
 mod partition;
+mod simulation;
 mod streams;
 
 // Random arrays are made as for the other wire.
