@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Field, Schema, SchemaRef};
-use nyala_exchange::partition::{Route, Router};
+use arrow::datatypes::{Field, Schema};
+use nyala_exchange::partition::{Partitioner, RoundRobin};
 use nyala_exchange::{Output, Readiness};
 use nyala_pipeline::PlanOutput;
 use nyala_schema::{Error, Result};
 
 use crate::column::Chunk;
-use crate::column::concat::compact;
 use crate::column::size::bytes_of_all;
 use crate::memory::Reservation;
 use crate::run::Query;
+use crate::run::gathering::Gathering;
 use crate::state::SinkWorker;
 
 /// After so many chunks a sink that has nothing to send looks whether anybody still wants something.
@@ -26,8 +26,7 @@ pub(crate) struct ExchangeSink {
     output: Arc<dyn Output>,
     /// Those that are sent, then those that only pick the receiver.
     columns: Vec<usize>,
-    schema: SchemaRef,
-    router: Router,
+    route: Route,
     receivers: Vec<Receiver>,
     /// Chunks since receivers were last asked.
     unasked: usize,
@@ -35,9 +34,19 @@ pub(crate) struct ExchangeSink {
     reservation: Reservation,
 }
 
+enum Route {
+    /// To the first.
+    Gather,
+    /// To all, gathered for the first.
+    Broadcast,
+    /// In turns, gathered for the first.
+    Turns(RoundRobin),
+    Hash(Partitioner),
+}
+
 /// What one worker has for one receiver.
-#[derive(Default)]
 struct Receiver {
+    gathering: Gathering,
     made: VecDeque<RecordBatch>,
     is_closed: bool,
 }
@@ -53,59 +62,67 @@ impl ExchangeSink {
         columns: &[usize],
         worker: usize,
     ) -> Result<Self> {
-        let receivers = output.receivers();
-        if receivers == 0 {
+        let count = output.receivers();
+        if count == 0 {
             return Err(Error::internal("an output without receivers"));
         }
         let route = match &query.plan.output {
             PlanOutput::Client => return Err(Error::internal("rows of the client sent to another fragment")),
             PlanOutput::Gather => Route::Gather,
             PlanOutput::Broadcast => Route::Broadcast,
-            PlanOutput::RoundRobin => Route::RoundRobin { first: worker },
-            PlanOutput::Hash { keys } => Route::Hash { keys: keys.clone() },
+            PlanOutput::RoundRobin => Route::Turns(RoundRobin::new(worker, count)),
+            PlanOutput::Hash { keys } => Route::Hash(Partitioner::new(keys.clone(), count)),
+        };
+        let receiver = |_| Receiver {
+            gathering: Gathering::new(&query.plan.output_schema, count),
+            made: VecDeque::new(),
+            is_closed: false,
         };
         Ok(Self {
             query: query.clone(),
             output,
             columns: columns.to_vec(),
-            schema: query.plan.output_schema.clone(),
-            router: Router::new(route, receivers),
-            receivers: (0..receivers).map(|_| Receiver::default()).collect(),
+            route,
+            receivers: (0..count).map(receiver).collect(),
             unasked: 0,
             reservation: query.memory.reserve_output(),
         })
     }
 
-    /// The columns as they are, text dictionary-encoded where it is: the schema is of this batch alone.
-    fn batch(&self, chunk: &mut Chunk) -> Result<RecordBatch> {
-        let arrays = chunk.materialise_all(&self.columns)?;
-        let arrays = arrays.into_iter().map(|array| compact(array, false)).collect::<Result<Vec<_>>>()?;
-        let fields: Vec<Field> =
-            arrays.iter().enumerate().map(|(index, array)| self.field(index, array)).collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(chunk.rows));
-        let schema = Arc::new(Schema::new_with_metadata(fields, self.schema.metadata().clone()));
-        Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
+    fn gather(&mut self, receiver: usize, columns: &[ArrayRef], rows: usize) -> Result<()> {
+        let made = self.receivers[receiver].gathering.push(columns, rows)?;
+        made.map_or(Ok(()), |batch| self.queue(receiver, batch))
     }
 
-    fn field(&self, index: usize, array: &ArrayRef) -> Field {
-        match self.schema.fields().get(index) {
-            Some(field) => field.as_ref().clone().with_data_type(array.data_type().clone()),
-            None => Field::new("", array.data_type().clone(), true),
+    fn spread(&mut self, columns: &[ArrayRef], rows: usize) -> Result<()> {
+        let Route::Hash(partitioner) = &self.route else { return self.gather(0, columns, rows) };
+        for (receiver, part) in partitioner.split(&unnamed(columns, rows)?)?.into_iter().enumerate() {
+            if let Some(part) = part.filter(|_| !self.receivers[receiver].is_closed) {
+                self.gather(receiver, part.columns(), part.num_rows())?;
+            }
         }
+        Ok(())
     }
 
-    /// Batches wait for whom they are for, without the columns that only said so.
-    fn queue(&mut self, ready: Vec<(usize, RecordBatch)>) -> Result<()> {
-        let width = self.schema.fields().len();
-        for (receiver, batch) in ready {
-            let Some(to) = self.receivers.get_mut(receiver).filter(|to| !to.is_closed) else { continue };
-            let batch = if batch.num_columns() > width {
-                batch.project(&(0..width).collect::<Vec<_>>())?
-            } else {
-                batch
-            };
-            self.reservation.grow(bytes_of_all(batch.columns()))?;
-            to.made.push_back(batch);
+    /// A batch gathered for `receiver` waits for those whom it is for.
+    fn queue(&mut self, receiver: usize, batch: RecordBatch) -> Result<()> {
+        self.reservation.grow(bytes_of_all(batch.columns()))?;
+        let to = match &mut self.route {
+            Route::Gather | Route::Hash(_) => receiver..receiver + 1,
+            Route::Broadcast => 0..self.receivers.len(),
+            Route::Turns(turns) => {
+                let mut turn = turns.turn();
+                for _ in 1..self.receivers.len() {
+                    if !self.receivers[turn].is_closed {
+                        break;
+                    }
+                    turn = turns.turn();
+                }
+                turn..turn + 1
+            }
+        };
+        for to in self.receivers[to].iter_mut().filter(|to| !to.is_closed) {
+            to.made.push_back(batch.clone());
         }
         Ok(())
     }
@@ -147,14 +164,17 @@ impl Receiver {
 
 impl SinkWorker for ExchangeSink {
     fn consume(&mut self, mut chunk: Chunk) -> Result<()> {
-        let batch = self.batch(&mut chunk)?;
-        let ready = self.router.route(&batch)?;
-        self.queue(ready)
+        let columns = chunk.materialise_all(&self.columns)?;
+        self.spread(&columns, chunk.rows)
     }
 
     fn finish(&mut self) -> Result<()> {
-        let left = self.router.flush()?;
-        self.queue(left)
+        for receiver in 0..self.receivers.len() {
+            if let Some(batch) = self.receivers[receiver].gathering.take()? {
+                self.queue(receiver, batch)?;
+            }
+        }
+        Ok(())
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
@@ -179,4 +199,12 @@ impl SinkWorker for ExchangeSink {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Columns as they are, in the form that rows are split in.
+fn unnamed(columns: &[ArrayRef], rows: usize) -> Result<RecordBatch> {
+    let fields: Vec<Field> =
+        columns.iter().map(|column| Field::new("", column.data_type().clone(), true)).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns.to_vec(), &options)?)
 }
