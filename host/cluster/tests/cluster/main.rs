@@ -4,4 +4,5 @@ mod failure;
 mod forming;
 mod network;
 mod refusal;
+mod simulation;
 mod world;

@@ -196,9 +196,13 @@ pub async fn until(seconds: u64, what: &str, holds: impl Fn() -> bool) -> Durati
 
 /// A view is a register.
 pub fn set(name: &str, value: &str) -> Command {
+    view(name, value, OnConflict::Replace)
+}
+
+pub fn view(name: &str, value: &str, on_conflict: OnConflict) -> Command {
     let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true)]));
     let definition = TableDefinition::View { sql: value.into(), columns: None, schema, uses: vec![] };
-    Command::CreateTable { name: name.into(), definition, on_conflict: OnConflict::Replace }
+    Command::CreateTable { name: name.into(), definition, on_conflict }
 }
 
 pub fn value(snapshot: &nyala_catalog::Snapshot, name: &str) -> Option<String> {
