@@ -44,11 +44,15 @@ impl Core {
             );
             return refused(message, "give all nodes the same warehouse, on storage that all of them reach");
         }
+        let id = join.record.id;
+        let members = self.replica.status().addresses;
+        if join.cluster_id.is_some() && members.contains_key(&id) {
+            // Before there is a leader: when all nodes have moved, there is none until they know where they are.
+            self.roster().learn(join.record.clone(), Instant::now());
+        }
         if !self.is_leader() {
             return self.redirect();
         }
-        let id = join.record.id;
-        let members = self.replica.status().addresses;
         if join.cluster_id.is_some() && !members.contains_key(&id) {
             tracing::warn!(node = %join.record.peer(), "a node that was removed wants to come back: refused");
             return Err(removed());

@@ -1,7 +1,11 @@
 //! Nodes that do not belong.
 
+use bytes::Bytes;
+use nyala_exchange::{Caller, Service};
 use nyala_schema::ErrorCode;
-use nyala_schema::cluster::{ProtocolVersions, Roles};
+use nyala_schema::cluster::{NodeId, ProtocolVersions, Roles};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 use crate::world::{World, address, id, sees, set, until};
 
@@ -51,6 +55,32 @@ async fn a_disk_of_another_cluster_is_refused() {
     let refused = lost.ready().await.unwrap_err();
     assert!(refused.message().contains("another cluster of the same name"), "{refused}");
     assert!(nodes.iter().all(|node| sees(node, 3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_of_strangers_disturb_nobody() {
+    let world = World::new(43);
+    let nodes = world.form(3).await;
+    let mut random = StdRng::seed_from_u64(43);
+    let (client, node) =
+        (Caller::Client { connection: 1, user: "u".into() }, Caller::Node { id: NodeId(7), incarnation: 1 });
+    for service in [Service::CATALOG, Service::GOSSIP, Service::ADMIN] {
+        let refused = nodes[0].handle(&client, service, Bytes::from_static(b"{}")).await.unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::InvalidParameter);
+        for length in 0..200 {
+            let bytes: Vec<u8> = (0..length).map(|_| random.r#gen()).collect();
+            // A few bytes may happen to be a request of a replica; none of these is.
+            if service != Service::CATALOG || bytes.first().is_some_and(|kind| *kind > 12) || bytes.is_empty()
+            {
+                nodes[0].handle(&node, service, bytes.into()).await.unwrap_err();
+            }
+        }
+    }
+    let strange = br#"{"cluster":1,"from":7,"incarnation":1,"digest":[],"records":[]}"#;
+    let refused = nodes[0].handle(&node, Service::GOSSIP, Bytes::from_static(strange)).await.unwrap_err();
+    assert!(refused.message().contains("this is a node of cluster"), "{refused}");
+    assert!(nodes.iter().all(|node| sees(node, 3)));
+    nodes[0].replica().commit(&set("v", "1")).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

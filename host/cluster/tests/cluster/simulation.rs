@@ -163,13 +163,15 @@ async fn write(run: Arc<Run>, client: u64, until: Instant) {
                 }
             },
         };
+        run.note(format!("{name} {told:?}"));
         if let Some(told) = told {
             run.told.lock().unwrap().insert(name, told);
         }
     }
 }
 
-async fn run(seed: u64) -> (usize, usize) {
+/// Writes that were done, that were not, and all that happened.
+async fn run(seed: u64) -> (usize, usize, Vec<String>) {
     let machines = if seed.is_multiple_of(2) { 3 } else { 5 };
     let world = World::new(seed);
     let formed = world.form(machines).await;
@@ -209,7 +211,8 @@ async fn run(seed: u64) -> (usize, usize) {
     }
     judge(&run, machines as usize).await;
     let told = run.told.lock().unwrap();
-    (told.values().filter(|done| **done).count(), told.values().filter(|done| !**done).count())
+    let log = run.log.lock().unwrap().clone();
+    (told.values().filter(|done| **done).count(), told.values().filter(|done| !**done).count(), log)
 }
 
 /// All nodes come to see all nodes and the same catalog, which has what clients were told that it has, and nothing that they
@@ -244,6 +247,21 @@ fn summary(node: &Cluster) -> Vec<(String, NodeState, u64)> {
     node.members().nodes().iter().map(|info| (info.name.clone(), info.state, info.incarnation)).collect()
 }
 
+/// On a runtime of one thread, whose time passes only when all wait.
+fn run_alone(seed: u64) -> (usize, usize, Vec<String>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(run(seed))
+}
+
+#[test]
+fn a_run_repeats_itself() {
+    for seed in 0..3 {
+        let (first, second) = (run_alone(seed).2, run_alone(seed).2);
+        assert_eq!(first, second, "seed {seed}");
+        assert!(first.len() > 100, "something happened");
+    }
+}
+
 #[test]
 fn seeds_keep_their_word() {
     let number = |variable: &str| std::env::var(variable).ok()?.parse::<u64>().ok();
@@ -253,8 +271,7 @@ fn seeds_keep_their_word() {
     };
     let (mut done, mut not_done) = (0, 0);
     for seed in seeds.clone() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        let counts = runtime.unwrap().block_on(run(seed));
+        let counts = run_alone(seed);
         done += counts.0;
         not_done += counts.1;
     }
