@@ -1,0 +1,7 @@
+//! Clusters in one process, in virtual time.
+
+mod failure;
+mod forming;
+mod refusal;
+mod simulation;
+mod world;
