@@ -23,6 +23,17 @@ pub enum CatalogReads {
     Latest,
 }
 
+/// Whether a query runs on several nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DistributionChoice {
+    /// When there is enough to read for it to be worth the exchanges.
+    Auto,
+    /// Whatever its size.
+    Always,
+    /// On the coordinator alone.
+    Never,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     pub backend: BackendChoice,
@@ -36,6 +47,7 @@ pub struct Options {
     pub batch_rows: usize,
     pub runtime_filters: bool,
     pub join_reordering: bool,
+    pub distribution: DistributionChoice,
     /// Whether scans use and fill the cache of decoded columns.
     pub column_cache: bool,
     /// For date and time functions.
@@ -57,6 +69,7 @@ impl Default for Options {
             batch_rows: DEFAULT_BATCH_ROWS,
             runtime_filters: true,
             join_reordering: true,
+            distribution: DistributionChoice::Auto,
             column_cache: true,
             time_zone: "UTC".to_owned(),
             pool: DEFAULT_POOL.to_owned(),
@@ -138,6 +151,20 @@ pub const OPTIONS: &[OptionInfo] = &[
         description: "whether joins are ordered by cost: on or off",
         get: |options| on_off(options.join_reordering),
         set: |options, text| set_switch(&mut options.join_reordering, text),
+    },
+    OptionInfo {
+        name: "distribution",
+        description: "whether a query runs on several nodes: auto, always or never",
+        get: |options| format!("{:?}", options.distribution).to_lowercase(),
+        set: |options, text| {
+            options.distribution = match text.to_lowercase().as_str() {
+                "auto" => DistributionChoice::Auto,
+                "always" => DistributionChoice::Always,
+                "never" => DistributionChoice::Never,
+                _ => return Err("one of auto, always, never".into()),
+            };
+            Ok(())
+        },
     },
     OptionInfo {
         name: "column_cache",

@@ -1,10 +1,12 @@
 //! The only conversions to and from Cap'n Proto. A message that does not decode is a typed error, never a panic.
 
+mod admission;
 mod arrays;
 mod arrow_data;
 mod catalog;
 mod change;
 mod definition;
+mod deploy;
 mod expr;
 mod files;
 mod fragment;
@@ -12,7 +14,10 @@ mod function;
 mod guest;
 mod managed;
 mod operator;
+mod query;
+mod report;
 mod scan;
+mod status;
 mod summary;
 mod types;
 
@@ -22,8 +27,10 @@ mod generated {
     pub mod catalog_capnp;
     pub mod managed_capnp;
     pub mod plan_capnp;
+    pub mod query_capnp;
 }
 
+pub use admission::{decode_admission, decode_admission_answer, encode_admission, encode_admission_answer};
 pub use catalog::{decode_entry, encode_entry};
 pub use definition::{
     RetiredContent, RetiredObject, decode_functions, decode_module, decode_operator, decode_retired,
@@ -32,6 +39,10 @@ pub use definition::{
 pub use files::{decode_files, encode_files};
 pub use fragment::{decode_fragment, encode_fragment};
 pub use managed::{decode_versions, encode_versions};
+pub use query::{
+    QUERY_MESSAGE_BYTES_MAX, decode_query_answer, decode_query_message, encode_query_answer,
+    encode_query_message,
+};
 
 use capnp::message::{Builder, HeapAllocator, ReaderOptions};
 
