@@ -31,6 +31,7 @@ mod query;
 mod running;
 mod search_path;
 pub mod session;
+mod shared_warehouse;
 mod show;
 mod snapshots;
 mod statements;
