@@ -4,8 +4,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-const SCHEMAS: &[&str] =
-    &["schema/wire/plan.capnp", "schema/wire/managed.capnp", "schema/wire/catalog.capnp"];
+const SCHEMAS: &[&str] = &[
+    "schema/wire/plan.capnp",
+    "schema/wire/managed.capnp",
+    "schema/wire/catalog.capnp",
+    "schema/wire/client.capnp",
+];
 const GENERATED: &str = "schema/src/wire/generated";
 
 /// Writes the generated code, or with `check` fails when it differs from what is committed.
