@@ -1,5 +1,6 @@
 //! The only conversions to and from Cap'n Proto. A message that does not decode is a typed error, never a panic.
 
+mod admission;
 mod arrays;
 mod arrow_data;
 mod catalog;
@@ -7,6 +8,7 @@ mod change;
 mod client;
 mod client_response;
 mod definition;
+mod deploy;
 mod error_detail;
 mod expr;
 mod files;
@@ -17,8 +19,11 @@ mod managed;
 mod names;
 mod node_info;
 mod operator;
+mod query;
+mod report;
 mod progress;
 mod scan;
+mod status;
 mod summary;
 mod types;
 
@@ -29,8 +34,10 @@ mod generated {
     pub mod client_capnp;
     pub mod managed_capnp;
     pub mod plan_capnp;
+    pub mod query_capnp;
 }
 
+pub use admission::{decode_admission, decode_admission_answer, encode_admission, encode_admission_answer};
 pub use catalog::{decode_entry, encode_entry};
 pub use client::{decode_client_request, encode_client_request};
 pub use client_response::{decode_client_response, encode_client_response};
@@ -41,6 +48,10 @@ pub use definition::{
 pub use files::{decode_files, encode_files};
 pub use fragment::{decode_fragment, encode_fragment};
 pub use managed::{decode_versions, encode_versions};
+pub use query::{
+    QUERY_MESSAGE_BYTES_MAX, decode_query_answer, decode_query_message, encode_query_answer,
+    encode_query_message,
+};
 
 use capnp::message::{Builder, HeapAllocator, ReaderOptions};
 

@@ -8,6 +8,7 @@ const SCHEMAS: &[&str] = &[
     "schema/wire/plan.capnp",
     "schema/wire/managed.capnp",
     "schema/wire/catalog.capnp",
+    "schema/wire/query.capnp",
     "schema/wire/client.capnp",
 ];
 const GENERATED: &str = "schema/src/wire/generated";

@@ -32,6 +32,6 @@ pub use network::{Network, Peer};
 pub use replica::{Parts, Replica};
 pub use settings::Settings;
 pub use sled_store::SledReplicaStore;
-pub use status::{Role, Status};
+pub use status::{Outcome, Role, Status};
 pub use store::ReplicaStore;
-pub use types::ReplicaId;
+pub use types::{ProposalId, ReplicaId};

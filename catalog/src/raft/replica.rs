@@ -24,9 +24,9 @@ use super::progress::{Applied, Progress};
 use super::settings::Settings;
 use super::silence::Silence;
 use super::snapshot_stream::{Incoming, Received};
-use super::status::Status;
+use super::status::{Outcome, Status};
 use super::store::{Key, ReplicaStore, put, read};
-use super::types::{Answer, Proposal, Raft, Refusal, ReplicaId, Vote, decode, encode};
+use super::types::{Answer, Proposal, ProposalId, Raft, Refusal, ReplicaId, Vote, decode, encode};
 use crate::blob::Blobs;
 use crate::catalog::Clock;
 use crate::snapshot::Snapshot;
@@ -170,6 +170,27 @@ impl Replica {
             Response::Answer(Answer::Expired) => Err(unknown()),
             _ => Err(unexpected()),
         }
+    }
+
+    /// As [`commit`](Self::commit), under the id of a statement: however often it is tried, on whatever replicas, it is done
+    /// once.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit). What is `CommitUnknown` can be tried again, or asked after with
+    /// [`outcome`](Self::outcome).
+    pub async fn commit_as(&self, id: ProposalId, command: &Command) -> Result<Arc<Snapshot>> {
+        let _ = (id, command);
+        todo!()
+    }
+
+    /// What became of a statement. Asking settles it: what had not been done by then never will be.
+    ///
+    /// # Errors
+    /// `Connection` when no leader could be asked; `CommitUnknown` when it was not heard of again, or so much has been
+    /// committed since that nobody knows any more.
+    pub async fn outcome(&self, id: ProposalId) -> Result<Outcome> {
+        let _ = id;
+        todo!()
     }
 
     /// Makes a cluster of replicas whose stores are empty, by id and address. To be called on one of them; on more only

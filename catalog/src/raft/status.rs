@@ -64,3 +64,14 @@ impl Status {
         }
     }
 }
+
+/// What became of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It made this version of the catalog.
+    Done { version: u64 },
+    /// It could not be done, and changed nothing.
+    Refused(nyala_schema::Error),
+    /// It has not been done, and never will be.
+    Never,
+}

@@ -20,12 +20,12 @@ pub mod verify;
 mod column;
 mod lower;
 
-pub use build::build;
+pub use build::{build, stream_schema};
 pub use column::exact_type;
 pub use verify::verify;
 
 pub use backend::{Backend, Call, Executable, Outcome};
 pub use guest::Guests;
 pub use library::{GroupAccumulator, Library};
-pub use pipeline::{Pipeline, PipelinePlan, Sink, Source, Step};
+pub use pipeline::{Pipeline, PipelinePlan, PlanOutput, Sink, Source, Step};
 pub use program::{Block, Code, Op, Parameter, Program, Statement, Type, ValueId};

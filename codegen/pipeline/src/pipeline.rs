@@ -21,8 +21,26 @@ use crate::state::{StateId, StateSpec};
 pub struct PipelinePlan {
     pub pipelines: Vec<Pipeline>,
     pub states: Vec<State>,
-    /// What the last pipeline's `Sink::Output` gives.
+    /// What `Sink::Output` gives: for the client in exact types, for another fragment in those of
+    /// [`stream_schema`](crate::stream_schema).
     pub output_schema: SchemaRef,
+    pub output: PlanOutput,
+}
+
+/// Who gets the rows of `Sink::Output`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlanOutput {
+    Client,
+    /// The one instance of another fragment.
+    Gather,
+    /// All instances of another fragment.
+    Broadcast,
+    /// The instances of another fragment in turns.
+    RoundRobin,
+    /// The instance that the hash of these columns picks: positions in the list of every `Sink::Output`.
+    Hash {
+        keys: Vec<usize>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -163,7 +181,8 @@ pub struct NestedLoop {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sink {
-    /// To the client or another fragment: these chunk columns, in the types of `output_schema`.
+    /// To the client or another fragment: these chunk columns, in the types of `output_schema`. Behind those of the schema
+    /// stand columns that only pick the receiver: they are not sent.
     Output {
         columns: Vec<usize>,
     },

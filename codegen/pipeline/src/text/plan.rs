@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::program::{Separated, indented};
-use crate::pipeline::{Compute, Pipeline, PipelinePlan, Sink, Source, State, Step};
+use crate::pipeline::{Compute, Pipeline, PipelinePlan, PlanOutput, Sink, Source, State, Step};
 use crate::program::Type;
 use crate::state::{AggregateResult, SortColumn, StateSpec};
 
@@ -18,7 +18,20 @@ impl fmt::Display for PipelinePlan {
         }
         let fields: Vec<String> =
             self.output_schema.fields().iter().map(|f| format!("{}: {}", f.name(), f.data_type())).collect();
-        writeln!(f, "output [{}]", Separated(&fields))
+        writeln!(f, "output {}[{}]", self.output, Separated(&fields))
+    }
+}
+
+/// Nothing for the client's.
+impl fmt::Display for PlanOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client => Ok(()),
+            Self::Gather => f.write_str("gather "),
+            Self::Broadcast => f.write_str("broadcast "),
+            Self::RoundRobin => f.write_str("round-robin "),
+            Self::Hash { keys } => write!(f, "hash {keys:?} "),
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! The rules of a plan: every column is there in its type, every state is whole before it is read.
 
+use arrow::datatypes::DataType;
+use nyala_schema::scan::physical_type;
 use nyala_schema::{Error, Result};
 
 use super::chunk::{self, Chunk, spec};
 use super::program::require;
 use crate::column::exact_type;
-use crate::pipeline::{Pipeline, PipelinePlan, Sink, Source, Step};
+use crate::pipeline::{Pipeline, PipelinePlan, PlanOutput, Sink, Source, Step};
 use crate::program::{StateOp, Type};
 use crate::state::{AggregateSpec, StateId, StateSpec};
 
@@ -35,12 +37,7 @@ fn pipeline_rules(plan: &PipelinePlan, pipeline: &Pipeline) -> Result<()> {
 
 fn sink_rules(plan: &PipelinePlan, sink: &Sink, types: &Chunk) -> Result<()> {
     match sink {
-        Sink::Output { columns } => {
-            let fields = plan.output_schema.fields();
-            let wanted: Vec<Type> =
-                fields.iter().map(|field| Type::new(exact_type(field.data_type()), true)).collect();
-            same_types(types, columns, &wanted, "output")
-        }
+        Sink::Output { columns } => output_rules(plan, columns, types),
         Sink::Build { state, keys, payload, .. } => match spec(plan, *state)? {
             StateSpec::Join(join) => {
                 same_types(types, keys, &join.key_types, "keys")?;
@@ -83,6 +80,36 @@ fn sink_rules(plan: &PipelinePlan, sink: &Sink, types: &Chunk) -> Result<()> {
             }
         },
     }
+}
+
+/// Columns in the types of the schema; of the hash's keys all streams have the same types.
+fn output_rules(plan: &PipelinePlan, columns: &[usize], types: &Chunk) -> Result<()> {
+    let fields = plan.output_schema.fields();
+    let wanted = |of: fn(&DataType) -> DataType| {
+        fields.iter().map(|field| Type::new(of(field.data_type()), true)).collect::<Vec<Type>>()
+    };
+    let wanted = match plan.output {
+        PlanOutput::Client => wanted(exact_type),
+        PlanOutput::Gather | PlanOutput::Broadcast | PlanOutput::RoundRobin | PlanOutput::Hash { .. } => {
+            wanted(physical_type)
+        }
+    };
+    let (sent, local) = columns.split_at(columns.len().min(wanted.len()));
+    same_types(types, sent, &wanted, "output")?;
+    let PlanOutput::Hash { keys } = &plan.output else {
+        return require(local.is_empty(), "output: columns that nobody reads");
+    };
+    require(!keys.is_empty(), "output: a hash of nothing")?;
+    let missing = || Error::internal("output: a hash key that is no column");
+    let places = keys.iter().map(|&key| columns.get(key).copied().ok_or_else(missing));
+    for key in chunk::pick(types, &places.collect::<Result<Vec<usize>>>()?)? {
+        let same = physical_type(&key.data_type) == key.data_type;
+        require(same, &format!("output: a hash key of type {key}, which is not physical"))?;
+    }
+    require(
+        (wanted.len()..columns.len()).all(|place| keys.contains(&place)),
+        "output: columns that nobody reads",
+    )
 }
 
 fn update_rules(aggregate: &AggregateSpec, update: &crate::pipeline::Compute) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod bloom;
 mod build;
+mod filter_bytes;
 mod hashed;
 mod index;
 mod keys;
@@ -12,6 +13,7 @@ mod runtime_filter;
 mod table;
 
 pub(crate) use build::JoinState;
+pub use filter_bytes::merge_filters;
 pub(crate) use index::Ranges;
 pub(crate) use keys::ProbeKeys;
 pub(crate) use runtime_filter::RuntimeFilter;

@@ -2,10 +2,12 @@
 
 pub(crate) mod counters;
 pub mod profile;
+pub mod statistics;
 mod text;
 
 pub(crate) use counters::{Counters, OperatorCounters};
 pub use profile::{OperatorProfile, Profile, ProgramProfile};
+pub use statistics::InstanceStatistics;
 
 /// How far a running query is.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

