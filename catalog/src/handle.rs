@@ -4,28 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nyala_schema::command::Command;
-use nyala_schema::guest::ModuleHash;
 use nyala_schema::{Error, ErrorCode, Result};
-use tokio::runtime::Handle;
 
-use crate::blob::Blobs;
 use crate::catalog::Catalog;
-use crate::raft::Replica;
 use crate::snapshot::Snapshot;
 
+pub use crate::raft::Outcome;
 /// Names one commit of one statement, over all tries at it.
-pub type CommitId = u128;
-
-/// What became of a commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// It made this version.
-    Done { version: u64 },
-    /// It could not be applied; nothing has changed.
-    Refused(Error),
-    /// It has not been applied, and never will be.
-    Never,
-}
+pub use crate::raft::ProposalId as CommitId;
 
 /// Every call may block: not for the threads of an async runtime.
 pub trait CatalogHandle: Send + Sync {

@@ -155,6 +155,11 @@ impl Replica {
         })
     }
 
+    /// The snapshot here as soon as it is of this version or a later one.
+    pub async fn when_version(&self, version: u64) -> Arc<Snapshot> {
+        self.0.progress.when(|applied| applied.snapshot.version >= version).await.snapshot
+    }
+
     /// As [`commit`](Self::commit), without waiting for this replica to have it: the version that it made.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod explain;
 mod faults;
 mod folding;
 mod function;
+mod handler;
 mod history;
 mod information;
 mod memory;

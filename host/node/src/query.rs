@@ -42,6 +42,11 @@ impl Planned {
         &self.fragments[0].root.schema
     }
 
+    /// The version of the catalog that it was planned on.
+    pub fn catalog_version(&self) -> u64 {
+        self.fragments[0].catalog_version
+    }
+
     /// Of all fragments.
     ///
     /// # Errors

@@ -90,7 +90,7 @@ impl Session {
     /// # Errors
     /// As [`execute`](Self::execute).
     pub fn execute_as(&mut self, sql: &str, id: QueryId, attempt: u32) -> Result<Answer> {
-        let run = self.engine.statements.begin(id, sql, &self.user, &self.options.pool);
+        let run = self.engine.statements.begin((id, attempt), sql, &self.user, &self.options.pool);
         *self.cancel.current() = Some(Arc::clone(&run));
         self.start_commits(CommitNames::new(id, attempt));
         let watched = Watched::new(&self.engine, run);

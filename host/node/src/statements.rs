@@ -46,8 +46,11 @@ pub struct Statement {
     pub sql: String,
     pub user: String,
     pub pool: String,
+    /// Of the client, from 0.
+    attempt: u32,
     started: Instant,
     started_ms: i64,
+    has_query: AtomicBool,
     is_cancelled: AtomicBool,
     /// The query that runs for it, or the last one.
     query: Mutex<Option<Arc<dyn Control>>>,
@@ -127,15 +130,18 @@ impl State {
 }
 
 impl Statements {
-    pub fn begin(&self, id: QueryId, sql: &str, user: &str, pool: &str) -> Arc<Statement> {
+    pub fn begin(&self, name: (QueryId, u32), sql: &str, user: &str, pool: &str) -> Arc<Statement> {
+        let (id, attempt) = name;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let statement = Arc::new(Statement {
             id,
             sql: cut(sql, SQL_BYTES_MAX),
             user: user.to_owned(),
             pool: pool.to_owned(),
+            attempt,
             started: Instant::now(),
             started_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+            has_query: AtomicBool::new(false),
             is_cancelled: AtomicBool::new(false),
             query: Mutex::default(),
             end: Mutex::default(),
@@ -220,6 +226,12 @@ impl Statement {
     /// `Cancelled` when that was asked for.
     pub fn check_cancelled(&self) -> Result<()> {
         if self.is_cancelled.load(Ordering::Acquire) { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    /// What the next of its queries is called: the first, as the statement.
+    pub fn query_id(&self) -> QueryId {
+        // An earlier attempt may still be running under that name somewhere.
+        if self.has_query.swap(true, Ordering::Relaxed) || self.attempt > 0 { new_id() } else { self.id }
     }
 
     /// A query runs for it now.
