@@ -30,6 +30,7 @@ mod qualify;
 mod query;
 mod running;
 mod search_path;
+pub mod serve;
 pub mod session;
 mod show;
 mod snapshots;
