@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nyala_rpc::config::ClientConfig;
 use nyala_schema::client::{
     ClientRequest, Names, ResponseBody, SessionState, Setting, StatementProgress, TransactionState,
 };
@@ -15,6 +16,7 @@ use crate::answer::Answer;
 use crate::link::Dial;
 use crate::place::{Place, Trouble, unexpected};
 use crate::rows::RowStream;
+use crate::rpc::RpcDial;
 use crate::run::{self, Begun};
 use crate::settings::ClientSettings;
 
@@ -67,10 +69,24 @@ pub struct CancelHandle {
 }
 
 impl RemoteSession {
-    /// A session on the first of the addresses that lets one in.
+    /// A session on the first of the addresses (`host:port`) that lets one in.
     ///
     /// # Errors
     /// `Connection` when none does, with what each of them said; what the options are refused for.
+    pub fn connect(addresses: Vec<String>, settings: ClientSettings) -> Result<Self> {
+        let config = ClientConfig {
+            user: settings.user.clone(),
+            cluster: settings.cluster.clone(),
+            tls: settings.tls.clone(),
+            ..ClientConfig::default()
+        };
+        Self::connect_by(Arc::new(RpcDial { config }), addresses, settings)
+    }
+
+    /// As [`connect`](Self::connect), over other links.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
     pub fn connect_by(dial: Arc<dyn Dial>, addresses: Vec<String>, settings: ClientSettings) -> Result<Self> {
         let reactor = Arc::new(Reactor::start()?);
         let handle = match &reactor.0 {

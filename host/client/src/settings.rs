@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nyala_rpc::tls::Tls;
 use nyala_schema::client::Setting;
 
 /// Bytes of rows that are held back until the statement's end, so that it can be run again elsewhere.
@@ -17,6 +18,10 @@ pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct ClientSettings {
     /// Who says that it is.
     pub user: String,
+    /// Name of the cluster that addresses must belong to. `None`: any.
+    pub cluster: Option<String>,
+    /// Without it, connections are in the clear.
+    pub tls: Option<Tls>,
     /// Options of the session from its start.
     pub options: Vec<Setting>,
     /// How long another node is looked for.
@@ -30,6 +35,8 @@ impl Default for ClientSettings {
     fn default() -> Self {
         Self {
             user: String::new(),
+            cluster: None,
+            tls: None,
             options: Vec::new(),
             patience: PATIENCE,
             held_bytes_max: HELD_BYTES_MAX,

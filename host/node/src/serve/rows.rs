@@ -7,7 +7,6 @@ use bytes::{Bytes, BytesMut};
 use nyala_schema::client::{FetchEnd, StatementProgress};
 use nyala_schema::{Error, Result};
 
-use super::told;
 use crate::answer::RowStream;
 
 pub struct ServedRows {
@@ -48,7 +47,7 @@ impl ServedRows {
                     wait = Duration::ZERO;
                 }
                 Some(Ok(None)) => {
-                    let summary = told::summary(self.stream.summary());
+                    let summary = self.stream.summary().into();
                     let finished = self.writer.finish().map_err(Error::from);
                     self.end = Some(finished.map_or_else(FetchEnd::Failed, |()| FetchEnd::Over(summary)));
                 }
@@ -61,6 +60,6 @@ impl ServedRows {
             Some(end) if self.waiting.is_empty() => end.clone(),
             _ => FetchEnd::More,
         };
-        Piece { bytes, progress: told::progress(self.stream.progress()), end }
+        Piece { bytes, progress: self.stream.progress().into(), end }
     }
 }

@@ -130,7 +130,7 @@ impl ClientService {
             }
             ClientRequest::Names { .. } => {
                 session
-                    .with(&self.threads, |session| Ok(ResponseBody::Names(told::names(session.names()))))
+                    .with(&self.threads, |session| Ok(ResponseBody::Names(told::names(session))))
                     .await
             }
             ClientRequest::State { .. } => session.with(&self.threads, |_| Ok(ResponseBody::Fine)).await,

@@ -201,7 +201,7 @@ impl ServedSession {
     }
 
     pub fn progress(&self) -> ResponseBody {
-        ResponseBody::Progress(self.running.progress().map(told::progress))
+        ResponseBody::Progress(self.running.progress().map(Into::into))
     }
 
     /// Asks the session something, or has it set something; statements go before.

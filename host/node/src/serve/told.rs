@@ -11,7 +11,8 @@ use crate::answer::{Progress, Summary};
 use crate::session::Session;
 use crate::work::TRAVEL_OPTIONS;
 
-pub fn progress(progress: Progress) -> StatementProgress {
+impl From<Progress> for StatementProgress {
+    fn from(progress: Progress) -> Self {
     let fragments = progress.fragments.into_iter().map(|fragment| FragmentProgress {
         fragment: fragment.fragment,
         what: String::new(),
@@ -22,17 +23,19 @@ pub fn progress(progress: Progress) -> StatementProgress {
         spilled_bytes: fragment.spilled_bytes,
         sent_bytes: fragment.bytes_sent,
     });
-    StatementProgress {
+    Self {
         fraction: progress.fraction,
         rows_scanned: progress.rows_scanned,
         bytes_read: progress.bytes_read,
         memory_bytes: progress.memory_bytes,
         fragments: fragments.collect(),
     }
+    }
 }
 
-pub fn summary(summary: Summary) -> StatementSummary {
-    StatementSummary {
+impl From<Summary> for StatementSummary {
+    fn from(summary: Summary) -> Self {
+    Self {
         rows: summary.rows,
         elapsed: summary.elapsed,
         planning: summary.planning,
@@ -40,6 +43,7 @@ pub fn summary(summary: Summary) -> StatementSummary {
         bytes_read: summary.bytes_read,
         peak_memory_bytes: summary.peak_memory_bytes,
         backend: summary.backend,
+    }
     }
 }
 
@@ -51,28 +55,36 @@ pub fn outcome(outcome: Outcome) -> StatementOutcome {
     }
 }
 
-/// As many of a kind as fit into an answer.
-pub fn names(names: crate::session::Names) -> Names {
-    fn cut<T>(mut list: Vec<T>) -> Vec<T> {
-        list.truncate(NAMES_MAX);
-        list
-    }
-    Names {
-        tables: cut(names.tables),
-        columns: cut(names.columns),
-        functions: cut(names.functions),
-        keywords: cut(names.keywords),
+impl From<crate::session::Names> for Names {
+    fn from(names: crate::session::Names) -> Self {
+        let crate::session::Names { tables, columns, functions, keywords } = names;
+        Self { tables, columns, functions, keywords }
     }
 }
 
+impl From<crate::TransactionState> for TransactionState {
+    fn from(state: crate::TransactionState) -> Self {
+        match state {
+            crate::TransactionState::None => Self::None,
+            crate::TransactionState::Open => Self::Open,
+            crate::TransactionState::Failed => Self::Failed,
+        }
+    }
+}
+
+/// As many of a kind as fit into an answer.
+pub fn names(session: &Session) -> Names {
+    let mut names = Names::from(session.names());
+    for list in [&mut names.tables, &mut names.functions, &mut names.keywords] {
+        list.truncate(NAMES_MAX);
+    }
+    names.columns.truncate(NAMES_MAX);
+    names
+}
+
 pub fn state(session: &Session) -> SessionState {
-    let transaction = match session.transaction_state() {
-        crate::TransactionState::None => TransactionState::None,
-        crate::TransactionState::Open => TransactionState::Open,
-        crate::TransactionState::Failed => TransactionState::Failed,
-    };
     SessionState {
-        transaction,
+        transaction: session.transaction_state().into(),
         has_changes: session.has_changes(),
         schema: session.schema(),
         catalog_version: session.last_version(),
