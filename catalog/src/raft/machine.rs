@@ -17,8 +17,8 @@ use super::progress::{Applied, Progress};
 use super::recent::Recent;
 use super::store::{Key, ReplicaStore, put, read};
 use super::types::{
-    Answer, LogEntry, LogId, Membership, Proposal, RaftSnapshot, Refusal, SnapshotMeta, StorageError,
-    StorageIoError, TypeConfig, decode, encode,
+    Answer, Answers, LogEntry, LogId, Membership, Proposal, RaftSnapshot, Refusal, SnapshotMeta,
+    StorageError, StorageIoError, TypeConfig, decode, encode,
 };
 use crate::apply::apply;
 use crate::snapshot::Snapshot;
@@ -109,17 +109,21 @@ impl Machine {
 impl State {
     /// # Errors
     /// When this replica cannot apply what others can: it must stop.
-    fn apply(&mut self, entry: LogEntry) -> Result<Answer> {
-        let answer = match entry.payload {
-            EntryPayload::Blank => Answer::Nothing,
+    fn apply(&mut self, entry: LogEntry) -> Result<Answers> {
+        let mut answers = Vec::new();
+        match entry.payload {
+            EntryPayload::Blank => {}
             EntryPayload::Membership(membership) => {
                 self.membership = Membership::new(Some(entry.log_id), membership);
-                Answer::Nothing
             }
-            EntryPayload::Normal(proposal) => self.propose(&proposal, entry.log_id.index)?,
-        };
+            EntryPayload::Normal(group) => {
+                for proposal in group {
+                    answers.push(self.propose(&proposal, entry.log_id.index)?);
+                }
+            }
+        }
         self.last_applied = Some(entry.log_id);
-        Ok(answer)
+        Ok(answers)
     }
 
     fn propose(&mut self, proposal: &Proposal, index: u64) -> Result<Answer> {
@@ -127,14 +131,15 @@ impl State {
             return Ok(answer);
         }
         let answer = match applied_to(&self.snapshot, proposal) {
-            Ok(next) => {
+            Ok(None) => Answer::Never,
+            Ok(Some(next)) => {
                 self.snapshot = Arc::new(next);
                 Answer::Applied { version: self.snapshot.version }
             }
             Err(error) if is_answer(&error) => Answer::Refused(Refusal::from(&error)),
             Err(error) => return Err(error),
         };
-        self.recent.remember(proposal.id, index, answer.clone());
+        self.recent.remember(proposal, index, answer.clone());
         Ok(answer)
     }
 
@@ -144,15 +149,16 @@ impl State {
     }
 }
 
-/// The snapshot after the proposal.
+/// The snapshot after the proposal; `None` for a fence, which changes nothing.
 ///
 /// # Errors
 /// Those of [`apply`]; `Store` when the bytes cannot be read; `Internal` when `apply` panicked.
-pub fn applied_to(snapshot: &Snapshot, proposal: &Proposal) -> Result<Snapshot> {
-    let entry = wire::decode_entry(&proposal.entry.0)
-        .map_err(|error| Error::new(ErrorCode::Store, error.message()))?;
+pub fn applied_to(snapshot: &Snapshot, proposal: &Proposal) -> Result<Option<Snapshot>> {
+    let Some(entry) = &proposal.entry else { return Ok(None) };
+    let entry =
+        wire::decode_entry(&entry.0).map_err(|error| Error::new(ErrorCode::Store, error.message()))?;
     let entry = Entry { at_ms: proposal.at_ms, ..entry };
-    catch_unwind(AssertUnwindSafe(|| apply(snapshot, &entry)))
+    catch_unwind(AssertUnwindSafe(|| apply(snapshot, &entry).map(Some)))
         .unwrap_or_else(|_| Err(Error::internal("a command of the catalog cannot be applied")))
 }
 
@@ -174,7 +180,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
         Ok((state.last_applied, state.membership.clone()))
     }
 
-    async fn apply<I>(&mut self, entries: I) -> Result<Vec<Answer>, StorageError>
+    async fn apply<I>(&mut self, entries: I) -> Result<Vec<Answers>, StorageError>
     where
         I: IntoIterator<Item = LogEntry> + OptionalSend,
         I::IntoIter: OptionalSend,
@@ -244,16 +250,18 @@ mod tests {
 
     use super::*;
     use crate::raft::memory_store::MemoryReplicaStore;
+    use crate::raft::types::Since;
 
     /// What only a newer version, or damaged memory, could have put into the log.
     #[tokio::test]
     async fn an_entry_that_cannot_be_applied_is_an_error_of_the_replica() {
         let mut machine = Machine::load(Arc::new(MemoryReplicaStore::default())).unwrap();
         let entry = |index: u64, bytes: &[u8]| {
-            let proposal = Proposal { id: index.into(), floor: 0, at_ms: 0, entry: Octets(bytes.to_vec()) };
+            let entry = Some(Octets(bytes.to_vec()));
+            let proposal = Proposal { id: index.into(), since: Since::Entry(0), at_ms: 0, entry };
             LogEntry {
                 log_id: LogId::new(CommittedLeaderId::new(1, 1), index),
-                payload: EntryPayload::Normal(proposal),
+                payload: EntryPayload::Normal(vec![proposal]),
             }
         };
         machine.apply([entry(1, b"no entry of ours")]).await.unwrap_err();
@@ -263,7 +271,7 @@ mod tests {
         let refused = wire::encode_entry(&Entry { at_ms: 0, command }).unwrap();
         let answers = machine.apply([entry(1, &refused)]).await.unwrap();
         assert!(
-            matches!(answers[..], [Answer::Refused(_)]),
+            matches!(answers.concat()[..], [Answer::Refused(_)]),
             "an error of the user is an answer: {answers:?}"
         );
         assert_eq!(machine.progress().now().index, 1);

@@ -1,6 +1,6 @@
 //! What replicas say to each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nyala_schema::guest::ModuleHash;
 use openraft::error::{Fatal, RaftError};
@@ -30,6 +30,18 @@ pub enum Request {
     },
     GetBlob(Hash),
     PutBlob(Octets),
+    /// To the leader only, as the two after it: makes replicas members, or changes their addresses.
+    Admit {
+        replicas: BTreeMap<ReplicaId, String>,
+    },
+    /// As `ChangeMembership`, but who loses the vote stays as a learner.
+    SetVoters {
+        voters: BTreeSet<ReplicaId>,
+    },
+    /// Learners that are none any more.
+    Forget {
+        replicas: BTreeSet<ReplicaId>,
+    },
 }
 
 /// A piece of an image of the state machine.

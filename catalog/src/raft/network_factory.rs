@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nyala_schema::{Error, Result};
 use openraft::error::{
-    InstallSnapshotError, NetworkError, RPCError, RaftError, RemoteError, ReplicationClosed, Unreachable,
+    InstallSnapshotError, NetworkError, PayloadTooLarge, RPCError, RaftError, RemoteError, ReplicationClosed,
+    Unreachable,
 };
 use openraft::network::{RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{
@@ -19,6 +20,9 @@ use super::network::{Network, Peer};
 use super::silence::Silence;
 use super::snapshot_stream::{Plan, SendError, send};
 use super::types::{RaftSnapshot, ReplicaId, TypeConfig, Vote, decode, encode};
+
+/// Entries that need more go one after another.
+const MESSAGE_BYTES_MAX: usize = 4 << 20;
 
 pub struct Connections {
     pub network: Arc<dyn Network>,
@@ -55,7 +59,11 @@ impl RaftNetworkFactory<TypeConfig> for Connections {
 
 impl Connection {
     async fn call(&self, request: &Request) -> Result<Response> {
-        let answer = self.network.call(&self.peer, encode(request)?).await?;
+        self.send(encode(request)?).await
+    }
+
+    async fn send(&self, request: Vec<u8>) -> Result<Response> {
+        let answer = self.network.call(&self.peer, request).await?;
         decode(&answer)
     }
 
@@ -82,7 +90,12 @@ impl RaftNetwork<TypeConfig> for Connection {
             // As if it were lost: openraft waits for its answer and tries again.
             std::future::pending::<()>().await;
         }
-        match self.call(&Request::Append(rpc)).await.map_err(|e| unreachable(&e))? {
+        let count = rpc.entries.len();
+        let request = encode(&Request::Append(rpc)).map_err(|e| unreachable(&e))?;
+        if request.len() > MESSAGE_BYTES_MAX && count > 1 {
+            return Err(RPCError::PayloadTooLarge(PayloadTooLarge::new_entries_hint(count as u64 / 2)));
+        }
+        match self.send(request).await.map_err(|e| unreachable(&e))? {
             Response::Append(Ok(response)) => Ok(response),
             Response::Append(Err(error)) => Err(self.remote(error).into()),
             _ => Err(unexpected()),

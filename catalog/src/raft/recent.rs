@@ -4,32 +4,53 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::types::{Answer, Proposal, ProposalId};
+use super::types::{Answer, Proposal, ProposalId, Since};
 
 /// Entries of the log over which an answer is remembered. The same on all replicas.
 const WINDOW_ENTRIES: u64 = 4096;
+/// Statements whose answers are remembered, the newest by their ids. The same on all replicas.
+const STATEMENTS_MAX: usize = 65_536;
 
 /// A proposal names an index that had been applied before it was made: whatever applied it lies behind that index. So when
 /// an entry stands at most the window behind that index, an earlier application of its proposal is still remembered; one
 /// that stands further behind is given up.
+///
+/// A statement names no index: who asks after it does not know one. Statements are forgotten in the order of their ids, so
+/// that one whose id is greater than all that were forgotten is remembered or has never been here. An id begins with the time
+/// at which it was made, but nothing rests on clocks except for how long that is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recent {
     answers: BTreeMap<ProposalId, Answer>,
     order: VecDeque<(u64, ProposalId)>,
+    statements: BTreeMap<ProposalId, Answer>,
+    /// The greatest id of a statement that has been forgotten.
+    forgotten: Option<ProposalId>,
 }
 
 impl Recent {
     /// The answer to a proposal that need not be applied, or must not be.
     pub fn answer(&self, proposal: &Proposal, index: u64) -> Option<Answer> {
-        if index > proposal.floor.saturating_add(WINDOW_ENTRIES) {
-            return Some(Answer::Expired);
+        match proposal.since {
+            Since::Entry(floor) if index > floor.saturating_add(WINDOW_ENTRIES) => Some(Answer::Expired),
+            Since::Entry(_) => self.answers.get(&proposal.id).cloned(),
+            Since::Statement => {
+                let known = self.statements.get(&proposal.id).cloned();
+                let is_old = self.forgotten.is_some_and(|forgotten| proposal.id <= forgotten);
+                known.or(is_old.then_some(Answer::Expired))
+            }
         }
-        self.answers.get(&proposal.id).cloned()
     }
 
-    pub fn remember(&mut self, id: ProposalId, index: u64, answer: Answer) {
-        self.answers.insert(id, answer);
-        self.order.push_back((index, id));
+    pub fn remember(&mut self, proposal: &Proposal, index: u64, answer: Answer) {
+        if proposal.since == Since::Statement {
+            self.statements.insert(proposal.id, answer);
+            while self.statements.len() > STATEMENTS_MAX {
+                self.forgotten = self.statements.pop_first().map(|(id, _)| id).max(self.forgotten);
+            }
+            return;
+        }
+        self.answers.insert(proposal.id, answer);
+        self.order.push_back((index, proposal.id));
         while self.order.front().is_some_and(|(first, _)| first + WINDOW_ENTRIES < index) {
             if let Some((_, id)) = self.order.pop_front() {
                 self.answers.remove(&id);
@@ -41,10 +62,13 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raft::octets::Octets;
 
     fn proposal(id: ProposalId, floor: u64) -> Proposal {
-        Proposal { id, floor, at_ms: 0, entry: Octets::default() }
+        Proposal { id, since: Since::Entry(floor), at_ms: 0, entry: None }
+    }
+
+    fn statement(id: ProposalId) -> Proposal {
+        Proposal { id, since: Since::Statement, at_ms: 0, entry: None }
     }
 
     #[test]
@@ -52,7 +76,7 @@ mod tests {
         let mut recent = Recent::default();
         let answer = Answer::Applied { version: 1 };
         for index in 1..3 * WINDOW_ENTRIES {
-            recent.remember(ProposalId::from(index), index, answer.clone());
+            recent.remember(&proposal(ProposalId::from(index), 0), index, answer.clone());
             assert!(recent.answers.len() as u64 <= WINDOW_ENTRIES + 1, "bounded");
         }
         let next = 3 * WINDOW_ENTRIES;
@@ -62,5 +86,25 @@ mod tests {
             assert_eq!(again, Some(expected), "applied at {applied}");
         }
         assert_eq!(recent.answer(&proposal(0, next - 1), next), None, "a new one");
+    }
+
+    #[test]
+    fn a_statement_is_known_or_expired_but_never_new_again() {
+        let mut recent = Recent::default();
+        let answer = Answer::Applied { version: 1 };
+        let count = STATEMENTS_MAX as u128 + 100;
+        // Ids come out of order, as from nodes whose clocks differ.
+        for n in 0..count {
+            let id = 2 * (n ^ 7) + 2;
+            if recent.answer(&statement(id), 0).is_none() {
+                recent.remember(&statement(id), 0, answer.clone());
+            }
+        }
+        assert_eq!(recent.statements.len(), STATEMENTS_MAX, "bounded");
+        for n in 0..count {
+            assert!(recent.answer(&statement(2 * (n ^ 7) + 2), 0).is_some(), "{n} was here");
+        }
+        assert_eq!(recent.answer(&statement(1), 0), Some(Answer::Expired), "too old to know");
+        assert_eq!(recent.answer(&statement(4 * count), 0), None, "a new one");
     }
 }

@@ -1,35 +1,35 @@
 //! One replica of the catalog.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nyala_schema::command::{Command, Entry};
-use nyala_schema::{Error, ErrorCode, Result, wire};
-use openraft::BasicNode;
-use openraft::error::{ClientWriteError, InitializeError, RaftError};
+use nyala_schema::{Error, ErrorCode, Result};
 use rand::Rng;
 use rand::rngs::StdRng;
 use tokio::time::timeout;
 
 use super::blobs::ReplicaBlobs;
-use super::leader::{no_leader, stopped, unknown};
+use super::leader::{no_leader, stopped};
 use super::log::Log;
 use super::machine::{Machine, applied_to, is_answer};
+use super::members::Change;
 use super::message::{Request, Response};
-use super::network::{Network, Peer};
+use super::network::Network;
 use super::network_factory::Connections;
-use super::octets::Octets;
 use super::progress::{Applied, Progress};
+use super::proposals::Proposals;
 use super::settings::Settings;
 use super::silence::Silence;
 use super::snapshot_stream::{Incoming, Received};
-use super::status::{Outcome, Status};
+use super::status::Status;
 use super::store::{Key, ReplicaStore, put, read};
-use super::types::{Answer, Proposal, ProposalId, Raft, Refusal, ReplicaId, Vote, decode, encode};
+use super::types::{Proposal, ProposalId, Raft, Refusal, ReplicaId, Vote, decode, encode};
 use crate::blob::Blobs;
 use crate::catalog::Clock;
 use crate::snapshot::Snapshot;
+
+/// What one entry of the log may take: it goes to the other replicas in one message.
+const PROPOSAL_BYTES_MAX: usize = 8 << 20;
 
 /// What a replica is made of.
 pub struct Parts {
@@ -49,6 +49,7 @@ pub struct Replica(Arc<Inner>);
 struct Inner {
     id: ReplicaId,
     raft: Raft,
+    proposals: Proposals,
     progress: Arc<Progress>,
     network: Arc<dyn Network>,
     blobs: ReplicaBlobs,
@@ -85,12 +86,14 @@ impl Replica {
         let raft = raft.map_err(|e| stopped(&e.to_string()))?;
         // Long enough for the others to elect another one, also when the first that tries lacks entries.
         tokio::spawn(silence.clone().watch(raft.clone(), 4 * settings.election.end));
+        let proposals = Proposals::start(raft.clone());
         let blobs = ReplicaBlobs::new(blobs, settings.blob_grace);
         let incoming = Mutex::default();
         let random = Mutex::new(random);
         Ok(Self(Arc::new(Inner {
             id,
             raft,
+            proposals,
             progress,
             network,
             blobs,
@@ -139,97 +142,9 @@ impl Replica {
         }
     }
 
-    /// Has a command applied, once. When this returns, a majority has it on disk; the snapshot has it, and perhaps
-    /// later ones.
-    ///
-    /// # Errors
-    /// Those of [`apply`](crate::apply()): nothing has changed then. `Connection`: nothing was done, try again.
-    /// `CommitUnknown`: it may have been done or may be done yet. `Store`: this replica has stopped.
-    pub async fn commit(&self, command: &Command) -> Result<Arc<Snapshot>> {
-        let version = self.propose(command).await?;
-        let snapshot = self.when(|applied| applied.snapshot.version >= version).await;
-        snapshot.ok_or_else(|| {
-            let message =
-                format!("done, as version {version} of the catalog, which this replica has not got yet");
-            Error::new(ErrorCode::CommitUnknown, message).with_hint("do not run the statement again")
-        })
-    }
-
     /// The snapshot here as soon as it is of this version or a later one.
     pub async fn when_version(&self, version: u64) -> Arc<Snapshot> {
         self.0.progress.when(|applied| applied.snapshot.version >= version).await.snapshot
-    }
-
-    /// As [`commit`](Self::commit), without waiting for this replica to have it: the version that it made.
-    ///
-    /// # Errors
-    /// As [`commit`](Self::commit).
-    pub async fn propose(&self, command: &Command) -> Result<u64> {
-        let entry = wire::encode_entry(&Entry { at_ms: 0, command: command.clone() })?;
-        let id = self.0.random.lock().unwrap_or_else(PoisonError::into_inner).r#gen();
-        let floor = self.0.progress.now().index;
-        let proposal = Proposal { id, floor, at_ms: 0, entry: Octets(entry) };
-        match self.ask_leader(&Request::Propose(proposal)).await? {
-            Response::Answer(Answer::Applied { version }) => Ok(version),
-            Response::Answer(Answer::Refused(refusal)) => Err(refusal.into()),
-            Response::Answer(Answer::Expired) => Err(unknown()),
-            _ => Err(unexpected()),
-        }
-    }
-
-    /// As [`commit`](Self::commit), under the id of a statement: however often it is tried, on whatever replicas, it is done
-    /// once.
-    ///
-    /// # Errors
-    /// As [`commit`](Self::commit). What is `CommitUnknown` can be tried again, or asked after with
-    /// [`outcome`](Self::outcome).
-    pub async fn commit_as(&self, id: ProposalId, command: &Command) -> Result<Arc<Snapshot>> {
-        let _ = (id, command);
-        todo!()
-    }
-
-    /// What became of a statement. Asking settles it: what had not been done by then never will be.
-    ///
-    /// # Errors
-    /// `Connection` when no leader could be asked; `CommitUnknown` when it was not heard of again, or so much has been
-    /// committed since that nobody knows any more.
-    pub async fn outcome(&self, id: ProposalId) -> Result<Outcome> {
-        let _ = id;
-        todo!()
-    }
-
-    /// Makes a cluster of replicas whose stores are empty, by id and address. To be called on one of them; on more only
-    /// with the same members.
-    ///
-    /// # Errors
-    /// `InvalidParameter` when this replica is not one of the members. None when the cluster is there already.
-    pub async fn initialize(&self, members: &BTreeMap<ReplicaId, String>) -> Result<()> {
-        let nodes = members.iter().map(|(id, address)| (*id, BasicNode::new(address)));
-        match self.0.raft.initialize(nodes.collect::<BTreeMap<_, _>>()).await {
-            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
-            Err(RaftError::APIError(e)) => Err(Error::new(ErrorCode::InvalidParameter, e.to_string())),
-            Err(RaftError::Fatal(e)) => Err(stopped(&e.to_string())),
-        }
-    }
-
-    /// Has a replica get all entries, without a vote; returns when it has nearly all.
-    ///
-    /// # Errors
-    /// As [`change_membership`](Self::change_membership).
-    pub async fn add_learner(&self, id: ReplicaId, address: &str) -> Result<()> {
-        let address = address.to_owned();
-        self.ask_leader(&Request::AddLearner { id, address }).await.map(|_| ())
-    }
-
-    /// Gives the vote to these replicas and to no others; each must have it or be a learner. Who had a vote and gets
-    /// none leaves the cluster.
-    ///
-    /// # Errors
-    /// `InvalidParameter` for members that are none; `Connection` and `CommitUnknown` as for [`commit`](Self::commit): to
-    /// call it again is safe.
-    pub async fn change_membership(&self, voters: &BTreeSet<ReplicaId>) -> Result<()> {
-        let voters = voters.clone();
-        self.ask_leader(&Request::ChangeMembership { voters }).await.map(|_| ())
     }
 
     pub fn status(&self) -> Status {
@@ -260,15 +175,11 @@ impl Replica {
             }
             Request::Propose(proposal) => self.lead(self.serve_proposal(proposal)).await,
             Request::ReadIndex => self.lead(self.serve_read_index()).await,
-            Request::AddLearner { id, address } => {
-                let done =
-                    async { self.0.raft.add_learner(id, BasicNode::new(address), true).await.map(|_| ()) };
-                self.lead(async { membership_response(done.await) }).await
-            }
-            Request::ChangeMembership { voters } => {
-                let done = async { self.0.raft.change_membership(voters, false).await.map(|_| ()) };
-                self.lead(async { membership_response(done.await) }).await
-            }
+            Request::AddLearner { id, address } => self.lead(self.serve_add_learner(id, address)).await,
+            Request::ChangeMembership { voters } => self.change(Change::Voters(voters)).await,
+            Request::SetVoters { voters } => self.change(Change::VotersOnly(voters)).await,
+            Request::Admit { replicas } => self.change(Change::Admitted(replicas)).await,
+            Request::Forget { replicas } => self.change(Change::Forgotten(replicas)).await,
             Request::GetBlob(hash) => self.0.blobs.serve_get(hash),
             Request::PutBlob(bytes) => self.0.blobs.serve_put(&bytes.0),
         }
@@ -289,16 +200,24 @@ impl Replica {
 
     /// Stamps the time, and refuses what would stop every replica that applies it.
     async fn serve_proposal(&self, proposal: Proposal) -> Response {
+        let bytes = proposal.entry.as_ref().map_or(0, |entry| entry.0.len());
+        if bytes > PROPOSAL_BYTES_MAX {
+            let message =
+                format!("a change of the catalog of {bytes} bytes; at most {PROPOSAL_BYTES_MAX} fit");
+            let error = Error::new(ErrorCode::TooComplex, message).with_hint("do it in several statements");
+            return Response::Failed(Refusal::from(&error));
+        }
         let proposal = Proposal { at_ms: (self.0.clock)(), ..proposal };
         if let Err(error) = applied_to(&self.snapshot(), &proposal)
             && !is_answer(&error)
         {
             return Response::Failed(Refusal::from(&error));
         }
-        match self.0.raft.client_write(proposal).await {
-            Ok(written) => Response::Answer(written.data),
-            Err(error) => Response::Unknown(error.to_string()),
-        }
+        self.0.proposals.write(proposal).await
+    }
+
+    async fn change(&self, change: Change) -> Response {
+        self.lead(self.serve_change(change)).await
     }
 
     async fn serve_read_index(&self) -> Response {
@@ -310,27 +229,21 @@ impl Replica {
     }
 
     /// The snapshot as soon as something holds, if it does in time.
-    async fn when(&self, holds: impl Fn(&Applied) -> bool) -> Option<Arc<Snapshot>> {
+    pub(super) async fn when(&self, holds: impl Fn(&Applied) -> bool) -> Option<Arc<Snapshot>> {
         let waited = timeout(self.0.settings.patience, self.0.progress.when(holds)).await;
         Some(waited.ok()?.snapshot)
     }
 
-    /// Who leads, as far as this replica knows.
-    pub(super) fn leader(&self) -> Option<Peer> {
-        let metrics = self.0.raft.metrics();
-        let metrics = metrics.borrow();
-        let id = metrics.current_leader?;
-        let node = metrics.membership_config.membership().get_node(&id)?;
-        Some(Peer { id, address: node.addr.clone() })
+    pub(super) fn draw_id(&self) -> ProposalId {
+        self.0.random.lock().unwrap_or_else(PoisonError::into_inner).r#gen()
     }
 
-    /// All other members that this replica knows.
-    pub(super) fn peers(&self) -> Vec<Peer> {
-        let metrics = self.0.raft.metrics();
-        let metrics = metrics.borrow();
-        let nodes = metrics.membership_config.membership().nodes();
-        let others = nodes.filter(|(id, _)| **id != self.0.id);
-        others.map(|(id, node)| Peer { id: *id, address: node.addr.clone() }).collect()
+    pub(super) fn raft(&self) -> &Raft {
+        &self.0.raft
+    }
+
+    pub(super) fn silence(&self) -> &Silence {
+        &self.0.silence
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -381,24 +294,6 @@ fn give_up_lead(store: &dyn ReplicaStore, id: ReplicaId) -> Result<()> {
     }
 }
 
-type MembershipError = RaftError<ReplicaId, ClientWriteError<ReplicaId, BasicNode>>;
-
-fn membership_response(done: Result<(), MembershipError>) -> Response {
-    match done {
-        Ok(()) => Response::MembershipChanged,
-        Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(error))) => match error {
-            // Waits for the one before it.
-            openraft::error::ChangeMembershipError::InProgress(_) => Response::NotLeader(None),
-            other => {
-                let error = Error::new(ErrorCode::InvalidParameter, other.to_string())
-                    .with_hint("add a replica as a learner before it gets a vote");
-                Response::Failed(Refusal::from(&error))
-            }
-        },
-        Err(error) => Response::Unknown(error.to_string()),
-    }
-}
-
-fn unexpected() -> Error {
+pub fn unexpected() -> Error {
     Error::internal("the leader of the catalog gave an answer to another question")
 }

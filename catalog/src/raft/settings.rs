@@ -38,7 +38,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             heartbeat: Duration::from_millis(100),
-            election: Duration::from_millis(500)..Duration::from_millis(1000),
+            election: Duration::from_millis(300)..Duration::from_millis(600),
             attempt: Duration::from_secs(2),
             patience: Duration::from_secs(15),
             entries_per_snapshot: 2000,

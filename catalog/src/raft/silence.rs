@@ -16,11 +16,32 @@ use super::types::Raft;
 const LOOKS: u32 = 4;
 
 #[derive(Clone, Default)]
-pub struct Silence(Arc<AtomicBool>);
+pub struct Silence(Arc<Flags>);
+
+#[derive(Default)]
+struct Flags {
+    is_unanswered: AtomicBool,
+    is_wanted: AtomicBool,
+}
+
+/// While it lives, a leader says nothing.
+pub struct Hush(Silence);
+
+impl Drop for Hush {
+    fn drop(&mut self) {
+        self.0.0.is_wanted.store(false, Ordering::Relaxed);
+    }
+}
 
 impl Silence {
     pub fn is_on(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_unanswered.load(Ordering::Relaxed) || self.0.is_wanted.load(Ordering::Relaxed)
+    }
+
+    /// Falls silent so that another replica leads.
+    pub fn hush(&self) -> Hush {
+        self.0.is_wanted.store(true, Ordering::Relaxed);
+        Hush(self.clone())
     }
 
     /// After `limit` without an answer the leader says nothing for as long, then tries again, and so on. Ends with the
@@ -36,7 +57,7 @@ impl Silence {
                 Some(false) => looks_unanswered += 1,
             }
             let is_on = looks_unanswered / LOOKS % 2 == 1;
-            if is_on != self.0.swap(is_on, Ordering::Relaxed) && is_on {
+            if is_on != self.0.is_unanswered.swap(is_on, Ordering::Relaxed) && is_on {
                 tracing::warn!(
                     "no majority answers this leader of the catalog: it is silent, so that another can lead"
                 );

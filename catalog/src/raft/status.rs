@@ -1,6 +1,6 @@
 //! What a replica says of itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use openraft::ServerState;
 use openraft::metrics::RaftMetrics;
@@ -33,6 +33,10 @@ pub struct Status {
     pub purged: u64,
     pub voters: BTreeSet<ReplicaId>,
     pub learners: BTreeSet<ReplicaId>,
+    /// Where each member is.
+    pub addresses: BTreeMap<ReplicaId, String>,
+    /// Between two sets of voters: a majority of each is needed, and the change has yet to be ended.
+    pub is_changing: bool,
     /// Why the replica does not run any more.
     pub failure: Option<String>,
 }
@@ -60,6 +64,8 @@ impl Status {
             purged: index(metrics.purged),
             voters: membership.voter_ids().collect(),
             learners: membership.learner_ids().collect(),
+            addresses: membership.nodes().map(|(id, node)| (*id, node.addr.clone())).collect(),
+            is_changing: membership.get_joint_config().len() > 1,
             failure: metrics.running_state.as_ref().err().map(ToString::to_string),
         }
     }

@@ -12,13 +12,13 @@ use super::octets::Octets;
 /// Names a replica for ever: a replica that lost its disk comes back under another id.
 pub type ReplicaId = u64;
 
-/// Names one call of `commit`, over all its attempts.
+/// Names one call of `commit`, or a statement, over all its attempts.
 pub type ProposalId = u128;
 
 openraft::declare_raft_types!(
     pub TypeConfig:
-        D = Proposal,
-        R = Answer,
+        D = Group,
+        R = Answers,
         NodeId = ReplicaId,
         Node = BasicNode,
 );
@@ -33,23 +33,36 @@ pub type SnapshotMeta = openraft::SnapshotMeta<ReplicaId, BasicNode>;
 pub type RaftSnapshot = openraft::Snapshot<TypeConfig>;
 pub type Membership = openraft::StoredMembership<ReplicaId, BasicNode>;
 
+/// What came to the leader at the same time: one entry of the log, applied in this order.
+pub type Group = Vec<Proposal>;
+
+/// To each of a group, in its order.
+pub type Answers = Vec<Answer>;
+
 /// A command that somebody wants applied, once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Proposal {
     pub id: ProposalId,
-    /// An index of the log that had been applied when the proposal was first made: it can only be applied after it.
-    pub floor: u64,
+    pub since: Since,
     /// When a leader accepted it, milliseconds since 1970.
     pub at_ms: i64,
-    /// A `nyala_schema::command::Entry` in its wire form; its own time is not used.
-    pub entry: Octets,
+    /// A `nyala_schema::command::Entry` in its wire form; its own time is not used. `None` is a fence: unless the command of
+    /// this id comes before it in the log, it is never applied.
+    pub entry: Option<Octets>,
 }
 
-/// What a log entry did.
+/// How far back an earlier application of a proposal can lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Since {
+    /// An index of the log that had been applied when the proposal was first made: it can only be applied after it.
+    Entry(u64),
+    /// The id is that of a statement, a UUID that grows with time: it may be tried again at any time, from anywhere.
+    Statement,
+}
+
+/// What a proposal did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
-    /// Not a command.
-    Nothing,
     Applied {
         version: u64,
     },
@@ -57,6 +70,8 @@ pub enum Answer {
     Refused(Refusal),
     /// Too old to know whether it was applied before: not applied now.
     Expired,
+    /// A fence came first.
+    Never,
 }
 
 /// An error of `apply`, as it travels and is kept.

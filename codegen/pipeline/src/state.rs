@@ -86,6 +86,12 @@ pub enum AggregateResult {
         count: u32,
         ty: Type,
     },
+    /// The i128 for a `Final` to add up: NULL when the count is 0; its digits may be more than those of the type.
+    PartialSum {
+        offset: u32,
+        count: u32,
+        ty: Type,
+    },
     SumFloat {
         offset: u32,
         count: u32,

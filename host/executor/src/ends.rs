@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use nyala_exchange::{Input, Output};
-use nyala_schema::Result;
+use nyala_pipeline::{PipelinePlan, PlanOutput, Source};
 use nyala_schema::id::{FragmentId, OperatorId, RuntimeFilterId};
+use nyala_schema::{Error, Result};
+
+use crate::run::over::guarded;
 
 /// The ends of one instance. The default is that of a whole query in one process: it has none.
 #[derive(Clone, Default)]
@@ -25,6 +28,37 @@ pub struct Ends {
     /// [`Execution::give_filter`](crate::Execution::give_filter) wakes them: who sets this gives each filter in the end, an
     /// empty one when there will be none.
     pub filter_wait: Duration,
+}
+
+impl Ends {
+    /// # Errors
+    /// Internal when the plan has inputs that are missing here, or sends its rows where nothing leads.
+    pub(crate) fn check(&self, plan: &PipelinePlan) -> Result<()> {
+        if self.output.is_none() != (plan.output == PlanOutput::Client) {
+            return Err(Error::internal("an output without a fragment to send to, or the other way round"));
+        }
+        plan.pipelines.iter().try_for_each(|pipeline| match pipeline.source {
+            Source::Receive { from, .. } => self.input(from).map(|_| ()),
+            Source::Scan { .. }
+            | Source::Values { .. }
+            | Source::Series { .. }
+            | Source::State { .. }
+            | Source::BuildRows { .. } => Ok(()),
+        })
+    }
+
+    pub(crate) fn input(&self, from: FragmentId) -> Result<Arc<dyn Input>> {
+        let input = self.inputs.get(&from).cloned();
+        input.ok_or_else(|| Error::internal(format!("an instance without the input from {from}")))
+    }
+
+    /// Nothing more is received or sent. What it calls is not ours: it may panic.
+    pub(crate) fn close(&self, outcome: Result<()>) {
+        self.inputs.values().for_each(|input| guarded(|| input.close()));
+        if let Some(output) = &self.output {
+            guarded(|| output.end(outcome));
+        }
+    }
 }
 
 /// The share of a scan that an instance reads, handed out while it runs.

@@ -39,8 +39,7 @@ impl Execution {
     /// # Errors
     /// The first error of the query; `Cancelled` when that was what ended it.
     pub fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
-        let (next, resumable) = self.query.output.next(wait);
-        resumable.into_iter().for_each(|task| task.resume());
+        let next = self.query.output.next(wait);
         if let Some(Ok(Some(batch))) = &next {
             self.query.rows_given.fetch_add(batch.num_rows() as u64, Relaxed);
         }
@@ -52,14 +51,17 @@ impl Execution {
     /// # Errors
     /// As `next`.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>>> {
-        let _ = context;
-        Poll::Pending
+        let next = self.query.output.poll_next(context);
+        if let Poll::Ready(Ok(Some(batch))) = &next {
+            self.query.rows_given.fetch_add(batch.num_rows() as u64, Relaxed);
+        }
+        next
     }
 
     /// Calls `callback` once: when all that runs of the instance has ended, from one of its threads, or at once if that has
     /// been. Must not block.
     pub fn when_over(&self, callback: Box<dyn FnOnce(Result<()>) + Send>) {
-        let _ = callback;
+        self.query.over.when(callback);
     }
 
     /// Hands over a filter that joins of another fragment have made; empty bytes keep everything. One that no scan here uses
@@ -68,12 +70,11 @@ impl Execution {
     /// # Errors
     /// `Connection` for bytes that are no filter.
     pub fn give_filter(&self, filter: RuntimeFilterId, bytes: &[u8]) -> Result<()> {
-        let _ = (filter, bytes);
-        Ok(())
+        self.query.filters.give(filter, bytes)
     }
 
     pub fn statistics(&self) -> InstanceStatistics {
-        InstanceStatistics::default()
+        self.query.statistics()
     }
 
     pub fn cancel_handle(&self) -> CancelHandle {
@@ -92,27 +93,19 @@ impl Execution {
 
 impl Drop for Execution {
     fn drop(&mut self) {
-        if !self.query.is_over() {
-            self.query.fail(Error::cancelled());
-        }
+        self.query.fail(Error::cancelled());
     }
 }
 
 impl CancelHandle {
     /// Ends the query with the error `Cancelled`, unless it has ended already.
     pub fn cancel(&self) {
-        if let Some(query) = self.0.upgrade()
-            && !query.is_over()
-        {
-            query.fail(Error::cancelled());
-        }
+        self.fail(Error::cancelled());
     }
 
     /// Ends the query with this error, unless it has ended already.
     pub fn fail(&self, error: Error) {
-        if let Some(query) = self.0.upgrade()
-            && !query.is_over()
-        {
+        if let Some(query) = self.0.upgrade() {
             query.fail(error);
         }
     }

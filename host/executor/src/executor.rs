@@ -56,7 +56,8 @@ pub struct Executor {
 
 impl Executor {
     pub fn new(config: ExecutorConfig) -> Self {
-        Self { pool: Arc::new(Pool::start(config.threads)), compiler: Compiler::start(), config }
+        let compiler = if config.threads == 0 { Compiler::none() } else { Compiler::start() };
+        Self { pool: Arc::new(Pool::start(config.threads)), compiler, config }
     }
 
     /// Starts a query; its rows come from the execution.
@@ -79,7 +80,6 @@ impl Executor {
         options: &Options,
         ends: Ends,
     ) -> Result<Execution> {
-        let _ = ends;
         let backends = Backends {
             choice: options.backend,
             interpreter: self.config.interpreter.clone(),
@@ -95,7 +95,9 @@ impl Executor {
             &backends,
             Functions { library: self.config.library.clone(), guests: self.config.guests.clone() },
             self.config.scans.as_ref(),
-        )?;
+            ends.clone(),
+        );
+        let query = query.inspect_err(|error| ends.close(Err(error.clone())))?;
         schedule::proceed(&query);
         Ok(Execution::new(query, self.pool.clone()))
     }
@@ -107,13 +109,12 @@ impl Executor {
 
     /// Runs one queued job on the caller's thread; `false` when there was none. For executors without threads.
     pub fn run_one(&self) -> bool {
-        false
+        self.pool.run_one()
     }
 
     /// Ready when [`run_one`](Self::run_one) has something to run; of executors without threads.
     pub fn poll_work(&self, context: &mut Context<'_>) -> Poll<()> {
-        let _ = context;
-        Poll::Pending
+        self.pool.poll_work(context)
     }
 }
 

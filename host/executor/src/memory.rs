@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use nyala_pipeline::PipelinePlan;
+use nyala_pipeline::{PipelinePlan, Source};
 use nyala_schema::id::OperatorId;
 use nyala_schema::option::format_bytes;
 use nyala_schema::{Error, ErrorCode, Result};
@@ -15,6 +15,7 @@ pub(crate) struct Memory {
     held: AtomicU64,
     peak: AtomicU64,
     operators: HashMap<OperatorId, Account>,
+    output: Account,
     /// Instances of uploaded code.
     guests: Account,
 }
@@ -23,6 +24,7 @@ pub(crate) struct Memory {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holder {
     Operator(OperatorId),
+    Output,
     Guests,
 }
 
@@ -35,27 +37,41 @@ struct Account {
 /// What one holder has; given back when it is dropped.
 pub(crate) struct Reservation {
     memory: Arc<Memory>,
-    operator: OperatorId,
+    holder: Holder,
     bytes: u64,
 }
 
 impl Memory {
-    /// Has an account for every operator that keeps a state.
+    /// Has an account for every operator that keeps a state or receives rows.
     pub(crate) fn new(limit: u64, plan: &PipelinePlan) -> Arc<Self> {
         let account = |name| Account { name, held: AtomicU64::new(0), peak: AtomicU64::new(0) };
-        let operators =
-            plan.states.iter().map(|state| (state.operator, account(state.spec.name()))).collect();
+        let states = plan.states.iter().map(|state| (state.operator, state.spec.name()));
+        let inputs = plan.pipelines.iter().filter_map(|pipeline| match pipeline.source {
+            Source::Receive { operator, .. } => Some((operator, "receive")),
+            Source::Scan { .. }
+            | Source::Values { .. }
+            | Source::Series { .. }
+            | Source::State { .. }
+            | Source::BuildRows { .. } => None,
+        });
+        let operators = states.chain(inputs).map(|(id, name)| (id, account(name))).collect();
         Arc::new(Self {
             limit,
             held: AtomicU64::new(0),
             peak: AtomicU64::new(0),
             operators,
+            output: account("output"),
             guests: account("guests"),
         })
     }
 
     pub(crate) fn reserve(self: &Arc<Self>, operator: OperatorId) -> Reservation {
-        Reservation { memory: self.clone(), operator, bytes: 0 }
+        Reservation { memory: self.clone(), holder: Holder::Operator(operator), bytes: 0 }
+    }
+
+    /// For rows that wait to be sent.
+    pub(crate) fn reserve_output(self: &Arc<Self>) -> Reservation {
+        Reservation { memory: self.clone(), holder: Holder::Output, bytes: 0 }
     }
 
     pub(crate) fn held(&self) -> u64 {
@@ -83,6 +99,7 @@ impl Memory {
     fn account(&self, holder: Holder) -> Option<&Account> {
         match holder {
             Holder::Operator(operator) => self.operators.get(&operator),
+            Holder::Output => Some(&self.output),
             Holder::Guests => Some(&self.guests),
         }
     }
@@ -110,11 +127,12 @@ impl Memory {
     }
 
     fn exceeded(&self, holder: Holder, wanted: u64) -> Error {
+        let others = [&self.output, &self.guests].into_iter();
         let mut holders: Vec<(u64, String)> = self
             .operators
             .iter()
             .map(|(id, account)| (account.held.load(Relaxed), format!("{} {id}", account.name)))
-            .chain([(self.guests.held.load(Relaxed), self.guests.name.to_owned())])
+            .chain(others.map(|account| (account.held.load(Relaxed), account.name.to_owned())))
             .filter(|(held, _)| *held > 0)
             .collect();
         holders.sort_by(|left, right| right.cmp(left));
@@ -123,7 +141,7 @@ impl Memory {
         let name = self.account(holder).map_or("operator", |account| account.name);
         let who = match holder {
             Holder::Operator(operator) => format!("{name} {operator}"),
-            Holder::Guests => name.to_owned(),
+            Holder::Output | Holder::Guests => name.to_owned(),
         };
         let held = if holders.is_empty() { "nothing".to_owned() } else { holders.join(", ") };
         Error::new(
@@ -144,7 +162,7 @@ impl Reservation {
     /// # Errors
     /// OutOfMemory; the reservation stays as it was.
     pub(crate) fn grow(&mut self, bytes: u64) -> Result<()> {
-        self.memory.take(Holder::Operator(self.operator), bytes)?;
+        self.memory.take(self.holder, bytes)?;
         self.bytes += bytes;
         Ok(())
     }
@@ -157,7 +175,7 @@ impl Reservation {
         if bytes > self.bytes {
             return self.grow(bytes - self.bytes);
         }
-        self.memory.give_back(Holder::Operator(self.operator), self.bytes - bytes);
+        self.memory.give_back(self.holder, self.bytes - bytes);
         self.bytes = bytes;
         Ok(())
     }
@@ -165,6 +183,6 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.memory.give_back(Holder::Operator(self.operator), self.bytes);
+        self.memory.give_back(self.holder, self.bytes);
     }
 }

@@ -1,9 +1,9 @@
 //! The contents of a plan's states, and the sinks that write them.
 
-use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use nyala_pipeline::program::Type;
 use nyala_pipeline::state::{StateId, StateSpec};
@@ -20,6 +20,7 @@ use crate::join::{JoinState, RuntimeFilter};
 use crate::keep::{CollectState, LimitState, ResultRows};
 use crate::memory::Memory;
 use crate::run::Query;
+use crate::run::exchange_sink::ExchangeSink;
 use crate::run::output_sink::OutputSink;
 use crate::sort::SortState;
 use crate::window::WindowState;
@@ -39,9 +40,14 @@ pub(crate) trait SinkWorker: Send {
     /// As `consume`.
     fn finish(&mut self) -> Result<()>;
 
-    /// Result batches made since the last call; only of the sink to the client.
-    fn take_output(&mut self, pending: &mut VecDeque<RecordBatch>) {
-        let _ = pending;
+    /// Hands over what leaves the instance, of sinks from which something does. Pending when there is no room for it yet; the
+    /// waker is called when there may be some. Also to be called after `finish`.
+    ///
+    /// # Errors
+    /// `Connection` when a receiver is gone.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let _ = context;
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -65,7 +71,7 @@ impl StateSlot {
                 let has_residual = has_residual(plan, StateId(index));
                 Self::Join(JoinState::new(spec, has_residual, memory.reserve(operator))?)
             }
-            StateSpec::Aggregate(spec) => Self::Aggregate(AggregateState::new(operator, spec)?),
+            StateSpec::Aggregate(spec) => Self::Aggregate(AggregateState::new(operator, spec)),
             StateSpec::Sort(spec) => Self::Sort(SortState::new(spec, memory.reserve(operator))),
             StateSpec::Window(spec) => Self::Window(WindowState::new(spec, memory.reserve(operator))),
             StateSpec::Guest(spec) => Self::Guest(GuestState::new(spec, memory.reserve(operator))),
@@ -85,7 +91,7 @@ impl StateSlot {
     /// the state is complete.
     pub(crate) fn stage(&self, query: &Arc<Query>, number: usize) -> Result<Stage> {
         match self {
-            Self::Join(state) => state.stage(query.threads, number),
+            Self::Join(state) => state.stage(query, number),
             Self::Aggregate(state) => state.stage(query, number),
             Self::Sort(state) => state.stage(query.threads, number),
             Self::Window(state) => state.stage(query, number),
@@ -157,7 +163,13 @@ pub(crate) fn sink_worker(
     query: &Arc<Query>,
 ) -> Result<Box<dyn SinkWorker>> {
     match sink {
-        Sink::Output { columns } => Ok(Box::new(OutputSink::new(columns, &query.plan.output_schema))),
+        Sink::Output { columns } => match &query.ends.output {
+            None => Ok(Box::new(OutputSink::new(query, columns))),
+            Some(output) => {
+                let worker = query.sinks.fetch_add(1, Relaxed);
+                Ok(Box::new(ExchangeSink::new(query, output.clone(), columns, worker)?))
+            }
+        },
         Sink::Build { operator, state, keys, payload } => {
             let columns: Vec<usize> = keys.iter().chain(payload).copied().collect();
             let state = query.states[state.0].join()?;

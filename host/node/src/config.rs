@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nyala_schema::Result;
 use nyala_schema::cluster::Roles;
 use nyala_schema::option::Options;
 
@@ -38,6 +39,8 @@ pub struct NodeConfig {
     pub options: Options,
     /// Where metrics and health are asked for.
     pub http: Option<SocketAddr>,
+    /// How long a start waits for the cluster.
+    pub join_limit: Duration,
     /// How long a drain waits for what runs.
     pub drain: Duration,
     /// `SET fault` is allowed: for tests.
@@ -54,32 +57,38 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// How many queries of a pool run at a time, over the whole cluster.
+impl TlsFiles {
+    /// # Errors
+    /// `FileAccess` naming the file; `InvalidParameter` when it holds no such thing.
+    pub(crate) fn read(&self) -> Result<nyala_rpc::tls::Tls> {
+        nyala_rpc::tls::Tls::read(&self.ca, &self.certificate, &self.key)
+    }
+}
+
+/// What the queries of a pool share, over the whole cluster. What is `None` has no limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolConfig {
-    /// Queries that run; more wait.
-    pub slots: u32,
-    /// Of one user; `None` is all of them.
+    /// Queries that run at once; more wait.
+    pub slots: Option<u32>,
+    /// Of one user.
     pub slots_per_user: Option<u32>,
-    /// Bytes that its queries may hold on each node; `None` is all there is.
+    /// Bytes that they may hold together, by their memory limits.
     pub memory_bytes: Option<u64>,
     /// Queries that may wait; more are refused.
     pub queue: u32,
     /// How long one waits before it is refused.
     pub queue_timeout: Duration,
-    /// Pools of a higher one go first.
+    /// Where a slot of all pools becomes free, the greatest goes first.
     pub priority: i32,
 }
 
-/// Queries that run at a time in a pool that does not say.
-const SLOTS: u32 = 64;
-const QUEUE: u32 = 1024;
-const QUEUE_TIMEOUT: Duration = Duration::from_secs(300);
+const QUEUE: u32 = 1000;
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Default for PoolConfig {
     fn default() -> Self {
         Self {
-            slots: SLOTS,
+            slots: None,
             slots_per_user: None,
             memory_bytes: None,
             queue: QUEUE,
@@ -89,7 +98,8 @@ impl Default for PoolConfig {
     }
 }
 
-/// How long a drain waits unless told otherwise.
+/// How long a start waits for the cluster, and a drain for what runs, unless told otherwise.
+const JOIN_LIMIT: Duration = Duration::from_secs(120);
 const DRAIN: Duration = Duration::from_secs(60);
 
 impl NodeConfig {
@@ -112,6 +122,7 @@ impl NodeConfig {
             threads: options.threads,
             options,
             http: None,
+            join_limit: JOIN_LIMIT,
             drain: DRAIN,
             allow_faults: false,
             compiler: None,

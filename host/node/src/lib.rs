@@ -32,6 +32,7 @@ mod running;
 mod search_path;
 pub mod serve;
 pub mod session;
+mod shared_warehouse;
 mod show;
 mod snapshots;
 mod statements;

@@ -35,6 +35,11 @@ pub trait Control: Send + Sync {
 
     /// `None` when it is over.
     fn progress(&self) -> Option<Progress>;
+
+    /// Whether it waits for its admission.
+    fn is_queued(&self) -> bool {
+        false
+    }
 }
 
 impl Running for Execution {

@@ -174,6 +174,7 @@ impl Session {
             | Statement::Optimize { .. }
             | Statement::Vacuum { .. }
             | Statement::Analyze { .. } => write::run(self, sql, &statement),
+            Statement::KillQuery { id } => show::kill(self, id),
             Statement::Set { name, value } => self.set_option(&name, &value),
             Statement::Reset { name } => self.reset(name.as_deref()),
         }

@@ -77,6 +77,8 @@ pub enum State {
     Done,
     Failed,
     Cancelled,
+    /// Waits for its admission.
+    Queued,
 }
 
 /// A statement as it is now, for people.
@@ -119,8 +121,16 @@ pub fn new_id() -> QueryId {
 }
 
 impl State {
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Queued | Self::Running => false,
+            Self::Done | Self::Failed | Self::Cancelled => true,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::Running => "running",
             Self::Done => "done",
             Self::Failed => "failed",
@@ -167,7 +177,7 @@ impl Statements {
         *match state {
             State::Cancelled => &mut counts.cancelled,
             State::Failed => &mut counts.failed,
-            State::Running | State::Done => &mut counts.done,
+            State::Queued | State::Running | State::Done => &mut counts.done,
         } += 1;
         known.finished.push_back(statement);
         if known.finished.len() > FINISHED_MAX {
@@ -201,6 +211,16 @@ impl Statements {
         let finished = || known.finished.iter().rev().find(|statement| statement.id == id);
         let statement = known.running.get(&id).or_else(finished)?;
         statement.end().profile.clone()
+    }
+
+    /// That the queries hold which run now.
+    pub fn memory_bytes(&self) -> u64 {
+        let running: Vec<_> = self.known().running.values().cloned().collect();
+        running
+            .iter()
+            .filter_map(|statement| statement.progress())
+            .map(|progress| progress.memory_bytes)
+            .sum()
     }
 
     pub fn counts(&self) -> Counts {
@@ -265,6 +285,11 @@ impl Statement {
         self.end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn unfinished(&self) -> State {
+        let is_queued = self.query().as_ref().is_some_and(|query| query.is_queued());
+        if is_queued { State::Queued } else { State::Running }
+    }
+
     fn row(&self) -> StatementRow {
         let running = self.progress();
         let end = self.end();
@@ -273,7 +298,7 @@ impl Statement {
         let elapsed = over.map_or_else(|| self.started.elapsed(), |over| over.elapsed);
         StatementRow {
             id: self.id.0,
-            state: over.map_or(State::Running, |over| over.state),
+            state: over.map_or_else(|| self.unfinished(), |over| over.state),
             sql: self.sql.clone(),
             user: self.user.clone(),
             pool: self.pool.clone(),

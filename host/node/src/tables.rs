@@ -102,7 +102,11 @@ impl Tables {
         let snapshot = &self.sight.snapshot;
         information::table(
             name,
-            &information::rows::Source { snapshot, builtin_functions: &builtin_functions },
+            &information::rows::Source {
+                snapshot,
+                builtin_functions: &builtin_functions,
+                engine: &self.engine,
+            },
         )
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nyala_catalog::raft::Replica;
+use nyala_catalog::raft::{Outcome as StatementOutcome, Replica};
 use nyala_schema::command::{Command, OnConflict};
 use nyala_schema::{Error, ErrorCode};
 use rand::Rng;
@@ -16,6 +16,8 @@ use crate::cluster::{remove, swap, value, write};
 
 pub const REGISTERS: usize = 3;
 const PAUSE_MS_MAX: u64 = 250;
+/// After which what became of a statement is left open.
+const TRIES: usize = 20;
 
 pub async fn work(world: Arc<World>, client: usize, operations: usize) {
     for number in 0..operations {
@@ -84,12 +86,54 @@ async fn change(world: &World, replica: &Replica, command: Command) -> (Outcome,
     let changed = match world.plant {
         Some(Plant::EarlyAnswer) if replica.status().leader == Some(replica.id()) => early(replica, command),
         Some(Plant::AppliedTwice) => until_known(replica, &command).await,
+        _ if world.random(|random| random.gen_bool(0.4)) => return state(world, replica, &command).await,
         // Both ways to commit; only one of them says which version it made.
         _ if world.random(|random| random.gen_bool(0.5)) => replica.propose(&command).await.map(Some),
         _ => replica.commit(&command).await.map(|_| None),
     };
     match changed {
         Ok(version) => (Outcome::Done, version),
+        Err(error) => (failed(world, &error), None),
+    }
+}
+
+/// As a statement: when its answer is lost it is tried again, or asked after, on any replica, until that is known.
+async fn state(world: &World, replica: &Replica, command: &Command) -> (Outcome, Option<u64>) {
+    let id = world.statement_id();
+    let mut replica = replica.clone();
+    let mut done = replica.commit_as(id, command).await.map(|_| None);
+    for _ in 0..TRIES {
+        let Err(error) = &done else { return (Outcome::Done, None) };
+        if !matches!(error.code(), ErrorCode::CommitUnknown | ErrorCode::Store) {
+            break;
+        }
+        let pause = world.random(|random| random.gen_range(0..PAUSE_MS_MAX));
+        sleep(Duration::from_millis(pause)).await;
+        replica = world.any_running().unwrap_or(replica);
+        if world.random(|random| random.gen_bool(0.5)) {
+            done = replica.commit_as(id, command).await.map(|_| None);
+            continue;
+        }
+        // The bug: the fence stands before another statement.
+        let fenced = if world.plant == Some(Plant::ForgottenFence) { id ^ 1 } else { id };
+        match replica.outcome(fenced).await {
+            Ok(StatementOutcome::Done { version }) => {
+                world.settle(true);
+                return (Outcome::Done, Some(version));
+            }
+            Ok(StatementOutcome::Never) => {
+                world.settle(false);
+                return (Outcome::NotDone, None);
+            }
+            Ok(StatementOutcome::Refused(error)) => done = Err(error),
+            // Nothing is known of the statement by that.
+            Err(_) => {}
+        }
+    }
+    match done {
+        Ok(version) => (Outcome::Done, version),
+        // Tries before may have been lost.
+        Err(error) if error.code() == ErrorCode::Connection => (Outcome::Unknown, None),
         Err(error) => (failed(world, &error), None),
     }
 }
@@ -113,7 +157,8 @@ fn failed(world: &World, error: &Error) -> Outcome {
         ErrorCode::DuplicateTable | ErrorCode::UndefinedTable | ErrorCode::SerializationFailure => {
             Outcome::Refused
         }
-        ErrorCode::Connection => Outcome::NotDone,
+        // `Cancelled` is a fence whose own answer was lost.
+        ErrorCode::Connection | ErrorCode::Cancelled => Outcome::NotDone,
         // `Store` is what a replica says that crashed meanwhile.
         ErrorCode::CommitUnknown | ErrorCode::Store => Outcome::Unknown,
         _ => {

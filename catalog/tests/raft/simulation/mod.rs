@@ -107,6 +107,7 @@ fn runs_are_worth_their_time() {
     println!("20 seeds: {total:?}");
     assert!(total.done > 400, "{total:?}");
     assert!(total.unknown > 10, "{total:?}");
+    assert!(total.settled_done >= 3 && total.settled_never >= 3, "{total:?}");
     assert!(total.crashes > 20 && total.partitions > 20, "{total:?}");
     assert!(total.snapshots_installed > 10, "{total:?}");
     assert!(total.memberships >= 2, "{total:?}");
@@ -137,6 +138,11 @@ fn entries_lost_at_a_crash_are_found() {
 #[test]
 fn a_stale_read_is_found() {
     assert_found(Plant::StaleRead);
+}
+
+#[test]
+fn a_forgotten_fence_is_found() {
+    assert_found(Plant::ForgottenFence);
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub enum Plant {
     StaleRead,
     /// A try after a lost answer is a new proposal.
     AppliedTwice,
+    /// Who asks what became of a statement puts no fence before it.
+    ForgottenFence,
 }
 
 /// The store of a replica with a bug of stores.

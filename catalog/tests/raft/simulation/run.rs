@@ -31,6 +31,9 @@ pub struct Counts {
     pub memberships: u64,
     pub leaders: u64,
     pub snapshots_installed: u64,
+    /// Statements that were asked after.
+    pub settled_done: u64,
+    pub settled_never: u64,
 }
 
 impl Counts {
@@ -42,6 +45,8 @@ impl Counts {
         self.memberships += other.memberships;
         self.leaders += other.leaders;
         self.snapshots_installed += other.snapshots_installed;
+        self.settled_done += other.settled_done;
+        self.settled_never += other.settled_never;
     }
 }
 
@@ -89,6 +94,7 @@ async fn run_in_world(seed: u64, plant: Option<Plant>) -> Report {
     counts.unknown = operations.iter().filter(|operation| is_unknown(&operation.outcome)).count() as u64;
     counts.done = operations.len() as u64 - counts.unknown;
     (counts.leaders, counts.snapshots_installed) = world.leaders_and_installs();
+    (counts.settled_done, counts.settled_never) = world.settled();
     let judged = world.failure().map_or_else(|| checker::check(&operations), Err);
     let shown = schedule[schedule.len().saturating_sub(SHOWN)..].join("\n  ");
     let verdict = judged.map_err(|failure| format!("{failure}\nthe last of what happened:\n  {shown}"));

@@ -38,6 +38,7 @@ struct State {
     failure: Option<String>,
     leaders: BTreeSet<(u64, ReplicaId)>,
     installed: u64,
+    settled: (u64, u64),
 }
 
 struct Machine {
@@ -61,6 +62,7 @@ impl World {
             failure: None,
             leaders: BTreeSet::new(),
             installed: 0,
+            settled: (0, 0),
         };
         let network = MemoryNetwork::with_weather(weather.clone());
         Arc::new(Self { seed, plant, weather, network, state: Mutex::new(state), began: Instant::now() })
@@ -85,6 +87,24 @@ impl World {
 
     pub fn failure(&self) -> Option<String> {
         self.state.lock().unwrap().failure.clone()
+    }
+
+    /// Grows with time, as those of real statements.
+    pub fn statement_id(&self) -> u128 {
+        let low: u64 = self.random(Rng::r#gen);
+        (self.began.elapsed().as_millis() << 80) | u128::from(low & !1)
+    }
+
+    /// What became of a statement was asked for.
+    pub fn settle(&self, was_done: bool) {
+        let mut state = self.state.lock().unwrap();
+        let (done, never) = state.settled;
+        state.settled = if was_done { (done + 1, never) } else { (done, never + 1) };
+    }
+
+    /// Statements that were asked after: those that had been done, those that never will be.
+    pub fn settled(&self) -> (u64, u64) {
+        self.state.lock().unwrap().settled
     }
 
     /// How many replicas led, in all terms, and how often one got an image from another.

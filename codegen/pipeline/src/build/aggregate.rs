@@ -1,12 +1,14 @@
 //! Aggregation: common functions as updates of a state record, the rest by the function library.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use arrow::datatypes::DataType;
 use nyala_schema::operator::{AggregateCall, AggregateMode, OperatorKind};
 use nyala_schema::{Error, Expr, Result};
 
 use super::fields::{Fields, library_type};
+use super::split::Places;
 use super::stream::{Stream, Target, column_expr};
 use super::{Builder, Columns, Consume, Node, columns_of};
 use crate::lower::{LayerKind, Lowering, infer, is_costly};
@@ -18,11 +20,20 @@ use crate::state::{AggregateSpec, LibraryAggregate, StateId, StateSpec};
 struct Ending<'a> {
     node: &'a Node<'a>,
     input: &'a Node<'a>,
-    keys: &'a [Expr],
+    keys: Vec<Expr>,
     key_types: Vec<Type>,
     fields: Fields,
-    library: Vec<&'a AggregateCall>,
+    library: Vec<AggregateCall>,
     state: StateId,
+}
+
+/// An aggregate operator as it is written.
+struct Aggregation<'a> {
+    node: &'a Node<'a>,
+    input: &'a Node<'a>,
+    keys: &'a [Expr],
+    calls: &'a [AggregateCall],
+    mode: AggregateMode,
 }
 
 impl Builder {
@@ -35,47 +46,98 @@ impl Builder {
         let OperatorKind::Aggregate { keys, aggregates, mode } = &node.operator.kind else {
             return Err(Error::internal("not an aggregate"));
         };
-        if *mode != AggregateMode::Single {
-            return Err(Error::unsupported("aggregation over several nodes is not supported yet"));
-        }
-        let wanted: Vec<usize> =
-            (0..aggregates.len()).filter(|call| needed.contains(&(keys.len() + call))).collect();
-        let calls: Vec<&AggregateCall> = wanted.iter().map(|&call| &aggregates[call]).collect();
-        let ending = self.aggregate_state(node, keys, &calls)?;
-        let read = columns_of(keys.iter().chain(calls.iter().flat_map(|call| call_expressions(call))));
+        let input = node.input(0)?;
+        let whole = Aggregation { node, input, keys, calls: aggregates, mode: *mode };
+        let places = whole.output_places()?;
+        let wanted: Vec<usize> = (0..aggregates.len())
+            .filter(|&call| places[call].clone().any(|column| needed.contains(&column)))
+            .collect();
+        let (ending, read) = whole.ending(self, &wanted)?;
         self.produce(ending.input, &read, &mut |builder, stream| ending.end(builder, stream))?;
-        let columns = (0..keys.len()).chain(wanted.iter().map(|call| keys.len() + call));
+        let columns = (0..keys.len()).chain(wanted.iter().flat_map(|&call| places[call].clone()));
         let source = Source::State { operator: node.operator.id, state: ending.state };
         consume(self, Stream::new(source, node, columns))
     }
+}
 
-    fn aggregate_state<'a>(
-        &mut self,
-        node: &'a Node<'a>,
-        keys: &'a [Expr],
-        calls: &[&'a AggregateCall],
-    ) -> Result<Ending<'a>> {
-        let input = node.input(0)?;
+impl<'a> Aggregation<'a> {
+    /// The output columns of each call.
+    fn output_places(&self) -> Result<Vec<Range<usize>>> {
+        let keys = self.keys.len();
+        Ok(match self.mode {
+            AggregateMode::Single | AggregateMode::Final => {
+                (0..self.calls.len()).map(|call| keys + call..keys + call + 1).collect()
+            }
+            AggregateMode::Partial => Places::new(keys, self.calls, self.node.columns.len())?.calls,
+        })
+    }
+
+    /// Adds the state for these of the calls; with the input columns that are read.
+    fn ending(&self, builder: &mut Builder, wanted: &[usize]) -> Result<(Ending<'a>, Columns)> {
+        let (input, keys) = (self.input, self.input_keys());
+        let grouped = !keys.is_empty();
         let mut fields = Fields::default();
         let mut library = vec![];
-        for call in calls {
-            if fields.add_call(call, !keys.is_empty(), &input.columns)? {
-                library.push(*call);
+        let mut read = columns_of(&keys);
+        let places = match self.mode {
+            AggregateMode::Single | AggregateMode::Partial => vec![],
+            AggregateMode::Final => Places::new(keys.len(), self.calls, input.columns.len())?.calls,
+        };
+        for &index in wanted {
+            let call = &self.calls[index];
+            match self.mode {
+                AggregateMode::Single | AggregateMode::Partial => {
+                    read.extend(columns_of(call_expressions(call)));
+                    let needs_library = match self.mode {
+                        AggregateMode::Partial => fields.add_partial(call, grouped, &input.columns)?,
+                        AggregateMode::Single | AggregateMode::Final => {
+                            fields.add_call(call, grouped, &input.columns)?
+                        }
+                    };
+                    library.extend(needs_library.then(|| call.clone()));
+                }
+                AggregateMode::Final => {
+                    let place = places[index].clone();
+                    let columns: Vec<Expr> = place.clone().map(|column| column_expr(input, column)).collect();
+                    read.extend(place.clone());
+                    library.extend(fields.add_final(call, &columns, &input.columns[place])?);
+                }
             }
         }
+        let state = self.add_state(builder, keys.len(), &mut fields, &library)?;
+        let key_types = self.key_types(keys.len());
+        Ok((Ending { node: self.node, input, keys, key_types, fields, library, state }, read))
+    }
+
+    /// The keys over the input: a `Final` finds them computed, in its first columns.
+    fn input_keys(&self) -> Vec<Expr> {
+        match self.mode {
+            AggregateMode::Single | AggregateMode::Partial => self.keys.to_vec(),
+            AggregateMode::Final => (0..self.keys.len()).map(|key| column_expr(self.input, key)).collect(),
+        }
+    }
+
+    fn key_types(&self, keys: usize) -> Vec<Type> {
+        self.node.columns[..keys].iter().map(|column| column.ty.clone()).collect()
+    }
+
+    fn add_state(
+        &self,
+        builder: &mut Builder,
+        keys: usize,
+        fields: &mut Fields,
+        library: &[AggregateCall],
+    ) -> Result<StateId> {
         let (initial, state_fields, results) = fields.finish();
-        let key_types: Vec<Type> =
-            node.columns[..keys.len()].iter().map(|column| column.ty.clone()).collect();
         let spec = StateSpec::Aggregate(AggregateSpec {
-            mode: AggregateMode::Single,
-            key_types: key_types.clone(),
+            mode: self.mode,
+            key_types: self.key_types(keys),
             initial,
             fields: state_fields,
-            library: library.iter().map(|call| library_aggregate(call, input)).collect::<Result<_>>()?,
+            library: library.iter().map(|call| library_aggregate(call, self.input)).collect::<Result<_>>()?,
             results,
         });
-        let state = self.add_state(node.operator.id, spec);
-        Ok(Ending { node, input, keys, key_types, fields, library, state })
+        Ok(builder.add_state(self.node.operator.id, spec))
     }
 }
 
@@ -112,7 +174,7 @@ impl Ending<'_> {
     /// Expressions that must be columns: keys, then everything for library calls, in order.
     fn targets(&self) -> Vec<(&Expr, DataType)> {
         let keys = self.keys.iter().zip(&self.key_types).map(|(key, ty)| (key, ty.data_type.clone()));
-        let library = self.library.iter().flat_map(|call| call_expressions(call));
+        let library = self.library.iter().flat_map(call_expressions);
         keys.chain(library.map(|expr| (expr, library_type(expr)))).collect()
     }
 

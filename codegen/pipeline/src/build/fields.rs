@@ -11,11 +11,16 @@ use crate::range::Interval;
 use crate::state::{AggregateResult, StateField};
 
 /// How a call is computed.
-enum Method {
+#[derive(Clone)]
+pub(super) enum Method {
     Count,
     SumInteger,
+    /// Handed on with all its digits.
+    PartialSum,
     SumFloat,
-    AverageInteger { scale: i8 },
+    AverageInteger {
+        scale: i8,
+    },
     AverageFloat,
     Extreme(StateOp),
     Library,
@@ -34,14 +39,26 @@ pub(super) struct Field {
 }
 
 /// Fields of a call, by index among all.
-enum Slots {
+pub(super) enum Slots {
     Count(usize),
-    Value { method: Method, value: usize, count: Presence, ty: Type },
-    Library { index: usize, ty: Type },
+    /// A sum of counts.
+    CountSum(usize),
+    Value {
+        method: Method,
+        value: usize,
+        count: Presence,
+        ty: Type,
+    },
+    Library {
+        index: usize,
+        ty: Type,
+    },
 }
 
-enum Presence {
+pub(super) enum Presence {
     Field(usize),
+    /// A sum of counts.
+    CountSum(usize),
     /// Every group has a value.
     Always,
 }
@@ -49,8 +66,8 @@ enum Presence {
 #[derive(Default)]
 pub(super) struct Fields {
     pub list: Vec<Field>,
-    slots: Vec<Slots>,
-    libraries: usize,
+    pub(super) slots: Vec<Slots>,
+    pub(super) libraries: usize,
 }
 
 /// No query has so many rows.
@@ -63,9 +80,11 @@ pub(super) fn result_column(call: &AggregateCall, grouped: bool, input: &[Column
         grouped && call.filter.is_none() && argument.as_ref().is_some_and(|column| !column.nullable());
     Ok(match method {
         Method::Count => Column::with_range(DataType::Int64, false, Interval::new(0, ROWS_MAX)),
-        Method::SumInteger | Method::SumFloat | Method::AverageFloat | Method::AverageInteger { .. } => {
-            Column::exact(&call.data_type, !surely)
-        }
+        Method::SumInteger
+        | Method::PartialSum
+        | Method::SumFloat
+        | Method::AverageFloat
+        | Method::AverageInteger { .. } => Column::exact(&call.data_type, !surely),
         Method::Extreme(_) => {
             let mut column = argument.unwrap_or_else(|| Column::exact(&call.data_type, true));
             column.ty.nullable = !surely;
@@ -76,7 +95,7 @@ pub(super) fn result_column(call: &AggregateCall, grouped: bool, input: &[Column
 }
 
 /// The method for a call, and what is known of its argument when it has just one.
-fn method(call: &AggregateCall, input: &[Column]) -> Result<(Method, Option<Column>)> {
+pub(super) fn method(call: &AggregateCall, input: &[Column]) -> Result<(Method, Option<Column>)> {
     let argument = match call.arguments.as_slice() {
         [_] => Some(infer(bare_argument(call), input)?),
         _ => None,
@@ -125,7 +144,7 @@ fn is_float(data_type: &DataType) -> bool {
 }
 
 /// The argument without a cast that the exact sum of integers has no need of.
-fn bare_argument(call: &AggregateCall) -> &Expr {
+pub(super) fn bare_argument(call: &AggregateCall) -> &Expr {
     let argument = &call.arguments[0];
     let Expr::Cast { input, data_type, safe: false } = argument else { return argument };
     let (from, function) = (input.data_type(), call.function.library().unwrap_or_default());
@@ -139,7 +158,7 @@ fn bare_argument(call: &AggregateCall) -> &Expr {
 }
 
 /// Types of at most 16 bytes whose least and greatest value a record holds.
-fn is_record_value(data_type: &DataType) -> bool {
+pub(super) fn is_record_value(data_type: &DataType) -> bool {
     initial_extreme(data_type, true).is_some()
 }
 
@@ -199,7 +218,9 @@ impl Fields {
                 self.slots.push(Slots::Count(field));
                 return Ok(false);
             }
-            Method::SumInteger | Method::AverageInteger { .. } => (StateOp::SumInteger, None),
+            Method::SumInteger | Method::PartialSum | Method::AverageInteger { .. } => {
+                (StateOp::SumInteger, None)
+            }
             Method::SumFloat | Method::AverageFloat => (StateOp::SumFloat, Some(DataType::Float64)),
             Method::Extreme(op) => (op.clone(), argument.as_ref().map(|column| column.data_type().clone())),
         };
@@ -217,7 +238,12 @@ impl Fields {
         Ok(false)
     }
 
-    fn count(&mut self, value: Option<Expr>, mask: Option<Expr>) -> usize {
+    /// Adds a field for which a value is all there is to know.
+    pub(super) fn add_value(&mut self, op: StateOp, value: Expr, data_type: Option<DataType>) -> usize {
+        self.add(Field { op, value: Some(value), mask: None, data_type, constant: false, offset: 0 })
+    }
+
+    pub(super) fn count(&mut self, value: Option<Expr>, mask: Option<Expr>) -> usize {
         let op = StateOp::Count;
         self.add(Field { op, value, mask, data_type: None, constant: false, offset: 0 })
     }
@@ -272,19 +298,27 @@ impl Fields {
         }
     }
 
+    /// Where a count lies in a sum of counts, which is less than 2^63: its low half.
+    fn count_in_sum(&self, field: usize) -> u32 {
+        self.list[field].offset + if cfg!(target_endian = "big") { 8 } else { 0 }
+    }
+
     fn result(&self, slots: &Slots, always: usize) -> AggregateResult {
         match slots {
             Slots::Count(field) => AggregateResult::Count { offset: self.list[*field].offset },
+            Slots::CountSum(field) => AggregateResult::Count { offset: self.count_in_sum(*field) },
             Slots::Library { index, ty } => AggregateResult::Library { index: *index, ty: ty.clone() },
             Slots::Value { method, value, count, ty } => {
                 let ty = ty.clone();
                 let offset = self.list[*value].offset;
                 let count = match count {
                     Presence::Field(field) => self.list[*field].offset,
+                    Presence::CountSum(field) => self.count_in_sum(*field),
                     Presence::Always => self.list[always].offset,
                 };
                 match method {
                     Method::SumInteger => AggregateResult::SumInteger { offset, count, ty },
+                    Method::PartialSum => AggregateResult::PartialSum { offset, count, ty },
                     Method::SumFloat => AggregateResult::SumFloat { offset, count, ty },
                     Method::AverageInteger { scale } => {
                         AggregateResult::AverageInteger { offset, count, scale: *scale, ty }

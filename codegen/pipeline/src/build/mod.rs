@@ -14,6 +14,7 @@ mod node;
 mod output;
 mod reshape;
 mod sort;
+mod split;
 mod stream;
 mod window;
 

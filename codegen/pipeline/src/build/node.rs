@@ -1,10 +1,10 @@
 //! The operator tree with what is known of every column.
 
 use nyala_schema::guest::OperatorOutput;
-use nyala_schema::operator::{AggregateCall, JoinKind, Operator, OperatorKind};
+use nyala_schema::operator::{AggregateCall, AggregateMode, JoinKind, Operator, OperatorKind};
 use nyala_schema::{Error, Expr, Result};
 
-use super::fields;
+use super::{fields, split};
 use crate::column::Column;
 use crate::lower::infer;
 
@@ -76,7 +76,9 @@ impl<'a> Node<'a> {
                 let variants = projections.iter().map(|list| self.infer_all(list)).collect::<Result<_>>()?;
                 self.unify(variants)
             }
-            OperatorKind::Aggregate { keys, aggregates, .. } => self.aggregate_columns(keys, aggregates),
+            OperatorKind::Aggregate { keys, aggregates, mode } => {
+                self.aggregate_columns(keys, aggregates, *mode)
+            }
             OperatorKind::Window { calls, .. } => {
                 let mut columns = self.input(0)?.columns.clone();
                 columns.extend(calls.iter().map(|call| Column::exact(&call.data_type, call.nullable)));
@@ -137,13 +139,38 @@ impl<'a> Node<'a> {
         })
     }
 
-    fn aggregate_columns(&self, keys: &[Expr], calls: &[AggregateCall]) -> Result<Vec<Column>> {
+    fn aggregate_columns(
+        &self,
+        keys: &[Expr],
+        calls: &[AggregateCall],
+        mode: AggregateMode,
+    ) -> Result<Vec<Column>> {
         let input = &self.input(0)?.columns;
-        let mut columns = self.infer_all(keys)?;
-        for call in calls {
-            columns.push(fields::result_column(call, !keys.is_empty(), input)?);
+        let grouped = !keys.is_empty();
+        match mode {
+            AggregateMode::Single => {
+                let mut columns = self.infer_all(keys)?;
+                for call in calls {
+                    columns.push(fields::result_column(call, grouped, input)?);
+                }
+                Ok(columns)
+            }
+            AggregateMode::Partial => {
+                let mut columns = self.infer_all(keys)?;
+                for call in calls {
+                    columns.extend(split::partial_columns(call, grouped, input)?);
+                }
+                Ok(columns)
+            }
+            AggregateMode::Final => {
+                let places = split::Places::new(keys.len(), calls, input.len())?;
+                let mut columns = input[..keys.len()].to_vec();
+                for (call, place) in calls.iter().zip(&places.calls) {
+                    columns.push(split::final_column(call, &input[place.clone()])?);
+                }
+                Ok(columns)
+            }
         }
-        Ok(columns)
     }
 
     fn join_columns(&self, kind: JoinKind) -> Result<Vec<Column>> {

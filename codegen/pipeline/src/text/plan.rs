@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use nyala_schema::operator::AggregateMode;
+
 use super::program::{Separated, indented};
 use crate::pipeline::{Compute, Pipeline, PipelinePlan, PlanOutput, Sink, Source, State, Step};
 use crate::program::Type;
@@ -63,6 +65,11 @@ impl fmt::Display for State {
             }
             StateSpec::Aggregate(aggregate) => {
                 let (keys, stride) = (Types(&aggregate.key_types), aggregate.initial.len());
+                match aggregate.mode {
+                    AggregateMode::Single => {}
+                    AggregateMode::Partial => f.write_str("partial ")?,
+                    AggregateMode::Final => f.write_str("final ")?,
+                }
                 write!(f, "keys {keys} record {stride} [")?;
                 write!(f, "{}]", Separated(&aggregate.results))?;
                 aggregate.library.iter().try_for_each(|library| write!(f, " library {}", library.call))
@@ -226,6 +233,9 @@ impl fmt::Display for AggregateResult {
         match self {
             Self::Count { offset } => write!(f, "count @{offset}"),
             Self::SumInteger { offset, count, ty } => write!(f, "sum.i128 @{offset} count @{count} : {ty}"),
+            Self::PartialSum { offset, count, ty } => {
+                write!(f, "partial.i128 @{offset} count @{count} : {ty}")
+            }
             Self::SumFloat { offset, count, ty } => write!(f, "sum.f64 @{offset} count @{count} : {ty}"),
             Self::AverageInteger { offset, count, scale, ty } => {
                 write!(f, "average.i128 @{offset} count @{count} scale {scale} : {ty}")

@@ -68,6 +68,7 @@ fn of_state(spec: &StateSpec) -> Result<Chunk> {
             types.extend(aggregate.results.iter().map(|result| match result {
                 AggregateResult::Count { .. } => Type::new(arrow::datatypes::DataType::Int64, false),
                 AggregateResult::SumInteger { ty, .. }
+                | AggregateResult::PartialSum { ty, .. }
                 | AggregateResult::SumFloat { ty, .. }
                 | AggregateResult::AverageInteger { ty, .. }
                 | AggregateResult::AverageFloat { ty, .. }

@@ -32,6 +32,11 @@ impl Finished<'_> {
                 Ok(Arc::new(Int64Array::from_iter_values(counts)))
             }
             AggregateResult::SumInteger { offset, count, ty } => self.sum(*offset, *count, ty),
+            AggregateResult::PartialSum { offset, count, ty } => {
+                let sums: Vec<i128> = self.fields::<16, _>(*offset, i128::from_ne_bytes).collect();
+                let rows = sums.len();
+                array_from_buffer(Buffer::from_vec(sums), rows, self.nulls(*count), &ty.data_type)
+            }
             AggregateResult::SumFloat { offset, count, ty } => {
                 let sums = self.fields::<8, _>(*offset, f64::from_ne_bytes).collect::<Vec<_>>();
                 cast(Arc::new(Float64Array::new(sums.into(), self.nulls(*count))), &ty.data_type)

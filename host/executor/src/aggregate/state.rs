@@ -6,7 +6,6 @@ use nyala_pipeline::Library;
 use nyala_pipeline::pipeline::LibraryInput;
 use nyala_pipeline::state::AggregateSpec;
 use nyala_schema::id::OperatorId;
-use nyala_schema::operator::AggregateMode;
 use nyala_schema::{Error, Result};
 
 use crate::aggregate::finish::CompleteTable;
@@ -44,16 +43,8 @@ struct Progress {
 }
 
 impl AggregateState {
-    /// # Errors
-    /// Unsupported modes.
-    pub(crate) fn new(operator: OperatorId, spec: &AggregateSpec) -> Result<Arc<Self>> {
-        match spec.mode {
-            AggregateMode::Single => {}
-            AggregateMode::Partial | AggregateMode::Final => {
-                return Err(Error::unsupported("aggregates over several nodes cannot be run yet"));
-            }
-        }
-        Ok(Arc::new(Self { operator, spec: spec.clone(), progress: Mutex::default() }))
+    pub(crate) fn new(operator: OperatorId, spec: &AggregateSpec) -> Arc<Self> {
+        Arc::new(Self { operator, spec: spec.clone(), progress: Mutex::default() })
     }
 
     /// # Errors

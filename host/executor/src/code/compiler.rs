@@ -33,9 +33,19 @@ impl Compiler {
         compiler
     }
 
+    /// Without a thread: what is submitted stays interpreted.
+    pub(crate) fn none() -> Self {
+        let compiler = Self(Arc::default());
+        compiler.stop();
+        compiler
+    }
+
     pub(crate) fn submit(&self, slot: &Arc<CodeSlot>) {
-        lock(&self.0.state).waiting.push_back(Arc::downgrade(slot));
-        self.0.changed.notify_one();
+        let mut state = lock(&self.0.state);
+        if !state.stopped {
+            state.waiting.push_back(Arc::downgrade(slot));
+            self.0.changed.notify_one();
+        }
     }
 
     pub(crate) fn stop(&self) {

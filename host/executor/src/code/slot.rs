@@ -166,7 +166,7 @@ impl CodeSlot {
         };
         ProgramProfile {
             operator: self.operator,
-            backend,
+            backend: backend.into(),
             statements: self.code.program.body.statements.len(),
             batches: self.batches.load(Relaxed),
             rows: self.rows.load(Relaxed),

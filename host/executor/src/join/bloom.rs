@@ -27,6 +27,33 @@ impl Bloom {
         }
     }
 
+    /// How many keys it has room for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.blocks.len() * BLOCK_BITS / BITS_PER_KEY
+    }
+
+    pub(crate) fn blocks(&self) -> &[[u32; 8]] {
+        &self.blocks
+    }
+
+    /// `None` unless there is a power of two of blocks.
+    pub(crate) fn from_blocks(blocks: Vec<[u32; 8]>) -> Option<Self> {
+        blocks.len().is_power_of_two().then_some(Self { blocks })
+    }
+
+    /// Adds the keys of another one, which may be larger or smaller: the block of a key in a filter of half the size is at
+    /// half the place.
+    pub(crate) fn union(self, other: Self) -> Self {
+        let (mut large, small) =
+            if self.blocks.len() >= other.blocks.len() { (self, other) } else { (other, self) };
+        let times = large.blocks.len() / small.blocks.len();
+        for (index, block) in large.blocks.iter_mut().enumerate() {
+            let added = &small.blocks[index / times];
+            block.iter_mut().zip(added).for_each(|(word, added)| *word |= added);
+        }
+        large
+    }
+
     #[inline]
     pub(crate) fn contains(&self, key: u64) -> bool {
         let hash = hash_u64(key);

@@ -20,6 +20,7 @@ use crate::keep::Kept;
 use crate::keep::collect::CollectSink;
 use crate::lock::lock;
 use crate::memory::Reservation;
+use crate::run::Query;
 use crate::state::{Stage, data_types};
 
 pub(crate) struct JoinState {
@@ -105,12 +106,12 @@ impl JoinState {
 
     /// Columns put together; then the table, unless it is large and has to be hashed: entries split up; then the
     /// partitions built.
-    pub(crate) fn stage(self: &Arc<Self>, threads: usize, number: usize) -> Result<Stage> {
+    pub(crate) fn stage(self: &Arc<Self>, query: &Arc<Query>, number: usize) -> Result<Stage> {
         let number = if self.kept.column_count() == 0 { number + 1 } else { number };
         match number {
             0 => return Ok(self.kept.concat_stage()),
-            1 => return Ok(self.index_stage()),
-            2 if lock(&self.build).index.is_none() => return Ok(self.scatter_stage(threads)),
+            1 => return Ok(self.index_stage(query)),
+            2 if lock(&self.build).index.is_none() => return Ok(self.scatter_stage(query.threads)),
             3 if lock(&self.build).index.is_none() => return Ok(self.partition_stage()),
             _ => {}
         }
@@ -124,21 +125,27 @@ impl JoinState {
         Ok(columns)
     }
 
-    fn index_stage(self: &Arc<Self>) -> Stage {
+    fn index_stage(self: &Arc<Self>, query: &Arc<Query>) -> Stage {
         let this = self.clone();
         let mut stage: Stage = vec![Box::new(move || this.index())];
-        if !self.spec.null_equals_null {
-            for index in 0..self.filters.len() {
-                let this = self.clone();
-                stage.push(Box::new(move || this.publish(index)));
-            }
+        for index in 0..self.filters.len() {
+            let (this, query) = (self.clone(), query.clone());
+            stage.push(Box::new(move || this.publish(index, &query)));
         }
         stage
     }
 
-    fn publish(&self, index: usize) -> Result<()> {
+    /// Makes a filter known to the scans of the instance, and to other instances; to those also when there is none.
+    fn publish(&self, index: usize, query: &Query) -> Result<()> {
         let filter = &self.filters[index];
-        if let Some(made) = self.keys()?.get(filter.key).and_then(RuntimeFilter::of) {
+        let made = match self.keys()?.get(filter.key) {
+            Some(key) if !self.spec.null_equals_null => RuntimeFilter::of(key),
+            _ => None,
+        };
+        if let Some(sink) = &query.ends.filters {
+            sink.made(filter.id, made.as_ref().map(RuntimeFilter::to_bytes).unwrap_or_default());
+        }
+        if let Some(made) = made {
             _ = filter.slot.set(made);
         }
         Ok(())

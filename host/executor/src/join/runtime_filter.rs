@@ -14,15 +14,16 @@ const BITMAP_BITS_MAX: u64 = 32 << 20;
 /// Never drops a row that has a match; NULLs have none.
 pub(crate) struct RuntimeFilter {
     /// Least key, and the distance to the greatest; `None` when there are no keys, and so no match.
-    range: Option<(i128, u64)>,
-    set: Set,
+    pub(super) range: Option<(i128, u64)>,
+    pub(super) set: Set,
 }
 
-enum Set {
+pub(super) enum Set {
     /// All numbers of the range, or too many to tell.
     Range,
     /// A bit for each number of the range, and one more that is not set.
     Bitmap(Vec<u64>),
+    /// Of the keys' low 64 bits.
     Bloom(Bloom),
 }
 
@@ -74,7 +75,7 @@ impl RuntimeFilter {
             }),
             Set::Bloom(bloom) => compact(values, nulls, rows, |value| {
                 let distance = value.distance(min);
-                distance <= range && bloom.contains(distance)
+                distance <= range && bloom.contains(distance.wrapping_add(min as u64))
             }),
         }
     }
@@ -133,6 +134,6 @@ fn set_of<T: Integer>(values: &[T], nulls: Option<&NullBuffer>, min: i128, range
         return if set == range + 1 { Set::Range } else { Set::Bitmap(bits) };
     }
     let mut bloom = Bloom::new(keys);
-    distances.for_each(|distance| bloom.insert(distance));
+    distances.for_each(|distance| bloom.insert(distance.wrapping_add(min as u64)));
     Set::Bloom(bloom)
 }

@@ -1,6 +1,7 @@
 //! What a query did and took: counters while it runs, a profile for people.
 
 pub(crate) mod counters;
+mod merge;
 pub mod profile;
 pub mod statistics;
 mod text;

@@ -1,5 +1,6 @@
 //! What a query took, operator by operator and program by program.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ pub struct OperatorProfile {
 pub struct ProgramProfile {
     pub operator: OperatorId,
     /// The backend that ran its last batch.
-    pub backend: &'static str,
+    pub backend: Cow<'static, str>,
     pub statements: usize,
     pub batches: u64,
     pub rows: u64,
@@ -61,19 +62,14 @@ pub struct ProgramProfile {
 }
 
 impl Profile {
-    /// Adds what another instance took: what is summed over workers is summed, of the rest the greatest counts.
-    pub fn merge(&mut self, other: &Self) {
-        let _ = other;
-    }
-
     /// `interpreter`, `native`, or `mixed` when some batches were interpreted and others not; empty without code.
-    pub fn backend(&self) -> &'static str {
+    pub fn backend(&self) -> &str {
         let mut ran = self.programs.iter().filter(|program| program.batches > 0);
         let Some(first) = ran.next() else { return "" };
         let switched = self.programs.iter().any(|p| p.switched_at.is_some_and(|batch| batch > 0));
         if switched || ran.any(|program| program.backend != first.backend) {
             return "mixed";
         }
-        first.backend
+        &first.backend
     }
 }

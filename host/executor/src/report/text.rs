@@ -83,7 +83,7 @@ impl fmt::Display for ProgramProfile {
         write!(
             f,
             "code: {}, {} statements, {} batches of {} rows",
-            if self.batches == 0 { "not run" } else { self.backend },
+            if self.batches == 0 { "not run" } else { &self.backend },
             self.statements,
             self.batches,
             self.rows

@@ -1,7 +1,11 @@
 //! A running query: tasks on the worker pool, pipelines in the order that their states ask for.
 
+pub(crate) mod exchange_sink;
+pub(crate) mod filters;
 pub(crate) mod output;
 pub(crate) mod output_sink;
+pub(crate) mod over;
+pub(crate) mod parking;
 pub(crate) mod pool;
 pub(crate) mod prepared;
 pub(crate) mod query;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::CastOptions;
@@ -10,17 +11,21 @@ use nyala_schema::Result;
 
 use crate::column::Chunk;
 use crate::column::concat::compact;
+use crate::run::Query;
 use crate::state::SinkWorker;
 
 pub(crate) struct OutputSink {
+    query: Arc<Query>,
     columns: Vec<usize>,
     schema: SchemaRef,
+    /// The client has had no room for these yet.
     made: VecDeque<RecordBatch>,
 }
 
 impl OutputSink {
-    pub(crate) fn new(columns: &[usize], schema: &SchemaRef) -> Self {
-        Self { columns: columns.to_vec(), schema: schema.clone(), made: VecDeque::new() }
+    pub(crate) fn new(query: &Arc<Query>, columns: &[usize]) -> Self {
+        let schema = query.plan.output_schema.clone();
+        Self { query: query.clone(), columns: columns.to_vec(), schema, made: VecDeque::new() }
     }
 }
 
@@ -39,8 +44,11 @@ impl SinkWorker for OutputSink {
         Ok(())
     }
 
-    fn take_output(&mut self, pending: &mut VecDeque<RecordBatch>) {
-        pending.append(&mut self.made);
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.made.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        self.query.output.poll_take(&mut self.made, context).map(Ok)
     }
 }
 

@@ -1,26 +1,28 @@
 //! All that the tasks of one query share.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use nyala_pipeline::guest::GuestUsage;
 use nyala_pipeline::{Guests, Library, PipelinePlan, Source};
 use nyala_schema::guest::GuestCode;
-use nyala_schema::id::{OperatorId, RuntimeFilterId};
+use nyala_schema::id::OperatorId;
 use nyala_schema::option::Options;
 use nyala_schema::{Error, Result};
 use nyala_storage::Scanner;
 
 use crate::code::Backends;
+use crate::ends::Ends;
 use crate::executor::Scans;
-use crate::join::RuntimeFilter;
-use crate::lock::lock;
 use crate::memory::Memory;
 use crate::report::counters::source_operator;
-use crate::report::{Counters, OperatorProfile, Profile, Progress};
+use crate::report::{Counters, InstanceStatistics, OperatorProfile, Profile, Progress};
+use crate::run::filters::Filters;
 use crate::run::output::Output;
+use crate::run::over::Over;
+use crate::run::parking::Tasks;
 use crate::run::pool::PoolHandle;
 use crate::run::prepared::Prepared;
 use crate::run::schedule::Schedule;
@@ -47,15 +49,23 @@ pub(crate) struct Query {
     pub(crate) scanners: Vec<Option<Arc<dyn Scanner>>>,
     pub(crate) prepared: Vec<Prepared>,
     pub(crate) states: Vec<StateSlot>,
-    /// Empty until the join that makes the filter has been built.
-    pub(crate) filters: HashMap<RuntimeFilterId, Arc<OnceLock<RuntimeFilter>>>,
+    pub(crate) filters: Filters,
+    pub(crate) ends: Ends,
     pub(crate) output: Output,
+    pub(crate) tasks: Tasks,
+    /// Workers that send rows to another fragment, so far.
+    pub(crate) sinks: AtomicUsize,
     pub(crate) schedule: Mutex<Schedule>,
     pub(crate) rows_scanned: AtomicU64,
+    /// Rows of the morsels that were handed out, of scans that read a share.
+    pub(crate) rows_handed: AtomicU64,
     /// Rows of the scan morsels that are done, pruned ones included.
     pub(crate) rows_passed: AtomicU64,
     pub(crate) rows_given: AtomicU64,
     stopped: AtomicBool,
+    /// The first one counts.
+    outcome: OnceLock<Result<()>>,
+    pub(crate) over: Over,
     started: Instant,
     elapsed: OnceLock<Duration>,
 }
@@ -72,14 +82,14 @@ impl Query {
         backends: &Backends,
         functions: Functions,
         scans: &dyn Scans,
+        ends: Ends,
     ) -> Result<Arc<Self>> {
         let started = Instant::now();
+        ends.check(&plan)?;
         let scanners = plan.pipelines.iter().map(|pipeline| match &pipeline.source {
             Source::Scan { scan, .. } => Ok(Some(Arc::from(scans.open(scan, options)?))),
-            Source::Receive { .. } => {
-                Err(Error::unsupported("rows from another node cannot be received yet"))
-            }
-            Source::Values { .. }
+            Source::Receive { .. }
+            | Source::Values { .. }
             | Source::Series { .. }
             | Source::State { .. }
             | Source::BuildRows { .. } => Ok(None),
@@ -89,7 +99,8 @@ impl Query {
         let states: Vec<StateSlot> = (0..plan.states.len())
             .map(|index| StateSlot::new(&plan, index, &memory))
             .collect::<Result<_>>()?;
-        let filters = states.iter().flat_map(StateSlot::runtime_filters).collect();
+        let own = states.iter().flat_map(StateSlot::runtime_filters).collect();
+        let filters = Filters::new(own, &plan, !ends.filter_wait.is_zero());
         Ok(Arc::new(Self {
             options: options.clone(),
             threads: options.threads.clamp(1, pool.1),
@@ -102,12 +113,18 @@ impl Query {
             scanners,
             states,
             filters,
+            ends,
             output: Output::default(),
+            tasks: Tasks::default(),
+            sinks: AtomicUsize::new(0),
             schedule: Mutex::new(Schedule::new(&plan)),
             rows_scanned: AtomicU64::new(0),
+            rows_handed: AtomicU64::new(0),
             rows_passed: AtomicU64::new(0),
             rows_given: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
+            outcome: OnceLock::new(),
+            over: Over::default(),
             started,
             elapsed: OnceLock::new(),
             memory,
@@ -131,25 +148,41 @@ impl Query {
         })
     }
 
-    /// Ends the query with an error; the first one counts.
+    /// Ends the query with an error, unless it has ended already.
     pub(crate) fn fail(&self, error: Error) {
-        self.stopped.store(true, Relaxed);
-        for task in self.output.end(Err(error)) {
-            task.resume();
+        self.stop(Err(error));
+    }
+
+    /// Nobody wants more rows.
+    pub(crate) fn enough(&self) {
+        self.stop(Ok(()));
+    }
+
+    /// Has all tasks end, those that wait included. What others wait for is ended at once.
+    fn stop(&self, outcome: Result<()>) {
+        if self.outcome.set(outcome.clone()).is_err() {
+            return;
         }
+        self.stopped.store(true, Relaxed);
+        if outcome.is_err() {
+            self.output.end(outcome.clone());
+        }
+        self.ends.close(outcome);
+        self.tasks.wake_all();
     }
 
     /// All pipelines have ended.
     pub(crate) fn end(&self) {
         _ = self.elapsed.set(self.started.elapsed());
         self.states.iter().for_each(StateSlot::release);
-        for task in self.output.end(Ok(())) {
-            task.resume();
-        }
+        let outcome = self.outcome.get_or_init(|| Ok(())).clone();
+        self.ends.close(outcome.clone());
+        self.output.end(outcome.clone());
+        self.over.set(outcome);
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        lock(&self.schedule).is_over()
+        self.over.is_over()
     }
 
     fn bytes_read(&self) -> u64 {
@@ -165,9 +198,21 @@ impl Query {
             .sum()
     }
 
+    /// Of scans, as far as it is known what is to be read.
+    fn rows_total(&self) -> u64 {
+        let pipelines = self.plan.pipelines.iter().zip(&self.scanners);
+        let whole = pipelines
+            .filter(|(pipeline, _)| !self.ends.morsels.contains_key(&source_operator(&pipeline.source)));
+        let rows: u64 = whole
+            .filter_map(|(_, scanner)| scanner.as_ref())
+            .flat_map(|scanner| scanner.morsels())
+            .map(|morsel| morsel.rows)
+            .sum();
+        rows + self.rows_handed.load(Relaxed)
+    }
+
     pub(crate) fn progress(&self) -> Progress {
-        let total: u64 =
-            self.scanners.iter().flatten().flat_map(|s| s.morsels()).map(|morsel| morsel.rows).sum();
+        let total = self.rows_total();
         let passed = self.rows_passed.load(Relaxed);
         let fraction = match (self.elapsed.get(), total) {
             (Some(_), _) => 1.0,
@@ -203,12 +248,33 @@ impl Query {
         Profile {
             operators: operators.collect(),
             rows: self.rows_given.load(Relaxed),
-            elapsed: self.elapsed.get().copied().unwrap_or_else(|| self.started.elapsed()),
+            elapsed: self.elapsed(),
             compiling: programs.iter().map(|program| program.compiling).sum(),
             programs,
             guests: self.guest_profile(),
             peak_memory_bytes: self.memory.peak(),
             bytes_read: self.bytes_read(),
         }
+    }
+
+    pub(crate) fn statistics(&self) -> InstanceStatistics {
+        let given = self.rows_given.load(Relaxed);
+        let (bytes_out, rows_out) = self.ends.output.as_ref().map_or((0, given), |output| output.sent());
+        InstanceStatistics {
+            rows_scanned: self.rows_scanned.load(Relaxed),
+            rows_passed: self.rows_passed.load(Relaxed),
+            rows_total: self.rows_total(),
+            bytes_read: self.bytes_read(),
+            memory_bytes: self.memory.held(),
+            memory_peak_bytes: self.memory.peak(),
+            rows_out,
+            bytes_out,
+            elapsed: self.elapsed(),
+            is_over: self.is_over(),
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.elapsed.get().copied().unwrap_or_else(|| self.started.elapsed())
     }
 }

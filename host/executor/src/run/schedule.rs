@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use nyala_pipeline::guest::Supervised;
@@ -49,6 +49,8 @@ pub(crate) struct PipelineRun {
     tasks: AtomicUsize,
     /// How many first steps a LIMIT among them has made unnecessary.
     satisfied: Arc<AtomicUsize>,
+    /// A task has found that the source gives no more, or that no more is wanted of it.
+    is_source_finished: AtomicBool,
 }
 
 impl Schedule {
@@ -274,7 +276,17 @@ impl PipelineRun {
             let rows = source.rows();
             query.prepared[index].slots().for_each(|slot| slot.prepare(rows));
         }
-        Ok(Self { index, source, tasks: AtomicUsize::new(tasks), satisfied: Arc::default() })
+        let (tasks, is_source_finished) = (AtomicUsize::new(tasks), AtomicBool::new(false));
+        Ok(Self { index, source, tasks, satisfied: Arc::default(), is_source_finished })
+    }
+
+    /// Tasks that wait for the source have nothing to wait for any more.
+    pub(crate) fn source_finished(&self, query: &Query) {
+        if !self.source.may_wait() || self.is_source_finished.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.source.close();
+        query.tasks.wake_all();
     }
 
     pub(crate) fn satisfied_steps(&self) -> usize {
@@ -303,6 +315,7 @@ impl PipelineRun {
             sink: sink_worker(&pipeline.sink, prepared.update.clone(), query)?,
             sink_counters,
             is_build: matches!(pipeline.sink, Sink::Build { .. }),
+            is_finished: false,
         })
     }
 }

@@ -1,17 +1,17 @@
 //! One worker's share of a pipeline, cut into slices of time so that queries take turns.
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use arrow::array::RecordBatch;
 use nyala_pipeline::guest::Supervised;
 use nyala_schema::{Error, Result};
 
 use crate::column::Chunk;
 use crate::report::OperatorCounters;
+use crate::run::parking::Parking;
 use crate::run::query::Query;
 use crate::run::schedule::{self, PipelineRun};
 use crate::source::SourceWorker;
@@ -20,14 +20,17 @@ use crate::step::StepWorker;
 
 /// After so long a task lets others run when some wait.
 const SLICE: Duration = Duration::from_millis(10);
+/// After so many chunks, where no clock may decide what runs next.
+const SLICE_CHUNKS: usize = 16;
 
 pub(crate) struct Task {
     query: Arc<Query>,
     run: Arc<PipelineRun>,
     /// Made on the worker thread, since making it may wait for the compiler.
     chain: Option<Chain>,
-    /// Result batches that the output had no room for.
-    pub(crate) pending: VecDeque<RecordBatch>,
+    parking: Arc<Parking>,
+    /// Of `parking`.
+    waker: Waker,
 }
 
 /// Source, steps and sink of one worker.
@@ -39,6 +42,8 @@ pub(crate) struct Chain {
     pub(crate) sink_counters: Option<Arc<OperatorCounters>>,
     /// The sink is the build side of a join, whose probe rows are counted under the same operator.
     pub(crate) is_build: bool,
+    /// The sink has had its last chunk.
+    pub(crate) is_finished: bool,
 }
 
 pub(crate) struct ChainStep {
@@ -52,13 +57,27 @@ pub(crate) struct ChainStep {
 enum Slice {
     /// Nothing is left to do.
     Ended,
-    /// There is more, now or when the output has room.
+    /// There is more.
     Paused,
+    /// There may be more when the task is woken.
+    Waiting,
+}
+
+/// What came of going on with a chain.
+enum Advance {
+    More,
+    Waiting,
+    /// The source or a LIMIT gives no more; what the sink has made may still be on its way.
+    Finished,
+    Ended,
 }
 
 impl Task {
     pub(crate) fn submit(query: &Arc<Query>, run: &Arc<PipelineRun>) {
-        let task = Self { query: query.clone(), run: run.clone(), chain: None, pending: VecDeque::new() };
+        let parking = Arc::new(Parking::default());
+        query.tasks.add(&parking);
+        let waker = Waker::from(parking.clone());
+        let task = Self { query: query.clone(), run: run.clone(), chain: None, parking, waker };
         task.resume();
     }
 
@@ -73,23 +92,20 @@ impl Task {
         let _supervised = Supervised::enter(self.query.clone());
         loop {
             let slice = catch_unwind(AssertUnwindSafe(|| self.slice()));
-            let ended = match slice.unwrap_or_else(|panic| Err(panic_error(panic.as_ref()))) {
-                Ok(Slice::Ended) => true,
-                Ok(Slice::Paused) => false,
+            match slice.unwrap_or_else(|panic| Err(panic_error(panic.as_ref()))) {
+                Ok(Slice::Ended) => return self.end(),
+                Ok(Slice::Paused) => {}
+                Ok(Slice::Waiting) => {
+                    let parking = self.parking.clone();
+                    match parking.park(self) {
+                        Some(task) => self = task,
+                        None => return,
+                    }
+                }
                 Err(error) => {
                     self.query.fail(error);
-                    true
+                    return self.end();
                 }
-            };
-            if !self.pending.is_empty() {
-                let query = self.query.clone();
-                match query.output.take_from(self) {
-                    Some(task) => self = task,
-                    None => return,
-                }
-            }
-            if ended {
-                return self.end();
             }
             if self.query.pool.is_busy() {
                 return self.resume();
@@ -97,30 +113,39 @@ impl Task {
         }
     }
 
-    /// Works until there is output, the time is up, or all is done.
+    /// Works until the time is up, something is waited for, or all is done.
     fn slice(&mut self) -> Result<Slice> {
         let start = Instant::now();
+        if self.query.is_stopped() {
+            return Ok(Slice::Ended);
+        }
         if self.chain.is_none() {
             self.chain = Some(self.run.chain(&self.query)?);
         }
         let Some(chain) = &mut self.chain else { return Err(Error::internal("a task without its chain")) };
+        let mut context = Context::from_waker(&self.waker);
+        let mut chunks = 0;
         loop {
             if self.query.is_stopped() {
                 return Ok(Slice::Ended);
             }
-            if !chain.advance(self.run.satisfied_steps())? {
-                chain.sink.finish()?;
-                chain.sink.take_output(&mut self.pending);
-                return Ok(Slice::Ended);
+            match chain.advance(self.run.satisfied_steps(), &mut context)? {
+                Advance::More => {}
+                Advance::Waiting => return Ok(Slice::Waiting),
+                Advance::Finished => self.run.source_finished(&self.query),
+                Advance::Ended => return Ok(Slice::Ended),
             }
-            chain.sink.take_output(&mut self.pending);
-            if !self.pending.is_empty() || (start.elapsed() > SLICE && self.query.pool.is_busy()) {
+            chunks += 1;
+            let pool = &self.query.pool;
+            let is_up = if pool.is_driven() { chunks >= SLICE_CHUNKS } else { start.elapsed() > SLICE };
+            if is_up && pool.is_busy() {
                 return Ok(Slice::Paused);
             }
         }
     }
 
     fn end(mut self) {
+        self.query.tasks.remove(&self.parking);
         // What the chain holds is freed before the query may be reported as ended.
         let dropped = catch_unwind(AssertUnwindSafe(|| self.chain = None));
         if let Err(panic) = dropped {
@@ -133,42 +158,57 @@ impl Task {
 }
 
 impl Chain {
-    /// Takes one chunk one or more steps further; `false` when the source and all steps have nothing left. What comes
-    /// out of the first `satisfied` steps is no longer wanted.
-    fn advance(&mut self, satisfied: usize) -> Result<bool> {
+    /// Takes one chunk one or more steps further. What comes out of the first `satisfied` steps is no longer wanted.
+    fn advance(&mut self, satisfied: usize, context: &mut Context<'_>) -> Result<Advance> {
+        match self.sink.poll_flush(context) {
+            Poll::Pending => return Ok(Advance::Waiting),
+            Poll::Ready(flushed) => flushed?,
+        }
+        if self.is_finished {
+            return Ok(Advance::Ended);
+        }
         let active = self.steps.iter().rposition(|step| step.active).filter(|&index| index >= satisfied);
         let (mut chunk, mut level) = match active {
-            None if satisfied > 0 => return Ok(false),
+            None if satisfied > 0 => return self.finish(),
             Some(index) => match self.steps[index].next()? {
                 Some(chunk) => (chunk, index + 1),
-                None => return Ok(true),
+                None => return Ok(Advance::More),
             },
             None => {
                 let start = Instant::now();
-                let chunk = self.source.next()?;
+                let next = self.source.poll_next(context);
                 self.source_counters.add_time(start);
-                match chunk {
-                    Some(chunk) => {
-                        self.source_counters.rows_out.fetch_add(chunk.rows as u64, Relaxed);
-                        (chunk, 0)
-                    }
-                    None => return Ok(false),
+                match next {
+                    Poll::Pending => return Ok(Advance::Waiting),
+                    Poll::Ready(next) => match next? {
+                        Some(chunk) => {
+                            self.source_counters.rows_out.fetch_add(chunk.rows as u64, Relaxed);
+                            (chunk, 0)
+                        }
+                        None => return self.finish(),
+                    },
                 }
             }
         };
         while let Some(step) = self.steps.get_mut(level) {
             if chunk.rows == 0 {
-                return Ok(true);
+                return Ok(Advance::More);
             }
             step.push(chunk)?;
             match step.next()? {
                 Some(next) => chunk = next,
-                None => return Ok(true),
+                None => return Ok(Advance::More),
             }
             level += 1;
         }
         self.sink(chunk)?;
-        Ok(true)
+        Ok(Advance::More)
+    }
+
+    fn finish(&mut self) -> Result<Advance> {
+        self.sink.finish()?;
+        self.is_finished = true;
+        Ok(Advance::Finished)
     }
 
     fn sink(&mut self, chunk: Chunk) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
 
 use arrow::array::{ArrayRef, BooleanArray, new_null_array};
 use arrow::datatypes::DataType;
@@ -100,11 +101,11 @@ impl BuildRowsSource {
 }
 
 impl SourceWorker for BuildRowsWorker {
-    fn next(&mut self) -> Result<Option<Chunk>> {
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Chunk>>> {
         let offset = self.0.next.fetch_add(self.0.rows_max, Relaxed);
         if offset >= self.0.rows {
-            return Ok(None);
+            return Poll::Ready(Ok(None));
         }
-        self.0.chunk(offset, self.0.rows_max.min(self.0.rows - offset)).map(Some)
+        Poll::Ready(self.0.chunk(offset, self.0.rows_max.min(self.0.rows - offset)).map(Some))
     }
 }

@@ -1,32 +1,35 @@
 //! Where the chunks of a pipeline come from.
 
 mod build_rows;
+mod receive;
 mod rows;
 mod scan;
 mod series;
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use arrow::array::RecordBatch;
 use nyala_pipeline::Source;
+use nyala_schema::Result;
 use nyala_schema::scan::physical_type;
-use nyala_schema::{Error, Result};
 
 use crate::column::Chunk;
 use crate::keep::{Piece, ResultRows};
 use crate::run::Query;
 use build_rows::BuildRowsSource;
+use receive::ReceiveSource;
 use rows::RowsSource;
 use scan::ScanSource;
 use series::SeriesSource;
 
 /// One worker's view of a source.
 pub(crate) trait SourceWorker: Send {
-    /// The next chunk, which may be empty; `None` at the end.
+    /// The next chunk, which may be empty; `None` at the end. The waker is called when it is worth asking again.
     ///
     /// # Errors
-    /// FileAccess, CorruptFile, and those of filters.
-    fn next(&mut self) -> Result<Option<Chunk>>;
+    /// FileAccess, CorruptFile, and those of filters; of an input those of its senders.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Chunk>>>;
 }
 
 /// A source as all workers of its pipeline share it: each chunk goes to one of them.
@@ -35,11 +38,12 @@ pub(crate) enum SharedSource {
     Rows(Arc<RowsSource>),
     Series(Arc<SeriesSource>),
     BuildRows(Arc<BuildRowsSource>),
+    Receive(Arc<ReceiveSource>),
 }
 
 impl SharedSource {
     /// # Errors
-    /// Unsupported, or Internal when a state that it reads is not complete.
+    /// Internal when a state that it reads is not complete, or an input is missing.
     pub(crate) fn new(query: &Arc<Query>, pipeline: usize) -> Result<Self> {
         let rows_max = query.options.batch_rows;
         Ok(match &query.plan.pipelines[pipeline].source {
@@ -57,8 +61,8 @@ impl SharedSource {
                 let state = &query.states[state.0];
                 Self::BuildRows(Arc::new(BuildRowsSource::new(state, probe_types, rows_max)?))
             }
-            Source::Receive { .. } => {
-                return Err(Error::unsupported("rows from another node cannot be received yet"));
+            Source::Receive { operator, from, types } => {
+                Self::Receive(Arc::new(ReceiveSource::new(query, *operator, *from, types)?))
             }
         })
     }
@@ -70,6 +74,7 @@ impl SharedSource {
             Self::Rows(source) => source.parts(),
             Self::Series(source) => source.parts(),
             Self::BuildRows(source) => source.parts(),
+            Self::Receive(_) => usize::MAX,
         }
     }
 
@@ -80,6 +85,24 @@ impl SharedSource {
             Self::Rows(source) => source.rows(),
             Self::Series(source) => source.rows(),
             Self::BuildRows(source) => source.rows(),
+            Self::Receive(_) => 0,
+        }
+    }
+
+    /// Whether a worker may have to wait for something from outside.
+    pub(crate) fn may_wait(&self) -> bool {
+        match self {
+            Self::Scan(source) => source.may_wait(),
+            Self::Receive(_) => true,
+            Self::Rows(_) | Self::Series(_) | Self::BuildRows(_) => false,
+        }
+    }
+
+    /// Nothing more is wanted.
+    pub(crate) fn close(&self) {
+        match self {
+            Self::Receive(source) => source.close(),
+            Self::Scan(_) | Self::Rows(_) | Self::Series(_) | Self::BuildRows(_) => {}
         }
     }
 
@@ -89,6 +112,7 @@ impl SharedSource {
             Self::Rows(source) => Box::new(rows::RowsWorker(source.clone())),
             Self::Series(source) => Box::new(series::SeriesWorker(source.clone())),
             Self::BuildRows(source) => Box::new(build_rows::BuildRowsWorker(source.clone())),
+            Self::Receive(source) => Box::new(receive::ReceiveWorker::new(source.clone(), query)),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
 
 use nyala_schema::Result;
 
@@ -34,9 +35,9 @@ impl RowsSource {
 }
 
 impl SourceWorker for RowsWorker {
-    fn next(&mut self) -> Result<Option<Chunk>> {
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Chunk>>> {
         let next = self.0.next.fetch_add(1, Relaxed);
-        let Some(&(piece, offset, rows)) = self.0.batches.get(next) else { return Ok(None) };
-        Ok(Some(self.0.rows.pieces[piece].chunk(offset, rows)))
+        let batch = self.0.batches.get(next);
+        Poll::Ready(Ok(batch.map(|&(piece, offset, rows)| self.0.rows.pieces[piece].chunk(offset, rows))))
     }
 }

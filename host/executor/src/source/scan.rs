@@ -2,15 +2,17 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 
 use arrow::array::{ArrayRef, NullArray};
-use nyala_schema::id::OperatorId;
+use nyala_schema::id::{OperatorId, RuntimeFilterId};
 use nyala_schema::scan::TableScan;
 use nyala_schema::{Error, Result};
 use nyala_storage::{Morsel, MorselReader, Scanner};
 
 use crate::code::ComputeNode;
 use crate::column::{Chunk, Column, Indices};
+use crate::ends::Morsels;
 use crate::join::RuntimeFilter;
 use crate::report::OperatorCounters;
 use crate::run::Query;
@@ -24,7 +26,7 @@ const DROP_MIN: u64 = 32;
 
 pub(crate) struct ScanSource {
     scanner: Arc<dyn Scanner>,
-    next: AtomicUsize,
+    shares: Shares,
     filter: Option<Arc<ComputeNode>>,
     runtime_filters: Vec<FilteredColumn>,
     column_count: usize,
@@ -35,8 +37,16 @@ pub(crate) struct ScanSource {
     counters: Arc<OperatorCounters>,
 }
 
+/// Which morsels are read.
+enum Shares {
+    /// All, in order: the next one.
+    All(AtomicUsize),
+    Given(Arc<dyn Morsels>),
+}
+
 struct FilteredColumn {
     column: usize,
+    id: RuntimeFilterId,
     filter: Arc<OnceLock<RuntimeFilter>>,
 }
 
@@ -68,12 +78,15 @@ impl ScanSource {
             query.scanners[pipeline].clone().ok_or_else(|| Error::internal("a scan was not opened"))?;
         let uses = scan.runtime_filters.iter().filter(|_| query.options.runtime_filters);
         let runtime_filters = uses.filter_map(|used| {
-            let filter = query.filters.get(&used.filter)?.clone();
-            Some(FilteredColumn { column: used.column, filter })
+            let filter = query.filters.get(used.filter)?.clone();
+            Some(FilteredColumn { column: used.column, id: used.filter, filter })
         });
         Ok(Self {
             scanner,
-            next: AtomicUsize::new(0),
+            shares: match query.ends.morsels.get(&operator) {
+                None => Shares::All(AtomicUsize::new(0)),
+                Some(morsels) => Shares::Given(morsels.clone()),
+            },
             filter: query.prepared[pipeline].filter.clone(),
             runtime_filters: runtime_filters.collect(),
             column_count: scan.projection.len(),
@@ -92,17 +105,36 @@ impl ScanSource {
         self.scanner.morsels().iter().map(|morsel| morsel.rows).sum()
     }
 
+    /// Whether a worker may have to wait.
+    pub(crate) fn may_wait(&self) -> bool {
+        matches!(self.shares, Shares::Given(_)) || !self.runtime_filters.is_empty()
+    }
+
     /// The next morsel that runtime filters do not rule out.
-    fn next_morsel(&self, query: &Query) -> Option<&Morsel> {
+    fn poll_morsel(&self, query: &Query, context: &mut Context<'_>) -> Poll<Result<Option<&Morsel>>> {
         loop {
-            let morsel = self.scanner.morsels().get(self.next.fetch_add(1, Relaxed))?;
+            let Some(morsel) = ready!(self.poll_share(query, context))? else { return Poll::Ready(Ok(None)) };
             if self.may_pass(morsel) {
                 self.counters.morsels.fetch_add(1, Relaxed);
-                return Some(morsel);
+                return Poll::Ready(Ok(Some(morsel)));
             }
             self.counters.morsels_pruned.fetch_add(1, Relaxed);
             query.rows_passed.fetch_add(morsel.rows, Relaxed);
         }
+    }
+
+    fn poll_share(&self, query: &Query, context: &mut Context<'_>) -> Poll<Result<Option<&Morsel>>> {
+        let morsels = self.scanner.morsels();
+        let given = match &self.shares {
+            Shares::All(next) => return Poll::Ready(Ok(morsels.get(next.fetch_add(1, Relaxed)))),
+            Shares::Given(given) => given,
+        };
+        let Some(position) = ready!(given.poll_next(context))? else { return Poll::Ready(Ok(None)) };
+        let morsel = morsels.get(position).ok_or_else(|| {
+            Error::internal(format!("part {position} of a scan that has {} parts here", morsels.len()))
+        })?;
+        query.rows_handed.fetch_add(morsel.rows, Relaxed);
+        Poll::Ready(Ok(Some(morsel)))
     }
 
     fn may_pass(&self, morsel: &Morsel) -> bool {
@@ -223,18 +255,22 @@ impl Batch {
 }
 
 impl SourceWorker for ScanWorker {
-    fn next(&mut self) -> Result<Option<Chunk>> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Chunk>>> {
         let source = self.source.clone();
         loop {
             if source.passed.load(Relaxed) >= source.limit {
-                return Ok(None);
+                return Poll::Ready(Ok(None));
             }
             let reader = match &mut self.reader {
                 Some(reader) => reader,
-                None => match source.next_morsel(&self.query) {
-                    Some(morsel) => self.reader.insert(source.scanner.read(morsel)?),
-                    None => return Ok(None),
-                },
+                None => {
+                    let filters = source.runtime_filters.iter().map(|used| used.id);
+                    ready!(self.query.filters.poll(filters, context));
+                    match ready!(source.poll_morsel(&self.query, context))? {
+                        Some(morsel) => self.reader.insert(source.scanner.read(morsel)?),
+                        None => return Poll::Ready(Ok(None)),
+                    }
+                }
             };
             let rows = reader.next_batch(source.batch_rows)?;
             if rows == 0 {
@@ -244,7 +280,7 @@ impl SourceWorker for ScanWorker {
             self.query.rows_scanned.fetch_add(rows as u64, Relaxed);
             self.query.rows_passed.fetch_add(rows as u64, Relaxed);
             source.counters.rows_in.fetch_add(rows as u64, Relaxed);
-            return self.batch(rows).map(Some);
+            return Poll::Ready(self.batch(rows).map(Some));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use arrow::array::{Array, ArrayRef, Int64Array};
 use arrow::datatypes::DataType;
@@ -186,7 +187,7 @@ fn is_within(value: &Value, stop: &Value, ascending: bool, inclusive: bool) -> R
 }
 
 impl SourceWorker for SeriesWorker {
-    fn next(&mut self) -> Result<Option<Chunk>> {
-        Ok(self.0.next()?.map(|array| Chunk::from_arrays(array.len(), vec![array])))
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Chunk>>> {
+        Poll::Ready(Ok(self.0.next()?.map(|array| Chunk::from_arrays(array.len(), vec![array]))))
     }
 }

@@ -82,6 +82,10 @@ impl Control for Starting {
     fn progress(&self) -> Option<Progress> {
         None
     }
+
+    fn is_queued(&self) -> bool {
+        true
+    }
 }
 
 struct Coordinated {

@@ -1,0 +1,239 @@
+//! The sending end of an exchange: a stream to each receiver.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll};
+
+use arrow::array::RecordBatch;
+use nyala_schema::cluster::{NodeId, StreamId};
+use nyala_schema::{Error, ErrorCode, Result};
+
+use super::Exchange;
+use super::conform::conform;
+use super::content::{Content, Part};
+use super::effects::Effects;
+use super::lane::{Lane, Target};
+use super::spec::OutputSpec;
+use super::statistics::{Counters, ExchangeStatistics};
+use crate::config::Compression;
+use crate::frame::{FRAME_BYTES_TARGET, Frame};
+use crate::lock::lock;
+use crate::output::{Output, Readiness};
+use crate::transport::{Receipt, StreamPart};
+
+pub(super) struct Departures {
+    spec: OutputSpec,
+    lanes: Vec<(Target, Mutex<Lane>)>,
+    hub: Weak<Exchange>,
+    credits: u32,
+    compression: Compression,
+    counters: [Arc<Counters>; 2],
+    has_ended: AtomicBool,
+    bytes: AtomicU64,
+    rows: AtomicU64,
+}
+
+impl Departures {
+    /// Streams that are open, or failed from the start.
+    pub fn new(
+        spec: OutputSpec,
+        hub: &Arc<Exchange>,
+        of_attempt: &Arc<Counters>,
+        failed: Option<Error>,
+    ) -> Arc<Self> {
+        let lane = |receiver: usize| {
+            let peer = &spec.receivers[receiver];
+            let target = match peer.id == hub.transport.local().id {
+                true => Target::Local,
+                false => Target::Remote(hub.transport.open(peer, stream_id(&spec, receiver))),
+            };
+            (target, Mutex::new(failed.clone().map_or_else(Lane::default, Lane::failed)))
+        };
+        Arc::new(Self {
+            lanes: (0..spec.receivers.len()).map(lane).collect(),
+            hub: Arc::downgrade(hub),
+            credits: hub.config.credits.max(1),
+            compression: hub.config.compression,
+            counters: [Arc::clone(&hub.counters), Arc::clone(of_attempt)],
+            has_ended: AtomicBool::new(failed.is_some()),
+            bytes: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
+            spec,
+        })
+    }
+
+    fn push_ready(self: &Arc<Self>, receiver: usize, lane: &mut Lane, effects: &mut Effects) {
+        while let Some(part) = lane.next_part(self.credits) {
+            self.push(receiver, part, effects);
+        }
+    }
+
+    /// Called with the lane locked, so that parts keep their order; no receipt is called before that is over.
+    fn push(self: &Arc<Self>, receiver: usize, part: Part, effects: &mut Effects) {
+        let departures = Arc::clone(self);
+        let is_batch = matches!(part, Part::Batch(_));
+        let receipt: Receipt = Box::new(move |result| {
+            let mut effects = Effects::default();
+            let mut lane = lock(&departures.lanes[receiver].1);
+            lane.receipted(is_batch, result, &mut effects);
+            departures.push_ready(receiver, &mut lane, &mut effects);
+            drop(lane);
+            effects.run();
+        });
+        let part = match &self.lanes[receiver].0 {
+            Target::Local => return self.push_local(receiver, part, receipt, effects),
+            Target::Remote(_) => match part {
+                Part::Batch(Content::Remote(frame)) => StreamPart::Batch(frame),
+                Part::Batch(Content::Local(_)) => unreachable!("batches for other nodes are frames"),
+                Part::End => StreamPart::End,
+                Part::Failed(error) => StreamPart::Failed(error),
+            },
+        };
+        if let Target::Remote(outgoing) = &self.lanes[receiver].0 {
+            outgoing.push(part, receipt);
+        }
+    }
+
+    fn push_local(&self, receiver: usize, part: Part, receipt: Receipt, effects: &mut Effects) {
+        match self.hub.upgrade() {
+            Some(hub) => {
+                let local = hub.transport.local().id;
+                hub.deliver(local, stream_id(&self.spec, receiver), part, receipt, effects);
+            }
+            None => effects.answer(receipt, Err(Error::cancelled())),
+        }
+    }
+
+    fn end(self: &Arc<Self>, result: &Result<(), Error>) {
+        if self.has_ended.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        for (receiver, (_, lane)) in self.lanes.iter().enumerate() {
+            let mut effects = Effects::default();
+            let mut lane = lock(lane);
+            match result {
+                Ok(()) => lane.end(&mut effects),
+                Err(error) => {
+                    if let Some(part) = lane.end_failed(error.clone(), &mut effects) {
+                        self.push(receiver, part, &mut effects);
+                    }
+                }
+            }
+            self.push_ready(receiver, &mut lane, &mut effects);
+            drop(lane);
+            effects.run();
+        }
+    }
+
+    /// The attempt is no more. Receivers that still wait are told, since not all nodes hear of it at once.
+    pub fn release(self: &Arc<Self>) {
+        self.has_ended.store(true, Ordering::Release);
+        for (receiver, (_, lane)) in self.lanes.iter().enumerate() {
+            let mut effects = Effects::default();
+            let mut lane = lock(lane);
+            if let Some(part) = lane.end_failed(Error::cancelled(), &mut effects) {
+                self.push(receiver, part, &mut effects);
+            }
+            lane.give_up(Some(Error::cancelled()), &mut effects);
+            drop(lane);
+            effects.run();
+        }
+    }
+
+    pub fn disconnected(&self, node: NodeId) {
+        for (peer, (_, lane)) in
+            self.spec.receivers.iter().zip(&self.lanes).filter(|(peer, _)| peer.id == node)
+        {
+            let message = format!("the connection with node {peer} was lost while rows were sent there");
+            let mut effects = Effects::default();
+            lock(lane).give_up(Some(Error::new(ErrorCode::Connection, message)), &mut effects);
+            effects.run();
+        }
+    }
+
+    pub fn add_to(&self, statistics: &mut ExchangeStatistics) {
+        statistics.outputs += 1;
+        for (_, lane) in &self.lanes {
+            let lane = lock(lane);
+            statistics.streams_out += u64::from(!lane.is_over());
+            statistics.batches_under_way += lane.batches();
+        }
+    }
+
+    /// What is put into a stream for a batch.
+    fn contents(&self, target: &Target, batch: RecordBatch) -> Result<Vec<Content>> {
+        let rows = batch.num_rows() as u64;
+        let contents = match target {
+            Target::Local => {
+                self.counters.iter().for_each(|counters| counters.passed());
+                vec![Content::Local(batch)]
+            }
+            Target::Remote(_) => {
+                let frames = Frame::split(&batch, FRAME_BYTES_TARGET)?;
+                let pressed = |frame: Frame| match self.compression {
+                    Compression::None => Content::Remote(frame),
+                    Compression::Lz4 => Content::Remote(frame.compressed()),
+                };
+                let contents: Vec<Content> = frames.into_iter().map(pressed).collect();
+                for content in &contents {
+                    self.bytes.fetch_add(content.bytes(), Ordering::Relaxed);
+                    self.counters.iter().for_each(|counters| counters.sent(content.bytes()));
+                }
+                contents
+            }
+        };
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        Ok(contents)
+    }
+}
+
+fn stream_id(spec: &OutputSpec, receiver: usize) -> StreamId {
+    StreamId {
+        attempt: spec.attempt,
+        fragment: spec.fragment,
+        sender: spec.sender,
+        receiver: receiver as u32,
+    }
+}
+
+/// What an instance holds: dropping it before its end fails the receivers.
+pub(super) struct OutputEnd(pub Arc<Departures>);
+
+impl Output for OutputEnd {
+    fn receivers(&self) -> usize {
+        self.0.lanes.len()
+    }
+
+    fn poll_ready(&self, receiver: usize, context: &mut Context<'_>) -> Poll<Result<Readiness>> {
+        lock(&self.0.lanes[receiver].1).poll_ready(self.0.credits, context)
+    }
+
+    fn send(&self, receiver: usize, batch: &RecordBatch) -> Result<()> {
+        let (target, lane) = &self.0.lanes[receiver];
+        if batch.num_rows() == 0 || !lock(lane).is_open()? {
+            return Ok(());
+        }
+        let contents = self.0.contents(target, conform(batch, &self.0.spec.schema)?)?;
+        let mut effects = Effects::default();
+        let mut lane = lock(lane);
+        lane.add(contents);
+        self.0.push_ready(receiver, &mut lane, &mut effects);
+        drop(lane);
+        effects.run();
+        Ok(())
+    }
+
+    fn end(&self, result: Result<(), Error>) {
+        self.0.end(&result);
+    }
+
+    fn sent(&self) -> (u64, u64) {
+        (self.0.bytes.load(Ordering::Relaxed), self.0.rows.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for OutputEnd {
+    fn drop(&mut self) {
+        self.0.end(&Err(Error::cancelled()));
+    }
+}
