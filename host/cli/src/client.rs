@@ -51,13 +51,18 @@ impl Client {
             let running = Running::Remote(session.cancel_handle());
             (Held::Remote(session), running)
         };
+        let data = arguments.data.as_ref().map(|path| path.display().to_string());
+        Ok(Self::holding(held, running, data))
+    }
+
+    pub fn remote(session: RemoteSession) -> Self {
+        let running = Running::Remote(session.cancel_handle());
+        Self::holding(Held::Remote(session), running, None)
+    }
+
+    fn holding(held: Held, running: Running, data: Option<String>) -> Self {
         interrupt::watch(running.clone());
-        Ok(Self {
-            running,
-            session: Arc::new(Mutex::new(held)),
-            names: Arc::default(),
-            data: arguments.data.as_ref().map(|path| path.display().to_string()),
-        })
+        Self { running, session: Arc::new(Mutex::new(held)), names: Arc::default(), data }
     }
 
     /// Shows how far the statement is when it takes long to answer, as those do that write.
@@ -159,7 +164,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What the command line sets, for a session of a cluster; it has been checked.
 fn settings(arguments: &EngineArguments) -> Vec<Setting> {
-    let setting = |name: &str, value: &str| Setting { name: name.trim().to_owned(), value: value.trim().to_owned() };
+    let setting =
+        |name: &str, value: &str| Setting { name: name.trim().to_owned(), value: value.trim().to_owned() };
     let memory = arguments.memory_limit.iter().map(|size| setting("memory_limit", size));
     let threads = arguments.threads.iter().map(|threads| setting("threads", threads));
     let set = arguments.set.iter().filter_map(|assignment| assignment.split_once('='));

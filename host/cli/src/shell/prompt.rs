@@ -38,7 +38,8 @@ impl Prompt for ShellPrompt {
 
     /// As wide as the prompt itself, so that lines stand below each other.
     fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
-        let left = self.render_prompt_left().width() + self.render_prompt_indicator(PromptEditMode::Default).width();
+        let left =
+            self.render_prompt_left().width() + self.render_prompt_indicator(PromptEditMode::Default).width();
         format!("{:>left$}", "-> ").into()
     }
 

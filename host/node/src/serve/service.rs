@@ -129,9 +129,7 @@ impl ClientService {
                     .await
             }
             ClientRequest::Names { .. } => {
-                session
-                    .with(&self.threads, |session| Ok(ResponseBody::Names(told::names(session))))
-                    .await
+                session.with(&self.threads, |session| Ok(ResponseBody::Names(told::names(session)))).await
             }
             ClientRequest::State { .. } => session.with(&self.threads, |_| Ok(ResponseBody::Fine)).await,
             ClientRequest::Progress { .. } => body(session.progress()),

@@ -7,10 +7,10 @@ use nyala_schema::{Error, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 /// Statements that are planned, wait for admission, or write, at the same time.
-const STATEMENTS_MAX: usize = 20;
+const STATEMENTS_MAX: usize = 10;
 /// Questions for rows, names and the like that wait at the same time. They have threads of their own: rows are fetched
-/// while statements wait for the memory that those hold.
-const QUESTIONS_MAX: usize = 12;
+/// while statements wait for the memory that those hold. Together they leave some of [`BLOCKING_THREADS_MAX`](crate::node).
+const QUESTIONS_MAX: usize = 8;
 /// How long a question for rows may keep a thread while others have none.
 const CROWDED_WAIT: Duration = Duration::from_millis(10);
 

@@ -13,37 +13,37 @@ use crate::work::TRAVEL_OPTIONS;
 
 impl From<Progress> for StatementProgress {
     fn from(progress: Progress) -> Self {
-    let fragments = progress.fragments.into_iter().map(|fragment| FragmentProgress {
-        fragment: fragment.fragment,
-        what: String::new(),
-        instances: fragment.instances,
-        instances_done: fragment.done,
-        rows: fragment.rows,
-        memory_bytes: fragment.memory_bytes,
-        spilled_bytes: fragment.spilled_bytes,
-        sent_bytes: fragment.bytes_sent,
-    });
-    Self {
-        fraction: progress.fraction,
-        rows_scanned: progress.rows_scanned,
-        bytes_read: progress.bytes_read,
-        memory_bytes: progress.memory_bytes,
-        fragments: fragments.collect(),
-    }
+        let fragments = progress.fragments.into_iter().map(|fragment| FragmentProgress {
+            fragment: fragment.fragment,
+            what: String::new(),
+            instances: fragment.instances,
+            instances_done: fragment.done,
+            rows: fragment.rows,
+            memory_bytes: fragment.memory_bytes,
+            spilled_bytes: fragment.spilled_bytes,
+            sent_bytes: fragment.bytes_sent,
+        });
+        Self {
+            fraction: progress.fraction,
+            rows_scanned: progress.rows_scanned,
+            bytes_read: progress.bytes_read,
+            memory_bytes: progress.memory_bytes,
+            fragments: fragments.collect(),
+        }
     }
 }
 
 impl From<Summary> for StatementSummary {
     fn from(summary: Summary) -> Self {
-    Self {
-        rows: summary.rows,
-        elapsed: summary.elapsed,
-        planning: summary.planning,
-        compiling: summary.compiling,
-        bytes_read: summary.bytes_read,
-        peak_memory_bytes: summary.peak_memory_bytes,
-        backend: summary.backend,
-    }
+        Self {
+            rows: summary.rows,
+            elapsed: summary.elapsed,
+            planning: summary.planning,
+            compiling: summary.compiling,
+            bytes_read: summary.bytes_read,
+            peak_memory_bytes: summary.peak_memory_bytes,
+            backend: summary.backend,
+        }
     }
 }
 
