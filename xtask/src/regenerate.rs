@@ -16,7 +16,7 @@ struct Wire {
 const WIRES: &[Wire] = &[
     Wire {
         folder: "schema/wire",
-        schemas: &["plan.capnp", "managed.capnp", "catalog.capnp", "query.capnp"],
+        schemas: &["plan.capnp", "managed.capnp", "catalog.capnp", "query.capnp", "client.capnp"],
         module: &["wire", "generated"],
         generated: "schema/src/wire/generated",
     },

@@ -31,6 +31,7 @@ mod qualify;
 mod query;
 mod running;
 mod search_path;
+pub mod serve;
 pub mod session;
 mod shared_warehouse;
 mod show;
