@@ -95,12 +95,6 @@ impl Replica {
         done.map(|_| ()).map_err(|_| no_leader())
     }
 
-    /// Has this replica try to lead at once, because the leader is known to be gone.
-    pub async fn elect(&self) {
-        // The only error is that it has stopped.
-        let _ = self.raft().trigger().elect().await;
-    }
-
     /// The status as soon as something holds of it, or when the replica has stopped.
     pub async fn when_status(&self, holds: impl Fn(&Status) -> bool) -> Status {
         let mut metrics = self.raft().metrics();

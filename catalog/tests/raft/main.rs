@@ -5,3 +5,4 @@ mod cluster;
 mod replica;
 mod simulation;
 mod store;
+mod throughput;

@@ -88,7 +88,9 @@ impl Roster {
             digest.iter().map(|entry| (entry.id, (entry.incarnation, entry.revision))).collect();
         let records = self.nodes.values().map(|sighting| &sighting.record);
         let is_newer = |record: &&Record| {
-            known.get(&record.id).is_none_or(|(incarnation, revision)| record.is_newer_than(*incarnation, *revision))
+            known
+                .get(&record.id)
+                .is_none_or(|(incarnation, revision)| record.is_newer_than(*incarnation, *revision))
         };
         records.filter(is_newer).cloned().collect()
     }
@@ -130,12 +132,11 @@ impl Roster {
     }
 
     /// A message of the node itself.
-    pub fn hear_itself(&mut self, id: NodeId, incarnation: u64, now: Instant) {
+    pub fn hear_itself(&mut self, id: NodeId, incarnation: u64) {
         if let Some(known) = self.nodes.get_mut(&id)
             && incarnation == known.record.incarnation
         {
             known.is_refusing = false;
-            known.pulse.beat(now);
         }
     }
 
@@ -186,8 +187,21 @@ impl Roster {
         Some(now.saturating_duration_since(since))
     }
 
+    /// The node is in the cluster, whatever was heard before.
+    pub fn welcome(&mut self, id: NodeId) {
+        self.removed.remove(&id);
+    }
+
+    pub fn is_removed(&self, id: NodeId) -> bool {
+        self.removed.contains_key(&id)
+    }
+
     pub fn has_left(&self, id: NodeId) -> bool {
         self.nodes.get(&id).is_some_and(|sighting| sighting.record.state == Word::Left)
+    }
+
+    pub fn records(&self) -> Vec<Record> {
+        self.nodes.values().map(|sighting| sighting.record.clone()).collect()
     }
 
     pub fn record(&self, id: NodeId) -> Option<&Record> {
@@ -293,7 +307,7 @@ mod tests {
         watch.roster.refuse(NodeId(2), 1);
         watch.beat(1, 41, 10_100);
         assert_eq!(watch.state(10_100), Some(NodeState::Down), "that is what others had heard before");
-        watch.roster.hear_itself(NodeId(2), 1, watch.at(10_200));
+        watch.roster.hear_itself(NodeId(2), 1);
         assert_eq!(watch.state(10_200), Some(NodeState::Active));
         watch.roster.refuse(NodeId(2), 1);
         let now = watch.at(10_300);

@@ -24,7 +24,8 @@ pub struct Situation {
 pub fn plan(situation: &Situation) -> Option<BTreeSet<NodeId>> {
     let Situation { voters, able, dead, leaving, leader, wanted } = situation;
     let stays = |id: &&NodeId| !leaving.contains(id);
-    let (lost, well): (Vec<NodeId>, Vec<NodeId>) = voters.iter().filter(stays).partition(|id| dead.contains(id));
+    let (lost, well): (Vec<NodeId>, Vec<NodeId>) =
+        voters.iter().filter(stays).partition(|id| dead.contains(id));
     let spare = able.iter().filter(stays).filter(|id| !voters.contains(id)).copied();
     let mut ranked: Vec<NodeId> = well.into_iter().chain(spare).chain(lost).collect();
     ranked.sort_by_key(|id| Some(*id) != *leader);

@@ -74,8 +74,8 @@ pub struct Limits {
     pub calls_max: usize,
     /// Streams that one peer may have open to here.
     pub streams_max: usize,
-    /// Connections that have not said who they are.
-    pub strangers_max: usize,
+    /// Connections per thread, of nodes, clients and those that have not said who they are.
+    pub connections_max: usize,
 }
 
 impl Default for Limits {
@@ -87,7 +87,7 @@ impl Default for Limits {
             hello_limit: Duration::from_secs(5),
             calls_max: 4096,
             streams_max: 1 << 17,
-            strangers_max: 256,
+            connections_max: 4096,
         }
     }
 }

@@ -1,61 +1,52 @@
 //! Plans cut for several nodes.
 
-use nyala_planner::cut::{Distribution, cut};
-use nyala_schema::Fragment;
-use nyala_schema::fragment::FragmentOutput;
+use nyala_planner::{Distribution, distribute};
+use nyala_schema::fragment::{FragmentOutput, Placement};
 use nyala_schema::operator::{AggregateMode, OperatorKind};
+use nyala_schema::option::{DistributionChoice, Options};
+use nyala_schema::{Fragment, wire};
 
-use crate::{operators, query};
+use crate::{every_query, logical, query};
 
-fn on_three_nodes(sql: &str) -> Vec<Fragment> {
-    cut(operators(sql), 7, Distribution { nodes: 3 })
+fn on_nodes(sql: &str, nodes: usize, distribution: DistributionChoice) -> Vec<Fragment> {
+    let options = Options { distribution, ..Options::default() };
+    let logical = logical(sql).expect("a logical plan");
+    nyala_planner::plan_for(&logical, 7, &options, Distribution { nodes }).expect("a plan")
 }
 
-fn mode(fragment: &Fragment) -> Option<AggregateMode> {
-    let mut found = None;
-    fragment.root.for_each(&mut |operator| {
-        if let OperatorKind::Aggregate { mode, .. } = &operator.kind {
-            found = Some(*mode);
+#[test]
+fn print() {
+    for number in 1..=22 {
+        println!("== q{number}");
+        for fragment in on_nodes(&query(number), 3, DistributionChoice::Auto) {
+            print!("{fragment}");
         }
-    });
-    found
+    }
 }
 
+/// Fragments are checked as they are planned; here once more as they arrive on another node.
 #[test]
-fn aggregates_are_split() {
-    let fragments = on_three_nodes(&query(1));
-    assert_eq!(fragments.len(), 2);
-    assert_eq!(mode(&fragments[0]), Some(AggregateMode::Final));
-    assert_eq!(mode(&fragments[1]), Some(AggregateMode::Partial));
-    assert_eq!(fragments[1].output, FragmentOutput::Gather { to: fragments[0].id });
-    // Two keys; four sums; three averages of two states; a count.
-    assert_eq!(fragments[1].root.schema.fields().len(), 2 + 4 + 3 * 2 + 1);
-}
-
-#[test]
-fn rows_are_gathered_below_what_cannot_be_split() {
-    let distinct = on_three_nodes("select count(distinct l_suppkey), sum(distinct l_tax) from lineitem");
-    assert_eq!(distinct.len(), 2);
-    assert_eq!(mode(&distinct[1]), None);
-    let sorted = on_three_nodes("select n_name from nation order by n_name");
-    assert!(matches!(sorted[0].root.kind, OperatorKind::Sort { .. }));
-    assert!(matches!(sorted[1].root.kind, OperatorKind::Scan(_)));
-}
-
-#[test]
-fn one_node_has_one_fragment() {
-    let fragments = cut(operators(&query(1)), 7, Distribution::default());
-    assert_eq!(fragments.len(), 1);
-    assert_eq!(fragments[0].output, FragmentOutput::Client);
-}
-
-#[test]
-fn identifiers_stay_unique() {
-    let fragments = on_three_nodes(&query(6));
-    let mut ids = vec![];
-    fragments.iter().for_each(|fragment| fragment.root.for_each(&mut |operator| ids.push(operator.id)));
-    let count = ids.len();
-    ids.sort();
-    ids.dedup();
-    assert_eq!(ids.len(), count);
+fn every_query_is_cut_soundly_and_travels() {
+    let mut failed = vec![];
+    for sql in every_query() {
+        for nodes in 1..=3 {
+            for choice in [DistributionChoice::Auto, DistributionChoice::Always, DistributionChoice::Never] {
+                let fragments = on_nodes(&sql, nodes, choice);
+                let travelled: Vec<Fragment> = fragments
+                    .iter()
+                    .map(|fragment| wire::encode_fragment(fragment).and_then(|bytes| wire::decode_fragment(&bytes)))
+                    .collect::<Result<_, _>>()
+                    .expect("a wire form");
+                if travelled != fragments {
+                    failed.push(format!("{sql}\n    changed on the wire"));
+                }
+                if let Err(error) = distribute::verify::verify(&travelled) {
+                    failed.push(format!("{sql}\n    {error:?}"));
+                }
+                let is_one = nodes == 1 || choice == DistributionChoice::Never;
+                assert!(!is_one || fragments.len() == 1, "{sql}");
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }

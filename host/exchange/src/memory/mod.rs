@@ -1,13 +1,20 @@
 //! A network in memory, for tests and simulation: what happens on it follows from a seed when tokio's time is paused on a
 //! single-threaded runtime.
+//!
+//! Reading order: [`Weather`] is how it behaves; `network` is nodes and what is done to them; `link` is one connection; `post`
+//! brings what is under way; `transport` is a node's access.
+
+mod call;
+mod link;
+mod network;
+mod post;
+mod transport;
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
-use nyala_schema::cluster::{NodeId, Peer};
-
-use crate::transport::Handler;
+pub use network::MemoryNetwork;
+pub use transport::MemoryTransport;
 
 /// How the network behaves by itself.
 #[derive(Debug, Clone)]
@@ -32,51 +39,3 @@ impl Default for Weather {
         }
     }
 }
-
-/// Nodes and what lies between them.
-pub struct MemoryNetwork {}
-
-impl MemoryNetwork {
-    /// To be called inside a tokio runtime, which carries the messages.
-    pub fn new(seed: u64, weather: Weather) -> Arc<Self> {
-        let _ = (seed, weather);
-        todo!()
-    }
-
-    /// A node comes, or comes back after a crash as another incarnation.
-    pub fn add(
-        self: &Arc<Self>,
-        peer: Peer,
-        incarnation: u64,
-        handler: Arc<dyn Handler>,
-    ) -> Arc<MemoryTransport> {
-        let _ = (peer, incarnation, handler);
-        todo!()
-    }
-
-    /// A node is gone at once: its connections break, its calls end, its handler hears nothing any more.
-    pub fn crash(&self, node: NodeId) {
-        let _ = node;
-        todo!()
-    }
-
-    /// Nothing passes between two nodes any more, in both directions, until [`heal`](Self::heal).
-    pub fn part(&self, one: NodeId, other: NodeId) {
-        let _ = (one, other);
-        todo!()
-    }
-
-    /// All that is parted is together again; what was under way and not given up yet arrives.
-    pub fn heal(&self) {
-        todo!()
-    }
-
-    /// Changes how fast one direction is.
-    pub fn slow(&self, from: NodeId, to: NodeId, bytes_per_second: u64) {
-        let _ = (from, to, bytes_per_second);
-        todo!()
-    }
-}
-
-/// A node's access to a network in memory.
-pub struct MemoryTransport {}

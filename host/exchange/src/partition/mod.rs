@@ -1,7 +1,18 @@
 //! Which receiver gets which rows.
+//!
+//! Reading order: [`Partitioner`] spreads rows by the hash of keys, [`RoundRobin`] batches in turns; [`Coalescer`] gathers small
+//! batches; [`Router`] is all of it for one sender.
 
-use arrow::array::RecordBatch;
+mod coalesce;
+mod hash;
+mod route;
+
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use nyala_schema::Result;
+
+pub use coalesce::{COALESCED_ROWS, Coalescer};
+pub use route::{RoundRobin, Route, Router};
 
 /// Spreads rows over receivers by the hash of keys: equal values go to one receiver, whatever they are encoded as and on
 /// whichever node. NULLs are equal here.
@@ -14,7 +25,18 @@ pub struct Partitioner {
 impl Partitioner {
     /// `keys` are columns; there is at least one receiver.
     pub fn new(keys: Vec<usize>, receivers: usize) -> Self {
-        Self { keys, receivers }
+        Self { keys, receivers: receivers.max(1) }
+    }
+
+    /// The receiver of each row.
+    ///
+    /// # Errors
+    /// `Unsupported` for keys of types that have no hash.
+    pub fn receivers(&self, batch: &RecordBatch) -> Result<Vec<u32>> {
+        let keys: Vec<&ArrayRef> = self.keys.iter().map(|key| batch.column(*key)).collect();
+        let hashes = hash::hash_rows(&keys, batch.num_rows())?;
+        let receivers = self.receivers as u64;
+        Ok(hashes.into_iter().map(|hash| (((hash >> 32) * receivers) >> 32) as u32).collect())
     }
 
     /// The rows of each receiver, in their order.
@@ -22,57 +44,15 @@ impl Partitioner {
     /// # Errors
     /// `Unsupported` for keys of types that have no hash.
     pub fn split(&self, batch: &RecordBatch) -> Result<Vec<Option<RecordBatch>>> {
-        let _ = (batch, &self.keys, self.receivers);
-        todo!()
-    }
-}
-
-/// Gathers small batches for each receiver until they are worth sending.
-#[derive(Debug)]
-pub struct Coalescer {
-    waiting: Vec<Vec<RecordBatch>>,
-}
-
-impl Coalescer {
-    pub fn new(receivers: usize) -> Self {
-        Self { waiting: vec![Vec::new(); receivers] }
-    }
-
-    /// Adds rows; gives what is worth sending now.
-    ///
-    /// # Errors
-    /// Those of Arrow's kernels.
-    pub fn push(&mut self, receiver: usize, batch: RecordBatch) -> Result<Option<RecordBatch>> {
-        let _ = (receiver, batch, &self.waiting);
-        todo!()
-    }
-
-    /// What is left for a receiver.
-    ///
-    /// # Errors
-    /// Those of Arrow's kernels.
-    pub fn flush(&mut self, receiver: usize) -> Result<Option<RecordBatch>> {
-        let _ = receiver;
-        todo!()
-    }
-}
-
-/// Receivers in turns.
-#[derive(Debug, Clone)]
-pub struct RoundRobin {
-    next: usize,
-    receivers: usize,
-}
-
-impl RoundRobin {
-    /// Senders that begin with different receivers, by their index, spread few batches evenly.
-    pub fn new(sender: usize, receivers: usize) -> Self {
-        Self { next: sender % receivers.max(1), receivers }
-    }
-
-    pub fn turn(&mut self) -> usize {
-        let turn = self.next;
-        self.next = (turn + 1) % self.receivers;
-        turn
+        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); self.receivers];
+        for (row, receiver) in self.receivers(batch)?.into_iter().enumerate() {
+            rows[receiver as usize].push(row as u32);
+        }
+        let piece = |rows: Vec<u32>| match rows.len() {
+            0 => Ok(None),
+            all if all == batch.num_rows() => Ok(Some(batch.clone())),
+            _ => Ok(Some(take_record_batch(batch, &UInt32Array::from(rows))?)),
+        };
+        rows.into_iter().map(piece).collect()
     }
 }

@@ -1,6 +1,10 @@
 //! Frames, streams and the network in memory.
 
+mod cluster;
 mod frames;
+mod network;
+mod partition;
+mod streams;
 
 // Random arrays are made as for the other wire.
 #[allow(dead_code, reason = "not all of it is used here")]

@@ -1,0 +1,249 @@
+//! Nodes and what lies between them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+
+use nyala_schema::cluster::{NodeId, Peer};
+use nyala_schema::{Error, ErrorCode, Result};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use tokio::time::Instant;
+
+use super::Weather;
+use super::link::{Ends, Link, ends};
+use super::post::{Arrival, Post};
+use super::transport::MemoryTransport;
+use crate::lock::lock;
+use crate::transport::Handler;
+
+/// Nodes and what lies between them.
+pub struct MemoryNetwork {
+    pub(super) weather: Weather,
+    state: Mutex<State>,
+    post: Post,
+    this: Weak<Self>,
+}
+
+pub(super) struct State {
+    random: SmallRng,
+    pub nodes: BTreeMap<NodeId, Node>,
+    pub links: BTreeMap<Ends, Link>,
+    /// Pairs between which nothing passes, with a number for each time they were parted.
+    parted: BTreeMap<Ends, u64>,
+    slow: BTreeMap<(NodeId, NodeId), u64>,
+    next: u64,
+}
+
+pub(super) struct Node {
+    pub peer: Peer,
+    pub incarnation: u64,
+    pub handler: Arc<dyn Handler>,
+}
+
+impl State {
+    /// A number that nothing else has.
+    pub fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+}
+
+impl MemoryNetwork {
+    /// To be called inside a tokio runtime, which carries the messages.
+    pub fn new(seed: u64, weather: Weather) -> Arc<Self> {
+        let state = State {
+            random: SmallRng::seed_from_u64(seed),
+            nodes: BTreeMap::new(),
+            links: BTreeMap::new(),
+            parted: BTreeMap::new(),
+            slow: BTreeMap::new(),
+            next: 0,
+        };
+        let (state, post) = (Mutex::new(state), Post::start());
+        Arc::new_cyclic(|this| Self { weather, state, post, this: this.clone() })
+    }
+
+    /// A node comes, or comes back as another incarnation.
+    pub fn add(&self, peer: Peer, incarnation: u64, handler: Arc<dyn Handler>) -> Arc<MemoryTransport> {
+        self.crash(peer.id);
+        let node = Node { peer: peer.clone(), incarnation, handler };
+        self.state().nodes.insert(peer.id, node);
+        Arc::new(MemoryTransport::new(self.strong(), peer, incarnation))
+    }
+
+    /// A node is gone at once: its connections break, its calls end, its handler hears nothing any more. What ran on it is for
+    /// the caller to end.
+    pub fn crash(&self, node: NodeId) {
+        let mut state = self.state();
+        let gone = state.nodes.remove(&node);
+        let links: Vec<Ends> =
+            state.links.keys().filter(|(one, other)| *one == node || *other == node).copied().collect();
+        drop(state);
+        links.into_iter().for_each(|ends| self.break_link(ends, "it has crashed"));
+        drop(gone);
+    }
+
+    /// Nothing passes between two nodes any more, in both directions, until [`heal`](Self::heal). After the longest silence,
+    /// their connection breaks.
+    pub fn part(&self, one: NodeId, other: NodeId) {
+        let ends = ends(one, other);
+        let mut state = self.state();
+        let number = state.number();
+        if *state.parted.entry(ends).or_insert(number) != number {
+            return;
+        }
+        drop(state);
+        let network = self.this.clone();
+        let notice: Arrival = Box::new(move || {
+            let Some(network) = network.upgrade() else { return };
+            let is_still = network.state().parted.get(&ends) == Some(&number);
+            if is_still {
+                network.break_link(ends, "nothing has come from it for too long");
+            }
+        });
+        self.post.at(Instant::now() + self.weather.silence_max, notice);
+    }
+
+    /// A node is parted from all others.
+    pub fn isolate(&self, node: NodeId) {
+        let others: Vec<NodeId> =
+            self.state().nodes.keys().filter(|other| **other != node).copied().collect();
+        others.into_iter().for_each(|other| self.part(node, other));
+    }
+
+    /// All that is parted is together again; what was under way and not given up yet arrives.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.parted.clear();
+        let held: Vec<Arrival> =
+            state.links.values_mut().flat_map(|link| std::mem::take(&mut link.held)).collect();
+        drop(state);
+        // Before all that is sent from now on.
+        held.into_iter().for_each(|arrival| self.post.at(Instant::now(), arrival));
+    }
+
+    /// Changes how fast one direction is.
+    pub fn slow(&self, from: NodeId, to: NodeId, bytes_per_second: u64) {
+        self.state().slow.insert((from, to), bytes_per_second.max(1));
+    }
+
+    /// The connection between two nodes breaks, if there is one; the next use makes another.
+    pub fn break_connection(&self, one: NodeId, other: NodeId) {
+        self.break_link(ends(one, other), "the connection broke");
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    pub(super) fn strong(&self) -> Arc<Self> {
+        self.this.upgrade().expect("a network that is used is there")
+    }
+
+    /// Both sides hear of it before anything that a new connection brings.
+    fn break_link(&self, ends: Ends, why: &'static str) {
+        let mut state = self.state();
+        let Some(link) = state.links.remove(&ends) else { return };
+        let handler = |node: &NodeId| state.nodes.get(node).map(|node| Arc::clone(&node.handler));
+        let sides = [(handler(&ends.0), ends.1), (handler(&ends.1), ends.0)];
+        drop(state);
+        let notice: Arrival = Box::new(move || {
+            let message = format!("the connection between nodes {} and {} is gone: {why}", ends.0, ends.1);
+            link.fail(&Error::new(ErrorCode::Connection, message));
+            for (handler, other) in sides {
+                if let Some(handler) = handler {
+                    handler.disconnected(other);
+                }
+            }
+        });
+        self.post.at(Instant::now(), notice);
+    }
+
+    /// The connection between two nodes, made if need be.
+    ///
+    /// # Errors
+    /// After how long it is known that there is none, and why.
+    pub(super) fn link<'a>(
+        &self,
+        state: &'a mut State,
+        from: NodeId,
+        to: &Peer,
+    ) -> Result<&'a mut Link, (Duration, Error)> {
+        let ends = ends(from, to.id);
+        if !state.links.contains_key(&ends) {
+            let unreachable =
+                |why: &str| Error::new(ErrorCode::Connection, format!("node {to} cannot be reached: {why}"));
+            if !state.nodes.contains_key(&to.id) {
+                return Err((self.latency(state), unreachable("nobody answers there")));
+            }
+            if state.parted.contains_key(&ends) {
+                return Err((self.weather.silence_max, unreachable("no answer for too long")));
+            }
+            let link = Link::new(state.number(), Instant::now());
+            state.links.insert(ends, link);
+        }
+        Ok(state.links.get_mut(&ends).expect("it was there, or was put there"))
+    }
+
+    fn latency(&self, state: &mut State) -> Duration {
+        let range = &self.weather.latency;
+        match range.is_empty() {
+            true => range.start,
+            false => state.random.gen_range(range.clone()),
+        }
+    }
+
+    /// Sends something over the present connection, which there is; it arrives not before `not_before`, if the connection is
+    /// still there then. Gives when it arrives.
+    pub(super) fn send(
+        &self,
+        state: &mut State,
+        (from, to): (NodeId, NodeId),
+        bytes: usize,
+        not_before: Instant,
+        arrival: Arrival,
+    ) -> Instant {
+        let latency = self.latency(state);
+        let breaks = state.random.gen_ratio(self.weather.breaks_per_million.min(MILLION), MILLION);
+        let speed = state.slow.get(&(from, to)).copied().or(self.weather.bytes_per_second);
+        let ends = ends(from, to);
+        let Some(link) = state.links.get_mut(&ends) else { return not_before };
+        let direction = usize::from(from > to);
+        link.bytes[direction] += bytes as u64;
+        let transfer =
+            speed.map_or(Duration::ZERO, |speed| Duration::from_secs_f64(bytes as f64 / speed as f64));
+        link.busy[direction] = link.busy[direction].max(Instant::now()) + transfer;
+        let time = (link.busy[direction] + latency).max(not_before);
+        let (network, number) = (self.this.clone(), link.number);
+        let arrival: Arrival = Box::new(move || {
+            let Some(network) = network.upgrade() else { return };
+            match breaks {
+                true => network.break_link(ends, "it broke"),
+                false => network.arrive(ends, number, arrival),
+            }
+        });
+        self.post.at(time, arrival);
+        time
+    }
+
+    /// What comes over a connection that is gone is lost.
+    fn arrive(&self, ends: Ends, number: u64, arrival: Arrival) {
+        let mut state = self.state();
+        let is_parted = state.parted.contains_key(&ends);
+        match state.links.get_mut(&ends).filter(|link| link.number == number) {
+            None => return,
+            Some(link) if is_parted => return link.held.push(arrival),
+            Some(_) => {}
+        }
+        drop(state);
+        arrival();
+    }
+
+    /// Something happens after a time, whatever becomes of connections.
+    pub(super) fn after(&self, wait: Duration, arrival: Arrival) {
+        self.post.at(Instant::now() + wait, arrival);
+    }
+}
+
+const MILLION: u32 = 1_000_000;

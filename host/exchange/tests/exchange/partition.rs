@@ -1,0 +1,170 @@
+//! Rows are spread by value, evenly, and none is lost.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::DataType;
+use nyala_exchange::partition::{COALESCED_ROWS, Coalescer, Partitioner, Route, Router};
+use nyala_schema::ErrorCode;
+
+use crate::arrays;
+use crate::draw::Draw;
+
+fn receivers(array: ArrayRef) -> Vec<u32> {
+    let batch = RecordBatch::try_from_iter([("key", array)]).unwrap();
+    Partitioner::new(vec![0], 1000).receivers(&batch).unwrap()
+}
+
+#[test]
+fn equal_values_go_to_one_receiver_however_they_are_encoded() {
+    let texts: ArrayRef =
+        Arc::new(StringArray::from(vec![Some("a"), None, Some("longer than twelve"), Some("")]));
+    let expected = receivers(Arc::clone(&texts));
+    let key_type = || Box::new(DataType::Int16);
+    for data_type in [
+        DataType::LargeUtf8,
+        DataType::Utf8View,
+        DataType::Binary,
+        DataType::BinaryView,
+        DataType::Dictionary(key_type(), Box::new(DataType::Utf8View)),
+        DataType::Dictionary(key_type(), Box::new(DataType::Utf8)),
+    ] {
+        assert_eq!(receivers(cast(&texts, &data_type).unwrap()), expected, "{data_type}");
+    }
+
+    let numbers: ArrayRef =
+        Arc::new(Int64Array::from(vec![Some(0), None, Some(-7), Some(99), Some(1 << 20)]));
+    let expected = receivers(Arc::clone(&numbers));
+    for data_type in [
+        DataType::Int32,
+        DataType::Decimal64(18, 0),
+        DataType::Decimal128(38, 0),
+        DataType::Decimal256(76, 0),
+        DataType::Dictionary(key_type(), Box::new(DataType::Int64)),
+    ] {
+        assert_eq!(receivers(cast(&numbers, &data_type).unwrap()), expected, "{data_type}");
+    }
+
+    let floats = receivers(Arc::new(Float64Array::from(vec![0.0, -0.0, f64::NAN, -f64::NAN])));
+    assert_eq!((floats[0], floats[2]), (floats[1], floats[3]));
+}
+
+/// Nodes of different versions must agree.
+#[test]
+fn the_hash_never_changes() {
+    assert_eq!(
+        receivers(Arc::new(Int64Array::from(vec![Some(0), Some(1), Some(-1), None]))),
+        [281, 893, 628, 473]
+    );
+    assert_eq!(
+        receivers(Arc::new(StringArray::from(vec!["", "a", "a text of some length"]))),
+        [281, 148, 717]
+    );
+    assert_eq!(receivers(Arc::new(Float64Array::from(vec![0.5, 1e300]))), [144, 337]);
+    let wide = cast(&StringArray::from(vec!["12345678901234567890123456789"]), &DataType::Decimal128(38, 2));
+    assert_eq!(receivers(wide.unwrap()), [470]);
+}
+
+#[test]
+fn keys_in_a_row_are_spread_evenly() {
+    for receivers in [2, 3, 7, 100] {
+        let keys: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100_000));
+        let days: ArrayRef = Arc::new(Int64Array::from_iter_values((0..100_000).map(|row| row * 86_400_000)));
+        let texts: ArrayRef =
+            Arc::new(StringArray::from_iter_values((0..100_000).map(|row| format!("key {row:09}"))));
+        for column in [keys, days, texts] {
+            let batch = RecordBatch::try_from_iter([("key", column)]).unwrap();
+            let pieces = Partitioner::new(vec![0], receivers).split(&batch).unwrap();
+            let rows: Vec<usize> =
+                pieces.iter().map(|piece| piece.as_ref().map_or(0, RecordBatch::num_rows)).collect();
+            let mean = 100_000 / receivers;
+            assert!(rows.iter().all(|rows| rows.abs_diff(mean) < mean / 5), "{rows:?}");
+        }
+    }
+}
+
+#[test]
+fn any_rows_are_all_there_after_the_split() {
+    for seed in 0..500 {
+        let mut draw = Draw::new(seed);
+        let columns = 1 + draw.below(3);
+        let batch = arrays::batch(&mut draw, columns);
+        // Arrow's kernels lose count of values without width.
+        if batch.schema().fields().iter().any(|field| format!("{field:?}").contains("FixedSizeBinary(0)")) {
+            continue;
+        }
+        let pieces = match Partitioner::new((0..columns).collect(), 3).split(&batch) {
+            Ok(pieces) => pieces,
+            Err(error) => {
+                assert_eq!(
+                    error.code(),
+                    ErrorCode::Unsupported,
+                    "seed {seed}: {error:?} {:?}",
+                    batch.schema()
+                );
+                continue;
+            }
+        };
+        let receivers = Partitioner::new((0..columns).collect(), 3).receivers(&batch).unwrap();
+        for (receiver, piece) in pieces.iter().enumerate() {
+            let rows: Vec<RecordBatch> = (0..batch.num_rows())
+                .filter(|row| receivers[*row] as usize == receiver)
+                .map(|row| batch.slice(row, 1))
+                .collect();
+            let expected = (!rows.is_empty()).then(|| concat_batches(&batch.schema(), &rows).unwrap());
+            assert_eq!(piece.as_ref(), expected.as_ref(), "seed {seed}");
+        }
+    }
+}
+
+fn numbers(range: std::ops::Range<i64>) -> RecordBatch {
+    let array: ArrayRef = Arc::new(Int64Array::from_iter_values(range));
+    RecordBatch::try_from_iter([("number", array)]).unwrap()
+}
+
+#[test]
+fn small_batches_are_gathered_in_order() {
+    let mut coalescer = Coalescer::new(2);
+    let mut whole = Vec::new();
+    for start in (0..50_000).step_by(100) {
+        assert!(coalescer.push(0, numbers(0..0)).unwrap().is_none());
+        whole.extend(coalescer.push(1, numbers(start..start + 100)).unwrap());
+    }
+    assert!(whole.iter().all(|batch| batch.num_rows() >= COALESCED_ROWS));
+    whole.extend(coalescer.flush(1).unwrap());
+    assert!(coalescer.flush(0).unwrap().is_none() && coalescer.memory_bytes() == 0);
+    assert_eq!(concat_batches(&whole[0].schema(), &whole).unwrap(), numbers(0..50_000));
+}
+
+#[test]
+fn batches_of_other_encodings_are_not_mixed() {
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+    let keys = arrow::array::Int8Array::from(vec![0, 1]);
+    let dictionary: ArrayRef = Arc::new(DictionaryArray::new(keys, Arc::clone(&text)));
+    let [plain, encoded] =
+        [text, dictionary].map(|array| RecordBatch::try_from_iter([("text", array)]).unwrap());
+    let mut coalescer = Coalescer::new(1);
+    assert_eq!(coalescer.push(0, plain.clone()).unwrap(), None);
+    assert_eq!(coalescer.push(0, encoded.clone()).unwrap(), Some(plain));
+    assert_eq!(coalescer.flush(0).unwrap(), Some(encoded));
+}
+
+#[test]
+fn each_route_brings_all_rows_where_they_belong() {
+    let routed = |route: Route, receivers: usize| {
+        let mut router = Router::new(route, receivers);
+        let mut rows = vec![0; receivers];
+        for start in 0..1000 {
+            for (receiver, batch) in router.route(&numbers(start * 50..start * 50 + 50)).unwrap() {
+                rows[receiver] += batch.num_rows();
+            }
+        }
+        router.flush().unwrap().into_iter().for_each(|(receiver, batch)| rows[receiver] += batch.num_rows());
+        rows
+    };
+    assert_eq!(routed(Route::Gather, 1), [50_000]);
+    assert_eq!(routed(Route::Broadcast, 3), [50_000; 3]);
+    assert_eq!(routed(Route::RoundRobin { first: 5 }, 4), [12_500; 4]);
+    assert_eq!(routed(Route::Hash { keys: vec![0] }, 4).iter().sum::<usize>(), 50_000);
+}
