@@ -18,12 +18,12 @@ Examples:
   echo 'select 1; select 2' | nyala --format json
   nyala --data ./shop -c '\\d'                    tables kept in ./shop
   nyala cluster start --nodes 3                  three nodes on this machine, to try it out
-  nyala sql --connect localhost:7400             the shell on a cluster
+  nyala sql --connect localhost:7420             the shell on a cluster
   nyala generate tpch --scale 1 --out ./tpch
   nyala bench --setup setup.sql --queries 'queries/*.sql' --runs 5
   nyala plugin new initials --kind scalar         a function of your own
   nyala catalog check --data ./shop               whether all is there
-  nyala node --data ./n1 --listen 127.0.0.1:7400  a node of a cluster
+  nyala node --data ./n1 --listen 127.0.0.1:7420  a node of a cluster
 
 SQL is taken from -c and -f in the order given; without either from standard input, and when that is a
 terminal the shell starts. In the shell, \\? lists its commands. Results go to standard output, all else to

@@ -108,7 +108,7 @@ fn check(address: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let error = Error::new(ErrorCode::InvalidParameter, format!("'{address}' is no address of a node"));
-    Err(Failure::Usage(error.with_hint("write it as HOST:PORT, such as localhost:7400")))
+    Err(Failure::Usage(error.with_hint("write it as HOST:PORT, such as localhost:7420")))
 }
 
 #[cfg(test)]
@@ -117,10 +117,10 @@ mod tests {
 
     #[test]
     fn addresses_have_a_host_and_a_port() {
-        for good in ["localhost:7400", "10.0.0.1:1", "[::1]:7400"] {
+        for good in ["localhost:7420", "10.0.0.1:1", "[::1]:7420"] {
             assert!(check(good).is_ok(), "{good}");
         }
-        for bad in ["localhost", ":7400", "a:", "a:0", "a:70000", "a:b"] {
+        for bad in ["localhost", ":7420", "a:", "a:0", "a:70000", "a:b"] {
             assert_eq!(check(bad).unwrap_err().status(), 1, "{bad}");
         }
     }

@@ -24,6 +24,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Addresses that are kept.
 const ADDRESSES_MAX: usize = 256;
+/// Nodes come and go: how often is asked which there are.
+const LEARN_EVERY: Duration = Duration::from_secs(10);
 /// What is not essential is not waited for longer.
 const ASIDE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -45,6 +47,7 @@ struct Current {
     /// The open transaction went with its node: only ROLLBACK goes on.
     has_lost_transaction: bool,
     addresses: Vec<String>,
+    learned_at: Option<Instant>,
     /// Grows with each move.
     moves: u64,
 }
@@ -92,7 +95,8 @@ impl Place {
         settings: ClientSettings,
     ) -> Result<Arc<Self>> {
         let state = SessionState { settings: settings.options.clone(), ..SessionState::default() };
-        let current = Current { seat: None, state, has_lost_transaction: false, addresses, moves: 0 };
+        let current =
+            Current { seat: None, state, has_lost_transaction: false, addresses, learned_at: None, moves: 0 };
         let place = Arc::new(Self {
             handle,
             settings,
@@ -267,6 +271,7 @@ impl Place {
         };
         let mut current = self.current();
         current.moves += 1;
+        current.learned_at = None;
         let seen = current.state.catalog_version;
         if let Some(state) = state {
             current.state = SessionState { catalog_version: seen.max(state.catalog_version), ..state };
@@ -275,9 +280,20 @@ impl Place {
         Ok(())
     }
 
+    /// As [`learn_addresses`](Self::learn_addresses), when that was long ago; nobody waits for it.
+    pub fn learn_now_and_then(self: &Arc<Self>) {
+        let mut current = self.current();
+        if current.learned_at.is_none_or(|at| at.elapsed() > LEARN_EVERY) {
+            current.learned_at = Some(Instant::now());
+            let place = Arc::clone(self);
+            self.handle.spawn(async move { place.learn_addresses().await });
+        }
+    }
+
     /// Asks which nodes there are, so that another one is known when this goes away.
     pub async fn learn_addresses(&self) {
         let Ok(seat) = self.seat() else { return };
+        self.current().learned_at = Some(Instant::now());
         // Not to know more addresses is no reason to fail anything.
         if let Ok(Ok(ResponseBody::Nodes(nodes))) =
             timeout(ASIDE_WITHIN, self.ask(&seat, &ClientRequest::Nodes)).await

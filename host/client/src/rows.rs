@@ -43,6 +43,8 @@ pub struct RowStream {
     is_over: bool,
     /// Comes after the rows that are held.
     failure: Option<Error>,
+    /// How often it was begun again for want of other nodes.
+    doubts: u32,
     progress: StatementProgress,
     summary: StatementSummary,
 }
@@ -61,6 +63,7 @@ impl RowStream {
             is_released: false,
             is_over: false,
             failure: None,
+            doubts: 0,
             progress: StatementProgress::default(),
             summary: StatementSummary::default(),
         }
@@ -145,7 +148,7 @@ impl RowStream {
                     self.fetching = Some(fetch(&self.place, &self.begun));
                 }
                 self.decode(bytes)?;
-                self.take_end(end)
+                self.take_end(end).await
             }
             Ok(other) => Err(unexpected(&other)),
             Err(Trouble::Failed(error)) => Err(error),
@@ -181,7 +184,7 @@ impl RowStream {
         Ok(())
     }
 
-    fn take_end(&mut self, end: FetchEnd) -> Result<()> {
+    async fn take_end(&mut self, end: FetchEnd) -> Result<()> {
         match end {
             FetchEnd::More => Ok(()),
             FetchEnd::Over(summary) => {
@@ -189,7 +192,18 @@ impl RowStream {
                 self.is_over = true;
                 Ok(())
             }
-            FetchEnd::Failed(error) => Err(error),
+            FetchEnd::Failed(error) => {
+                let again = words::is_surely_a_read(&self.sql)
+                    && !self.is_released
+                    && run::is_in_doubt(&error, self.begun.in_transaction)
+                    && self.doubts < run::DOUBTS_MAX;
+                if !again {
+                    return Err(error);
+                }
+                run::pause(&self.place, self.doubts).await?;
+                self.doubts += 1;
+                self.replace().await
+            }
         }
     }
 
@@ -212,6 +226,12 @@ impl RowStream {
             };
             return Err(lost(format!("the node went away in the middle of the rows: {why}")).with_hint(hint));
         }
+        self.replace().await
+    }
+
+    /// Puts another run of the statement in the place of this one, of which no row has been given.
+    async fn replace(&mut self) -> Result<()> {
+        let lost = |message: String| Error::new(ErrorCode::Connection, message);
         let Begun::Rows(begun) = run::run(&self.place, &self.sql).await? else {
             return Err(lost("run again elsewhere, the statement has given no rows".to_owned()));
         };

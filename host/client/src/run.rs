@@ -18,6 +18,9 @@ use crate::words;
 const TRIES_MAX: u32 = 16;
 /// Between two questions for an outcome that no node can tell yet.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// How often a statement is run again that a node could not run for want of others; it waits so long before, longer each time.
+pub const DOUBTS_MAX: u32 = 5;
+const DOUBT_PAUSE: Duration = Duration::from_millis(100);
 /// A node that was told to cancel has this long to say that it has.
 const CANCEL_WITHIN: Duration = Duration::from_secs(3);
 
@@ -47,6 +50,8 @@ pub async fn run(place: &Arc<Place>, sql: &str) -> Result<Begun> {
     if place.has_lost_transaction() {
         return roll_back(place, sql);
     }
+    place.learn_now_and_then();
+    let mut doubts = 0;
     for _ in 0..TRIES_MAX {
         let seat = place.seat()?;
         let in_transaction = place.state().transaction != TransactionState::None;
@@ -58,6 +63,13 @@ pub async fn run(place: &Arc<Place>, sql: &str) -> Result<Begun> {
                 return Ok(Begun::Rows(BegunRows { seat, statement, query, schema, in_transaction }));
             }
             Ok(other) => return Err(unexpected(&other)),
+            Err(Trouble::Failed(error)) if is_in_doubt(&error, in_transaction) && doubts < DOUBTS_MAX => {
+                pause(place, doubts).await?;
+                doubts += 1;
+                if let Some(tag) = settled(place, sql, statement, in_transaction, &error).await? {
+                    return Ok(Begun::Done(tag));
+                }
+            }
             Err(Trouble::Failed(error)) => return Err(error),
             Err(Trouble::Elsewhere(_)) if !in_transaction => place.move_on(seat.moves).await?,
             Err(Trouble::Elsewhere(error) | Trouble::Lost(error)) => {
@@ -70,6 +82,28 @@ pub async fn run(place: &Arc<Place>, sql: &str) -> Result<Begun> {
     }
     Err(Error::new(ErrorCode::Connection, format!("{TRIES_MAX} nodes went away under this statement"))
         .with_hint("SHOW NODES lists which are there"))
+}
+
+/// Whether the node itself may have done it or not, or says that nothing was done for want of other nodes: it is asked
+/// again soon, when those have found each other.
+pub fn is_in_doubt(error: &Error, in_transaction: bool) -> bool {
+    match error.code() {
+        ErrorCode::CommitUnknown => true,
+        ErrorCode::Connection => !in_transaction,
+        _ => false,
+    }
+}
+
+/// Longer each time.
+///
+/// # Errors
+/// `Cancelled`.
+pub async fn pause(place: &Place, doubts: u32) -> Result<()> {
+    let mut cancellation = place.cancellation();
+    tokio::select! {
+        () = sleep(DOUBT_PAUSE * 2_u32.pow(doubts.min(DOUBTS_MAX))) => Ok(()),
+        _ = cancellation.changed() => Err(Error::cancelled()),
+    }
 }
 
 /// A statement's answer; when it is cancelled and the node does not say so soon, that it was.
@@ -101,6 +135,24 @@ pub async fn after_loss(
     why: &Error,
 ) -> Result<Option<String>> {
     place.move_on(seat.moves).await?;
+    let settled = settled(place, sql, statement, in_transaction, why).await;
+    if in_transaction && !matches!(settled, Ok(Some(_))) {
+        place.lose_transaction();
+    }
+    settled
+}
+
+/// What became of a statement of which that is not known. Its tag if it has been done; `None` when it may be run again.
+///
+/// # Errors
+/// As [`run`].
+async fn settled(
+    place: &Arc<Place>,
+    sql: &str,
+    statement: QueryId,
+    in_transaction: bool,
+    why: &Error,
+) -> Result<Option<String>> {
     if words::is_surely_a_read(sql) && !in_transaction {
         return Ok(None);
     }
@@ -111,12 +163,9 @@ pub async fn after_loss(
         }
         StatementOutcome::Refused(error) => Err(error),
         StatementOutcome::Never if in_transaction => {
-            place.lose_transaction();
-            Err(Error::new(
-                ErrorCode::SerializationFailure,
-                format!("the node went away that had the open transaction: {why}"),
-            )
-            .with_hint("nothing of it has been done: ROLLBACK, then run the transaction again"))
+            let message = format!("the open transaction was lost: {why}");
+            Err(Error::new(ErrorCode::SerializationFailure, message)
+                .with_hint("nothing of it has been done: ROLLBACK, then run the transaction again"))
         }
         StatementOutcome::Never => Ok(None),
     }
@@ -139,6 +188,11 @@ pub async fn outcome(place: &Arc<Place>, statement: QueryId) -> Result<Statement
         let why = match answer {
             Ok(ResponseBody::Outcome(outcome)) => return Ok(outcome),
             Ok(other) => return Err(unexpected(&other)),
+            Err(Trouble::Failed(error))
+                if !matches!(error.code(), ErrorCode::Connection | ErrorCode::CommitUnknown) =>
+            {
+                return Err(unknown(statement, error.message()));
+            }
             Err(trouble) => {
                 if matches!(trouble, Trouble::Lost(_)) {
                     place.move_on(seat.moves).await.map_err(|error| unknown(statement, error.message()))?;

@@ -93,9 +93,8 @@ impl RemoteSession {
             Some(runtime) => runtime.handle().clone(),
             None => unreachable!("the runtime is taken when this is dropped"),
         };
-        let place = reactor.block_on(Place::find(handle.clone(), dial, addresses, settings))?;
-        let learning = Arc::clone(&place);
-        handle.spawn(async move { learning.learn_addresses().await });
+        let place = reactor.block_on(Place::find(handle, dial, addresses, settings))?;
+        reactor.block_on(place.learn_addresses());
         Ok(Self { place, reactor })
     }
 

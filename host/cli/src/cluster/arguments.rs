@@ -14,29 +14,16 @@ cluster; others join it by the address of any of its nodes. The files of tables 
 folder that is mounted on all machines, or the URL of an object store.
 
 Examples:
-  nyala node --data ./n1 --listen 127.0.0.1:7400
-  nyala node --data ./n2 --listen 127.0.0.1:7401 --join 127.0.0.1:7400 --warehouse /mnt/shop
+  nyala node --data ./n1
+  nyala node --data ./n1 --listen 127.0.0.1:7420 --warehouse /mnt/shop
+  nyala node --data ./n2 --listen 127.0.0.1:7422 --warehouse /mnt/shop --join 127.0.0.1:7420
   nyala node --config /etc/nyala/node.toml
-  nyala node --data /var/lib/nyala --listen 0.0.0.0:7400 --advertise db1.example:7400 \\
-      --join db1.example:7400,db2.example:7400 --warehouse s3://shop/warehouse --http 0.0.0.0:7480 \\
+  nyala node --data /var/lib/nyala --listen 0.0.0.0:7420 --advertise db1.example:7420 \\
+      --join db1.example:7420,db2.example:7420 --warehouse /mnt/shop --http 0.0.0.0:7421 \\
       --tls-ca ca.pem --tls-cert db1.example.pem --tls-key db1.example-key.pem
 
-A configuration file has the same settings; what the command line says goes before it:
-  data = \"/var/lib/nyala\"
-  listen = \"0.0.0.0:7400\"
-  join = [\"db1.example:7400\", \"db2.example:7400\"]
-  warehouse = \"s3://shop/warehouse\"
-  memory-limit = \"48GiB\"
-  [tls]
-  ca = \"ca.pem\"
-  cert = \"db1.example.pem\"
-  key = \"db1.example-key.pem\"
-  [options]                     # that sessions start with
-  time_zone = \"+02:00\"
-  [pools.reports]               # SET pool = 'reports'
-  slots = 4
-  memory = \"16GiB\"
-  queue-timeout = \"5min\"
+A configuration file says the same and more, such as pools; docs/reference/node.toml shows all of it. What the command line
+says goes before it.
 
 When the node takes work it writes one line to standard output; all else goes to standard error. SIGTERM drains it: it
 takes no new work, waits for the old and leaves. SIGINT (Ctrl-C) does the same; a second one stops it at once.
@@ -52,8 +39,8 @@ Examples:
   nyala cluster restart 2
   nyala cluster logs 2 -f
   nyala cluster stop
-  nyala cluster nodes --connect localhost:7400    the nodes of any cluster
-  nyala cluster drain n2 --connect localhost:7400
+  nyala cluster nodes --connect localhost:7420    the nodes of any cluster
+  nyala cluster drain n2 --connect localhost:7420
   nyala cluster certs --dir ./certs --names db1.example,db2.example";
 
 #[derive(Args, Default)]
@@ -64,7 +51,7 @@ pub struct NodeArguments {
     /// Where this node, and no other, keeps what is its own
     #[arg(long, value_name = "DIR", help_heading = "Node")]
     pub data: Option<PathBuf>,
-    /// Where nodes and clients connect to
+    /// Where nodes and clients connect to [default: 127.0.0.1:7420]
     #[arg(long, value_name = "ADDR:PORT", help_heading = "Node")]
     pub listen: Option<SocketAddr>,
     /// The address that others use, when it is not that of --listen
@@ -106,8 +93,8 @@ pub struct NodeArguments {
     #[arg(long, help_heading = "Node")]
     pub allow_faults: bool,
     /// How log lines are written
-    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Node")]
-    pub log_format: Option<LogFormat>,
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text, help_heading = "Node")]
+    pub log_format: LogFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -1,6 +1,6 @@
 //! `nyala node` and `nyala cluster`: nodes, and those who look after them.
 //!
-//! Reading order: [`arguments`] is what can be asked for; [`node`] runs a node with what [`node_file`] says and tells of it by
+//! Reading order: [`arguments`] is what can be asked for; [`node`] runs a node by its [`settings`] and tells of it by
 //! [`logging`]; [`local`] is a cluster on this machine, of [`process`]es; [`members`] speaks to any cluster.
 
 pub mod arguments;
@@ -8,8 +8,8 @@ mod local;
 mod logging;
 mod members;
 pub mod node;
-mod node_file;
 mod process;
+mod settings;
 
 use arguments::ClusterCommand;
 

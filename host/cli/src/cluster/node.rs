@@ -9,14 +9,15 @@ use nyala_server::Server;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::NodeArguments;
-use super::{logging, node_file};
+use super::{logging, settings};
 use crate::exit::{Failure, write_failure};
 
 /// # Errors
 /// `Usage` for settings that do not go together, `Connection` when the node cannot start or join, `Interrupted` when it
 /// was stopped before its work was done.
 pub fn run(arguments: NodeArguments) -> Result<(), Failure> {
-    let node_file::NodeSettings { config, log_format } = node_file::settings(arguments)?;
+    let log_format = arguments.log_format;
+    let config = settings::settings(arguments)?;
     logging::start(log_format)?;
     let (http, drain) = (config.http, config.drain);
     let node = Arc::new(Node::start(config).map_err(Failure::Connection)?);
