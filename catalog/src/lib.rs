@@ -4,7 +4,8 @@
 //! Reading order: [`snapshot`] is the value; [`mod@apply`] the only way it changes; [`history`] what it was; [`parts`] its form as
 //! keys and values; [`store`] what a place to keep it must do, with [`memory_store`] and [`sled_store`]; [`catalog`] ties
 //! them together; [`check`] and [`mod@dump`] are for who looks after it. [`blob`] says what a place for modules must do, with
-//! [`memory_blobs`] and [`file_blobs`]. [`raft`] keeps a catalog on several replicas.
+//! [`memory_blobs`] and [`file_blobs`]. [`raft`] keeps a catalog on several replicas; [`handle`] is either, for an engine,
+//! by [`replicated`].
 
 pub mod apply;
 pub mod blob;
@@ -13,6 +14,7 @@ pub mod check;
 mod disk;
 pub mod dump;
 pub mod file_blobs;
+pub mod handle;
 pub mod history;
 pub mod memory_blobs;
 pub mod memory_store;
@@ -20,6 +22,7 @@ mod near_miss;
 mod overload;
 pub mod parts;
 pub mod raft;
+pub mod replicated;
 pub mod sled_store;
 pub mod snapshot;
 pub mod store;
@@ -30,9 +33,11 @@ pub use catalog::Catalog;
 pub use check::{check_folder, check_snapshot};
 pub use dump::{dump, restore};
 pub use file_blobs::FileBlobs;
+pub use handle::{CatalogHandle, CommitId, Outcome};
 pub use history::table_at;
 pub use memory_blobs::MemoryBlobs;
 pub use memory_store::MemoryStore;
+pub use replicated::Replicated;
 pub use sled_store::SledStore;
 pub use snapshot::Snapshot;
 pub use store::Store;

@@ -1,11 +1,12 @@
 //! The nouns that the compiler and the runtime share, and their wire form.
 //!
 //! Reading order: [`id`], [`value`], [`expr`], [`scan`], [`operator`], [`fragment`] describe a plan;
-//! [`cluster`] is where it runs, [`deploy`] what is said about that between nodes;
+//! [`cluster`] is where it runs, [`deploy`] what is said about that between nodes, and [`client`] what clients say and hear;
 //! [`guest`] is uploaded code in plans; [`table`], [`managed`], [`function`], [`command`], [`statistics`], [`lookup`] describe what exists; [`error`], [`option`]
 //! and [`type_name`] are used by all; [`wire`] is the only place that knows Cap'n Proto.
 
 pub mod bound;
+pub mod client;
 pub mod cluster;
 pub mod command;
 pub mod deploy;

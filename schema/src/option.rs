@@ -14,6 +14,15 @@ pub enum BackendChoice {
     Wasm,
 }
 
+/// How new the catalog is that a statement sees, on a node of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CatalogReads {
+    /// As new as this node has it, and never older than what the session has seen.
+    Local,
+    /// Asks the other nodes: all that was committed anywhere before the statement began.
+    Latest,
+}
+
 /// Whether a query runs on several nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DistributionChoice {
@@ -43,6 +52,11 @@ pub struct Options {
     pub column_cache: bool,
     /// For date and time functions.
     pub time_zone: String,
+    /// Whose limits queries run under.
+    pub pool: String,
+    pub catalog_reads: CatalogReads,
+    /// `name[:argument]` of what is to go wrong, for tests; empty for nothing.
+    pub fault: String,
 }
 
 impl Default for Options {
@@ -58,15 +72,22 @@ impl Default for Options {
             distribution: DistributionChoice::Auto,
             column_cache: true,
             time_zone: "UTC".to_owned(),
+            pool: DEFAULT_POOL.to_owned(),
+            catalog_reads: CatalogReads::Local,
+            fault: String::new(),
         }
     }
 }
 
 /// Used when the machine's memory is not known; `host/node` sets 80% of what there is.
 pub const DEFAULT_MEMORY_LIMIT: u64 = 4 << 30;
+/// The pool of who names none.
+pub const DEFAULT_POOL: &str = "default";
 pub const DEFAULT_BATCH_ROWS: usize = 8192;
 const BATCH_ROWS_MAX: usize = 65_536;
 const THREADS_MAX: usize = 1024;
+/// Bytes of a name that an option takes.
+const NAME_BYTES_MAX: usize = 128;
 
 /// One option as people see it.
 pub struct OptionInfo {
@@ -159,6 +180,43 @@ pub const OPTIONS: &[OptionInfo] = &[
             let zone: Result<arrow::array::timezone::Tz, _> = text.parse();
             zone.map_err(|_| "a zone such as UTC or +02:00")?;
             options.time_zone = text.to_owned();
+            Ok(())
+        },
+    },
+    OptionInfo {
+        name: "pool",
+        description: "the pool whose limits queries run under",
+        get: |options| options.pool.clone(),
+        set: |options, text| {
+            if text.is_empty() || text.len() > NAME_BYTES_MAX {
+                return Err("the name of a pool".into());
+            }
+            options.pool = text.to_owned();
+            Ok(())
+        },
+    },
+    OptionInfo {
+        name: "catalog_reads",
+        description: "whether statements see the catalog as this node has it, or ask the cluster: local or latest",
+        get: |options| format!("{:?}", options.catalog_reads).to_lowercase(),
+        set: |options, text| {
+            options.catalog_reads = match text.to_lowercase().as_str() {
+                "local" => CatalogReads::Local,
+                "latest" => CatalogReads::Latest,
+                _ => return Err("one of local, latest".into()),
+            };
+            Ok(())
+        },
+    },
+    OptionInfo {
+        name: "fault",
+        description: "what is to go wrong, name or name:argument, where tests allow it",
+        get: |options| options.fault.clone(),
+        set: |options, text| {
+            if text.len() > NAME_BYTES_MAX {
+                return Err("a name, or name:argument".into());
+            }
+            options.fault = text.to_owned();
             Ok(())
         },
     },

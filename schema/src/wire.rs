@@ -5,15 +5,21 @@ mod arrays;
 mod arrow_data;
 mod catalog;
 mod change;
+mod client;
+mod client_response;
 mod definition;
 mod deploy;
+mod error_detail;
 mod expr;
 mod files;
 mod fragment;
 mod function;
 mod guest;
 mod managed;
+mod names;
+mod node_info;
 mod operator;
+mod progress;
 mod query;
 mod report;
 mod scan;
@@ -25,6 +31,7 @@ mod types;
 #[allow(clippy::all, clippy::pedantic, unused_qualifications, missing_docs)]
 mod generated {
     pub mod catalog_capnp;
+    pub mod client_capnp;
     pub mod managed_capnp;
     pub mod plan_capnp;
     pub mod query_capnp;
@@ -32,6 +39,8 @@ mod generated {
 
 pub use admission::{decode_admission, decode_admission_answer, encode_admission, encode_admission_answer};
 pub use catalog::{decode_entry, encode_entry};
+pub use client::{decode_client_request, encode_client_request};
+pub use client_response::{decode_client_response, encode_client_response};
 pub use definition::{
     RetiredContent, RetiredObject, decode_functions, decode_module, decode_operator, decode_retired,
     decode_table, encode_functions, encode_module, encode_operator, encode_retired, encode_table,

@@ -1,5 +1,6 @@
 //! Behaviour, tested from outside: scripts, published answers, an oracle, the program, the project's own rules.
 
+mod cluster_program;
 mod command_line;
 mod definitions;
 mod differential;
@@ -12,6 +13,7 @@ mod hostile;
 mod hostile_modules;
 mod hostile_operators;
 mod kill;
+mod packaging;
 mod plugins;
 mod scripts;
 mod tidy;

@@ -142,6 +142,11 @@ impl Replica {
         }
     }
 
+    /// The snapshot here as soon as it is of this version or a later one.
+    pub async fn when_version(&self, version: u64) -> Arc<Snapshot> {
+        self.0.progress.when(|applied| applied.snapshot.version >= version).await.snapshot
+    }
+
     pub fn status(&self) -> Status {
         Status::new(&self.0.raft.metrics().borrow(), self.0.progress.now().snapshot.version)
     }

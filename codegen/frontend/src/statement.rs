@@ -1,6 +1,7 @@
 //! The statements of Nyala, as data.
 
 use arrow::datatypes::DataType;
+use nyala_schema::cluster::QueryId;
 use nyala_schema::command::{CommentTarget, DropKind, ObjectKind, OnConflict, Overload};
 use nyala_schema::function::{FunctionDeclaration, FunctionKind, OperatorDeclaration};
 use nyala_schema::guest::ModuleHash;
@@ -194,6 +195,10 @@ pub enum Statement {
     Set {
         name: String,
         value: String,
+    },
+    /// Ends a statement of any session, on any node.
+    KillQuery {
+        id: QueryId,
     },
     /// One option, or all of them.
     Reset {
@@ -503,5 +508,13 @@ pub enum ShowTarget {
     },
     Statistics {
         table: TableName,
+    },
+    /// Statements that run, on all nodes.
+    Queries,
+    Nodes,
+    Connections,
+    /// What a statement took that runs or ran.
+    Profile {
+        id: QueryId,
     },
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::cluster::arguments::{ClusterCommand, NodeArguments};
+use crate::connect::ConnectArguments;
 use crate::output::Format;
 use crate::plugin::arguments::PluginCommand;
 
@@ -15,10 +17,13 @@ Examples:
   nyala -f report.sql --format csv --output report.csv
   echo 'select 1; select 2' | nyala --format json
   nyala --data ./shop -c '\\d'                    tables kept in ./shop
+  nyala cluster start --nodes 3                  three nodes on this machine, to try it out
+  nyala sql --connect localhost:7420             the shell on a cluster
   nyala generate tpch --scale 1 --out ./tpch
   nyala bench --setup setup.sql --queries 'queries/*.sql' --runs 5
   nyala plugin new initials --kind scalar         a function of your own
   nyala catalog check --data ./shop               whether all is there
+  nyala node --data ./n1 --listen 127.0.0.1:7420  a node of a cluster
 
 SQL is taken from -c and -f in the order given; without either from standard input, and when that is a
 terminal the shell starts. In the shell, \\? lists its commands. Results go to standard output, all else to
@@ -27,13 +32,14 @@ standard error.
 Environment:
   PAGER, NYALA_PAGER   shows long results in the shell (default: less -SRFX)
   EDITOR, VISUAL       what \\e opens
+  NYALA_CONNECT        addresses of the cluster to use, as --connect
   NO_COLOR             no colours, whatever the value
   XDG_DATA_HOME        where the shell keeps its history (default: ~/.local/share/nyala)
 
 Exit status:
   0    everything ran, or whoever read the output had enough
   1    the command line is wrong, a file it names cannot be read, or a plugin does not build or pass its checks
-  2    the data directory or server cannot be opened
+  2    the data directory or cluster cannot be opened
   3    a statement failed, or its result could not be written
   130  interrupted (Ctrl-C)";
 
@@ -71,6 +77,12 @@ pub enum Command {
     /// Look after a data directory: check it, list its definitions, restore a backup
     #[command(subcommand, after_help = CATALOG_EXAMPLES)]
     Catalog(CatalogCommand),
+    /// Run a node of a cluster, until it is told to stop
+    #[command(after_long_help = crate::cluster::arguments::NODE_EXAMPLES, after_help = "`nyala node --help` has examples.")]
+    Node(Box<NodeArguments>),
+    /// Try out a cluster on this machine; look after the nodes of any
+    #[command(subcommand, after_help = crate::cluster::arguments::CLUSTER_EXAMPLES)]
+    Cluster(ClusterCommand),
     /// What the engine runs to compile a module within limits: not for people
     #[command(hide = true)]
     CompileModule,
@@ -190,7 +202,7 @@ pub struct SqlArguments {
 #[derive(Args, Clone, Default)]
 pub struct EngineArguments {
     /// Keep tables, views and functions in this directory [default: in memory, until the program ends]
-    #[arg(long, value_name = "DIR", help_heading = "Engine")]
+    #[arg(long, value_name = "DIR", conflicts_with = "connect", help_heading = "Engine")]
     pub data: Option<PathBuf>,
     /// Keep the files of tables in another directory or object store [default: DIR/warehouse]
     #[arg(long, value_name = "DIR|URL", requires = "data", help_heading = "Engine")]
@@ -204,6 +216,11 @@ pub struct EngineArguments {
     /// Set an option of the session, as SET does; may be repeated
     #[arg(long = "set", value_name = "OPTION=VALUE", help_heading = "Engine")]
     pub set: Vec<String>,
+    /// Let SET fault make things go wrong on purpose: for tests
+    #[arg(long, hide = true, conflicts_with = "connect")]
+    pub allow_faults: bool,
+    #[command(flatten)]
+    pub cluster: ConnectArguments,
 }
 
 #[derive(Args)]

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nyala_node::{Error, ErrorCode, Session, Summary};
+use nyala_node::{Error, ErrorCode, Session};
+use nyala_schema::client::StatementSummary;
 use nyala_schema::option::format_bytes;
 use serde::Serialize;
 
@@ -186,7 +187,7 @@ pub(crate) fn run_once(client: &Client, statements: &[String]) -> Result<Run, Er
 }
 
 impl Run {
-    fn add(&mut self, summary: Summary) {
+    fn add(&mut self, summary: StatementSummary) {
         self.planning += summary.planning;
         self.compiling += summary.compiling;
         self.rows += summary.rows;

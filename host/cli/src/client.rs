@@ -2,87 +2,174 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nyala_node::session::Names;
-use nyala_node::{Answer, CancelHandle, Config, Engine, Error, ErrorCode, Result, Session, TransactionState};
+use nyala_client::RemoteSession;
+use nyala_node::{Config, Engine, Error, ErrorCode, Result, Session};
+use nyala_schema::client::{Names, Setting, TransactionState};
 use nyala_schema::option::{OPTIONS, OptionInfo, Options};
 
+use crate::answer::Answer;
 use crate::arguments::EngineArguments;
 use crate::exit::Failure;
+use crate::running::Running;
 use crate::{interrupt, progress};
 
 /// Shared by all that speak to the session: statements, shell commands, completion.
 #[derive(Clone)]
 pub struct Client {
-    session: Arc<Mutex<Session>>,
+    session: Arc<Mutex<Held>>,
     /// Of the session, to be had while a statement runs.
-    running: CancelHandle,
+    running: Running,
     /// Read from the session when first asked for; forgotten when a statement may have changed them.
     names: Arc<Mutex<Option<Arc<Names>>>>,
     /// Where definitions are kept, for people.
     data: Option<String>,
 }
 
+/// A session with the engine of this process, or with a cluster.
+enum Held {
+    Local(Box<Session>),
+    Remote(RemoteSession),
+}
+
 impl Client {
     /// # Errors
-    /// `Usage` for a bad option, `Connection` for a data directory that cannot be opened.
+    /// `Usage` for a bad option, `Connection` for a data directory that cannot be opened, or a cluster that cannot be reached.
     pub fn open(arguments: &EngineArguments) -> Result<Self, Failure> {
         let mut options = nyala_node::default_options();
         set_options(arguments, &mut options)?;
-        let config = Config {
-            data: arguments.data.clone(),
-            warehouse: arguments.warehouse.clone(),
-            options,
-            ..Config::of_program()
+        // A data directory that is named goes before what the environment says.
+        let addresses = match &arguments.data {
+            Some(_) => Vec::new(),
+            None => arguments.cluster.addresses(),
         };
-        let engine = Engine::open(config).map_err(Failure::Connection)?;
-        let session = engine.session();
-        let running = session.cancel_handle();
+        let (held, running) = if addresses.is_empty() {
+            let session = open_here(arguments, options)?;
+            let running = Running::Local(session.cancel_handle());
+            (Held::Local(Box::new(session)), running)
+        } else {
+            let session = arguments.cluster.open(addresses, settings(arguments))?;
+            let running = Running::Remote(session.cancel_handle());
+            (Held::Remote(session), running)
+        };
+        let data = arguments.data.as_ref().map(|path| path.display().to_string());
+        Ok(Self::holding(held, running, data))
+    }
+
+    pub fn remote(session: RemoteSession) -> Self {
+        let running = Running::Remote(session.cancel_handle());
+        Self::holding(Held::Remote(session), running, None)
+    }
+
+    fn holding(held: Held, running: Running, data: Option<String>) -> Self {
         interrupt::watch(running.clone());
-        Ok(Self {
-            running,
-            session: Arc::new(Mutex::new(session)),
-            names: Arc::default(),
-            data: arguments.data.as_ref().map(|path| path.display().to_string()),
-        })
+        Self { running, session: Arc::new(Mutex::new(held)), names: Arc::default(), data }
     }
 
     /// Shows how far the statement is when it takes long to answer, as those do that write.
     pub fn execute(&self, sql: &str) -> Result<Answer> {
         *lock(&self.names) = None;
-        progress::shown(&self.running, || lock(&self.session).execute(sql))
+        progress::shown(&self.running, || match &mut *lock(&self.session) {
+            Held::Local(session) => session.execute(sql).map(Answer::from),
+            Held::Remote(session) => session.execute(sql).map(Answer::from),
+        })
     }
 
     pub fn set(&self, name: &str, value: &str) -> Result<()> {
-        lock(&self.session).set(name, value)
+        match &mut *lock(&self.session) {
+            Held::Local(session) => session.set(name, value),
+            Held::Remote(session) => session.set(name, value),
+        }
     }
 
     /// Every option with its value.
-    pub fn options(&self) -> Vec<(&'static OptionInfo, String)> {
-        let session = lock(&self.session);
-        OPTIONS.iter().map(|info| (info, session.options().get(info.name).unwrap_or_default())).collect()
+    ///
+    /// # Errors
+    /// `Connection` when no node of the cluster can be asked.
+    pub fn options(&self) -> Result<Vec<(&'static OptionInfo, String)>> {
+        Ok(match &*lock(&self.session) {
+            Held::Local(session) => {
+                let value = |info: &OptionInfo| session.options().get(info.name).unwrap_or_default();
+                OPTIONS.iter().map(|info| (info, value(info))).collect()
+            }
+            Held::Remote(session) => {
+                let settings = session.options()?;
+                let of = |info: &OptionInfo| settings.iter().find(|setting| setting.name == info.name);
+                OPTIONS.iter().filter_map(|info| Some((info, of(info)?.value.clone()))).collect()
+            }
+        })
     }
 
+    /// None when nobody can tell: completion is a convenience.
     pub fn names(&self) -> Arc<Names> {
-        lock(&self.names).get_or_insert_with(|| Arc::new(lock(&self.session).names())).clone()
+        let read = || match &*lock(&self.session) {
+            Held::Local(session) => session.names().into(),
+            Held::Remote(session) => session.names().unwrap_or_default(),
+        };
+        lock(&self.names).get_or_insert_with(|| Arc::new(read())).clone()
     }
 
     pub fn transaction(&self) -> TransactionState {
-        lock(&self.session).transaction_state()
+        match &*lock(&self.session) {
+            Held::Local(session) => session.transaction_state().into(),
+            Held::Remote(session) => session.transaction_state(),
+        }
     }
 
     /// Whether the open transaction would lose something if it were rolled back.
     pub fn has_changes(&self) -> bool {
-        lock(&self.session).has_changes()
+        match &*lock(&self.session) {
+            Held::Local(session) => session.has_changes(),
+            Held::Remote(session) => session.has_changes(),
+        }
     }
 
-    pub fn data(&self) -> Option<&str> {
-        self.data.as_deref()
+    /// The node that has the session, for a prompt; `None` for the engine of this process.
+    pub fn node(&self) -> Option<String> {
+        match &*lock(&self.session) {
+            Held::Local(_) => None,
+            Held::Remote(session) => session.node().ok().map(|node| node.name.clone()),
+        }
     }
+
+    /// Where definitions are kept, as a sentence.
+    pub fn location(&self) -> String {
+        match (&*lock(&self.session), &self.data) {
+            (Held::Remote(session), _) => match session.node() {
+                Ok(node) => format!("Definitions are kept by the cluster of node {}.", node.peer),
+                Err(error) => error.to_string(),
+            },
+            (Held::Local(_), Some(directory)) => format!("Definitions are kept in {directory}."),
+            (Held::Local(_), None) => {
+                "Definitions are kept in memory; start with --data DIR to keep them.".to_owned()
+            }
+        }
+    }
+}
+
+fn open_here(arguments: &EngineArguments, options: Options) -> Result<Session, Failure> {
+    let config = Config {
+        data: arguments.data.clone(),
+        warehouse: arguments.warehouse.clone(),
+        options,
+        allow_faults: arguments.allow_faults,
+        ..Config::of_program()
+    };
+    Ok(Engine::open(config).map_err(Failure::Connection)?.session())
 }
 
 /// A panic while the lock was held has been reported by then; the session itself checks what it does.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the command line sets, for a session of a cluster; it has been checked.
+fn settings(arguments: &EngineArguments) -> Vec<Setting> {
+    let setting =
+        |name: &str, value: &str| Setting { name: name.trim().to_owned(), value: value.trim().to_owned() };
+    let memory = arguments.memory_limit.iter().map(|size| setting("memory_limit", size));
+    let threads = arguments.threads.iter().map(|threads| setting("threads", threads));
+    let set = arguments.set.iter().filter_map(|assignment| assignment.split_once('='));
+    memory.chain(threads).chain(set.map(|(name, value)| setting(name, value))).collect()
 }
 
 fn set_options(arguments: &EngineArguments, options: &mut Options) -> Result<(), Failure> {

@@ -3,18 +3,17 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use nyala_node::CancelHandle;
-
 use crate::exit;
+use crate::running::Running;
 
 static PRESSES: AtomicU32 = AtomicU32::new(0);
 static SHELL: AtomicBool = AtomicBool::new(false);
-static RUNNING: Mutex<Option<CancelHandle>> = Mutex::new(None);
+static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 
 const PRESSES_MAX: u32 = 3;
 
 /// From here on Ctrl-C cancels what `handle` belongs to.
-pub fn watch(handle: CancelHandle) {
+pub fn watch(handle: Running) {
     let before = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).replace(handle);
     if before.is_none() {
         install();

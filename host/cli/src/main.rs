@@ -3,18 +3,24 @@
 //!
 //! Reading order: [`arguments`] is what can be asked for and [`exit`] how it ends; [`sql`] is the main command and
 //! runs [`script`]s statement by statement through a [`client`] into an [`output`]; [`shell`] is the same with a
-//! person at the keyboard; [`bench`], [`generate`], [`plugin`] and [`catalog`] are commands of their own.
+//! person at the keyboard. The client holds a session with the engine of this process, or [`connect`]s to a cluster.
+//! [`bench`], [`generate`], [`plugin`], [`catalog`] and [`cluster`] are commands of their own.
 
+mod answer;
 mod arguments;
 mod bench;
 mod catalog;
 mod client;
+mod cluster;
+mod connect;
 mod exit;
+mod fragments;
 mod generate;
 mod interrupt;
 mod output;
 mod plugin;
 mod progress;
+mod running;
 mod script;
 mod serve;
 mod settings;
@@ -45,6 +51,8 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Plugin(command) => plugin::run(&command),
         Command::Catalog(command) => catalog::run(&command),
+        Command::Node(arguments) => cluster::node::run(*arguments),
+        Command::Cluster(command) => cluster::run(command),
         Command::CompileModule => Ok(()),
     }
 }

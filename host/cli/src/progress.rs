@@ -5,9 +5,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use nyala_node::{CancelHandle, Progress};
+use nyala_schema::client::StatementProgress;
 use nyala_schema::option::format_bytes;
 
+use crate::fragments::FragmentTable;
+use crate::running::Running;
 use crate::terminal;
 
 /// Shorter queries show nothing.
@@ -17,20 +19,26 @@ pub const INTERVAL: Duration = Duration::from_millis(100);
 
 const STEPS: u64 = 1000;
 
-/// Drawn after a while, removed by [`clear`](Self::clear) or when dropped. Standard error that is no terminal gets
+const BAR: &str = "{percent:>3}% {bar:20} {elapsed}  {wide_msg}";
+const BAR_AND_TABLE: &str = "{percent:>3}% {bar:20} {elapsed}  {wide_msg}\n{prefix}";
+
+/// A bar, and under it a table of fragments. Drawn after a while, removed by [`clear`](Self::clear) or when dropped. Standard error that is no terminal gets
 /// nothing.
 pub struct ProgressLine {
     started: Instant,
     wanted: bool,
     bar: Option<ProgressBar>,
+    table: FragmentTable,
+    has_table: bool,
 }
 
 impl ProgressLine {
     pub fn new() -> Self {
-        Self { started: Instant::now(), wanted: terminal::stderr_is_terminal(), bar: None }
+        let wanted = terminal::stderr_is_terminal();
+        Self { started: Instant::now(), wanted, bar: None, table: FragmentTable::default(), has_table: false }
     }
 
-    pub fn update(&mut self, progress: &Progress) {
+    pub fn update(&mut self, progress: &StatementProgress) {
         if !self.wanted || self.started.elapsed() < DELAY {
             return;
         }
@@ -42,6 +50,12 @@ impl ProgressLine {
             format_bytes(progress.bytes_read),
             format_bytes(progress.memory_bytes),
         ));
+        let lines = self.table.lines(progress, self.started.elapsed(), terminal::size());
+        if lines.is_empty() == self.has_table {
+            self.has_table = !lines.is_empty();
+            bar.set_style(style(if self.has_table { BAR_AND_TABLE } else { BAR }));
+        }
+        bar.set_prefix(lines.join("\n"));
     }
 
     /// Takes the line away and shows none again: output follows.
@@ -54,7 +68,7 @@ impl ProgressLine {
 }
 
 /// Does what blocks, and shows meanwhile how far the query is that runs for it.
-pub fn shown<T>(running: &CancelHandle, work: impl FnOnce() -> T) -> T {
+pub fn shown<T>(running: &Running, work: impl FnOnce() -> T) -> T {
     if !terminal::stderr_is_terminal() {
         return work();
     }
@@ -81,16 +95,20 @@ impl Drop for ProgressLine {
 }
 
 fn query_bar() -> ProgressBar {
-    bar(STEPS, "{percent:>3}% {bar:20} {elapsed}  {wide_msg}")
+    bar(STEPS, BAR)
 }
 
 /// A bar on standard error; nothing when that is no terminal.
 pub fn bar(steps: u64, template: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
-    // The templates are literals of this program; a bad one still shows a bar, in the default style.
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+    bar.set_style(style(template));
     bar
+}
+
+/// The templates are literals of this program; a bad one still shows a bar, in the default style.
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("█▉▊▋▌▍▎▏ ")
 }
 
 /// `1234567` as `1,234,567`.

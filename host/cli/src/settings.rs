@@ -16,6 +16,13 @@ pub struct Settings {
     pub keep_going: bool,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        let format = Format::Table;
+        Self { format, null: None, timing: false, pager: false, quiet: false, keep_going: false }
+    }
+}
+
 impl From<&SqlArguments> for Settings {
     fn from(arguments: &SqlArguments) -> Self {
         Self {
@@ -116,14 +123,7 @@ pub mod tests {
     use super::*;
 
     pub fn plain() -> Settings {
-        Settings {
-            format: Format::Table,
-            null: None,
-            timing: false,
-            pager: false,
-            quiet: false,
-            keep_going: false,
-        }
+        Settings::default()
     }
 
     #[test]

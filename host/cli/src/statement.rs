@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use nyala_node::{Answer, Result as EngineResult, RowStream, Summary};
+use nyala_node::Result as EngineResult;
+use nyala_schema::client::StatementSummary;
 use nyala_schema::option::format_bytes;
 
+use crate::answer::{Answer, Rows};
 use crate::client::Client;
 use crate::exit::Failure;
 use crate::output::{Layout, Output, Pager};
@@ -49,7 +51,7 @@ impl Runner {
         }
     }
 
-    fn show(&mut self, mut stream: RowStream, started: Instant) -> Result<(), Failure> {
+    fn show(&mut self, mut stream: Rows, started: Instant) -> Result<(), Failure> {
         let format = self.settings.format;
         let mut encoder = format.encoder(stream.schema(), &self.layout())?;
         self.output.begin(format.is_binary(), self.may_page())?;
@@ -74,7 +76,7 @@ impl Runner {
     /// Writes all rows. Returns their number and the format's remarks.
     fn rows(
         &mut self,
-        stream: &mut RowStream,
+        stream: &mut Rows,
         encoder: &mut dyn crate::output::Encoder,
     ) -> Result<(u64, Vec<String>), Failure> {
         let shares_screen = self.output.is_terminal();
@@ -119,7 +121,7 @@ impl Runner {
         }
     }
 
-    fn tell_end(&self, rows: u64, elapsed: Duration, summary: &Summary) {
+    fn tell_end(&self, rows: u64, elapsed: Duration, summary: &StatementSummary) {
         if self.settings.timing {
             terminal::tell(&detailed_end(rows, elapsed, summary));
         } else if !self.settings.quiet && terminal::stderr_is_terminal() {
@@ -129,15 +131,15 @@ impl Runner {
 }
 
 /// Runs a statement whose rows matter to nobody. Returns their number and what it took.
-pub fn drain(client: &Client, sql: &str) -> EngineResult<Summary> {
+pub fn drain(client: &Client, sql: &str) -> EngineResult<StatementSummary> {
     match client.execute(sql)? {
-        Answer::Done(_) => Ok(Summary::default()),
+        Answer::Done(_) => Ok(StatementSummary::default()),
         Answer::Rows(mut stream) => {
             let mut rows = 0;
             while let Some(batch) = stream.next_batch()? {
                 rows += batch.num_rows() as u64;
             }
-            Ok(Summary { rows, ..stream.summary() })
+            Ok(StatementSummary { rows, ..stream.summary() })
         }
     }
 }
@@ -147,7 +149,7 @@ fn row_count(rows: u64) -> String {
 }
 
 /// `(3 rows, 12.3 ms, 1.2 MiB read)`
-fn short_end(rows: u64, elapsed: Duration, summary: &Summary) -> String {
+fn short_end(rows: u64, elapsed: Duration, summary: &StatementSummary) -> String {
     let mut parts = vec![row_count(rows), duration(elapsed)];
     if summary.bytes_read > 0 {
         parts.push(format!("{} read", format_bytes(summary.bytes_read)));
@@ -155,7 +157,7 @@ fn short_end(rows: u64, elapsed: Duration, summary: &Summary) -> String {
     format!("({})", parts.join(", "))
 }
 
-fn detailed_end(rows: u64, elapsed: Duration, summary: &Summary) -> String {
+fn detailed_end(rows: u64, elapsed: Duration, summary: &StatementSummary) -> String {
     let mut text = format!(
         "{}. Time: {} (planning {}, compiling {}). Read {}, peak memory {}.",
         row_count(rows),
@@ -189,17 +191,17 @@ mod tests {
 
     #[test]
     fn ends_are_told_in_words() {
-        let summary = Summary {
+        let summary = StatementSummary {
             bytes_read: 1_258_291,
             peak_memory_bytes: 4096,
             planning: Duration::from_micros(1500),
             compiling: Duration::from_millis(2),
             backend: "native".to_owned(),
-            ..Summary::default()
+            ..StatementSummary::default()
         };
         let time = Duration::from_micros(12_340);
         assert_eq!(short_end(3, time, &summary), "(3 rows, 12.3 ms, 1.2 MiB read)");
-        assert_eq!(short_end(1, time, &Summary::default()), "(1 row, 12.3 ms)");
+        assert_eq!(short_end(1, time, &StatementSummary::default()), "(1 row, 12.3 ms)");
         assert_eq!(
             detailed_end(1234, time, &summary),
             "1,234 rows. Time: 12.3 ms (planning 1.5 ms, compiling 2.0 ms). Read 1.2 MiB, peak memory 4.0 KiB. \

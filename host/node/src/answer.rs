@@ -18,14 +18,25 @@ pub struct RowStream {
     source: Box<dyn RowSource>,
 }
 
-/// Where a stream's rows come from: a running query or rows made at once.
-pub(crate) trait RowSource: Send {
+/// Where a stream's rows come from: a running query, rows made at once, or another node.
+pub trait RowSource: Send {
     fn schema(&self) -> SchemaRef;
+
+    /// The next batch; `None` when there was none within `wait`, `Some(Ok(None))` at the end.
+    ///
+    /// # Errors
+    /// The first error of the query.
     fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>>;
+
     fn progress(&self) -> Progress;
+
+    /// Complete once the end has come.
     fn summary(&self) -> Summary;
 
     /// The next batch, however long it takes.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         const PATIENCE: Duration = Duration::from_secs(3600);
         loop {
@@ -37,7 +48,7 @@ pub(crate) trait RowSource: Send {
 }
 
 impl RowStream {
-    pub(crate) fn new(source: Box<dyn RowSource>) -> Self {
+    pub fn new(source: Box<dyn RowSource>) -> Self {
         Self { source }
     }
 
@@ -68,14 +79,31 @@ impl RowStream {
     }
 }
 
-/// How far a running query is.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+/// How far a running query is, over all nodes.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {
     /// Part of all scan morsels that are done, 0 to 1.
     pub fraction: f64,
     pub rows_scanned: u64,
     pub bytes_read: u64,
     pub memory_bytes: u64,
+    /// In the order of the plan; none where a query runs in one process.
+    pub fragments: Vec<FragmentProgress>,
+}
+
+/// One fragment, over its instances.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FragmentProgress {
+    pub fragment: u32,
+    pub instances: u32,
+    /// Instances that have ended.
+    pub done: u32,
+    /// Rows that it has given so far.
+    pub rows: u64,
+    pub rows_per_second: f64,
+    pub memory_bytes: u64,
+    pub spilled_bytes: u64,
+    pub bytes_sent: u64,
 }
 
 impl From<nyala_executor::Progress> for Progress {
@@ -85,6 +113,7 @@ impl From<nyala_executor::Progress> for Progress {
             rows_scanned: progress.rows_scanned,
             bytes_read: progress.bytes_read,
             memory_bytes: progress.memory_bytes,
+            fragments: Vec::new(),
         }
     }
 }

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nyala_catalog::{Blobs, Catalog, FileBlobs, MemoryBlobs, MemoryStore, SledStore, Snapshot, Store};
+use nyala_catalog::{
+    Blobs, Catalog, CatalogHandle, FileBlobs, MemoryBlobs, MemoryStore, SledStore, Snapshot, Store,
+};
 use nyala_executor::{Executor, ExecutorConfig};
 use nyala_frontend::Frontend;
 use nyala_interpreter::{FunctionLibrary, Interpreter};
@@ -18,8 +20,10 @@ use nyala_storage::managed::Warehouse;
 
 use crate::memory;
 use crate::modules::{InUse, ModuleStore};
+use crate::network::Network;
 use crate::session::Session;
 use crate::snapshots::Snapshots;
+use crate::statements::Statements;
 use crate::tables::StorageScans;
 use crate::write::FoldedTables;
 use crate::writing::Writing;
@@ -40,6 +44,8 @@ pub struct Config {
     pub options: Options,
     /// Sends every plan through its wire form and back, and fails when it comes back changed: for tests.
     pub check_wire: bool,
+    /// `SET fault` is allowed: for tests.
+    pub allow_faults: bool,
 }
 
 impl Config {
@@ -60,20 +66,32 @@ pub fn default_options() -> Options {
 
 /// All that a process needs to run SQL.
 pub struct Engine {
-    pub(crate) catalog: Catalog,
+    pub(crate) catalog: Arc<dyn CatalogHandle>,
     pub(crate) snapshots: Snapshots,
     pub(crate) storage: Storage,
     pub(crate) writing: Arc<Writing>,
-    pub(crate) executor: Executor,
+    pub(crate) executor: Arc<Executor>,
+    pub(crate) statements: Statements,
     pub(crate) native: Arc<NativeBackend>,
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) modules: Arc<ModuleStore>,
     pub(crate) defaults: Options,
     pub(crate) check_wire: bool,
+    pub(crate) allow_faults: bool,
     /// Held by the one statement that tries again after several attempts.
     pub(crate) trying_again: Mutex<()>,
     pub(crate) folded_tables: FoldedTables,
     frontend: OnceLock<Frontend>,
+    /// Of the engine of a node.
+    network: OnceLock<Arc<Network>>,
+}
+
+/// What an engine stands on.
+pub(crate) struct Ground {
+    pub catalog: Arc<dyn CatalogHandle>,
+    pub blobs: Box<dyn Blobs>,
+    pub warehouse: Warehouse,
+    pub writing: Writing,
 }
 
 impl Engine {
@@ -92,9 +110,18 @@ impl Engine {
         let catalog = Catalog::open(store)?;
         let newest = catalog.snapshot();
         let warehouse = open_warehouse(&config, &newest)?;
-        let writing = Arc::new(Writing::open(config.data.as_deref(), &warehouse, &newest)?);
+        let writing = Writing::open(config.data.as_deref(), &warehouse, &newest)?;
+        Self::on(Ground { catalog: Arc::new(catalog), blobs, warehouse, writing }, config)
+    }
+
+    /// On what is open already.
+    ///
+    /// # Errors
+    /// `Store` when modules cannot be read.
+    pub(crate) fn on(ground: Ground, config: Config) -> Result<Arc<Engine>> {
+        let Ground { catalog, blobs, warehouse, writing } = ground;
         let modules = Arc::new(ModuleStore::new(blobs));
-        modules.collect(&newest)?;
+        modules.collect(&catalog.snapshot())?;
         let sandbox = Sandbox::new(sandbox_config(&config), modules.clone())?;
         let storage = Storage::with_warehouse(warehouse);
         storage.set_column_cache(memory::column_cache_limit());
@@ -107,27 +134,47 @@ impl Engine {
             wasm: Some(Arc::new(sandbox.backend(interpreter.clone()))),
             guests: Some(sandbox.clone()),
             library: Arc::new(FunctionLibrary::with_guests(sandbox.clone())),
-            scans: Arc::new(StorageScans(storage.clone())),
+            scans: Arc::new(StorageScans { storage: storage.clone(), allow_faults: config.allow_faults }),
         });
         Ok(Arc::new(Engine {
             catalog,
             snapshots: Snapshots::default(),
             storage,
-            writing,
-            executor,
+            writing: Arc::new(writing),
+            executor: Arc::new(executor),
+            statements: Statements::default(),
             native,
             sandbox,
             modules,
             defaults: config.options,
             check_wire: config.check_wire,
+            allow_faults: config.allow_faults,
             trying_again: Mutex::default(),
             folded_tables: FoldedTables::default(),
             frontend: OnceLock::new(),
+            network: OnceLock::new(),
         }))
     }
 
     pub fn session(self: &Arc<Self>) -> Session {
         Session::new(self.clone())
+    }
+
+    /// The other nodes; `None` for an engine that is embedded.
+    pub(crate) fn network(&self) -> Option<&Network> {
+        self.network.get().map(Arc::as_ref)
+    }
+
+    /// Once, before the first session.
+    pub(crate) fn set_network(&self, network: Arc<Network>) {
+        let _ = self.network.set(network);
+    }
+
+    /// Ends the connections with all other nodes; they are made again when they are needed.
+    pub(crate) fn drop_connections(&self) {
+        if let Some(network) = self.network() {
+            network.drop_connections();
+        }
     }
 
     /// Made when the first statement needs it, so that a program starts at once.
@@ -161,7 +208,7 @@ impl Engine {
 
     /// The newest snapshot of the catalog. The files that it names stay as long as somebody holds it.
     pub(crate) fn newest(&self) -> Arc<Snapshot> {
-        self.snapshots.newest(&self.catalog)
+        self.snapshots.newest(&*self.catalog)
     }
 
     /// Milliseconds since 1970.

@@ -40,12 +40,12 @@ fn plan(session: &Session, sql: &str, statement: &Statement) -> Result<Planned> 
 fn text_of(session: &Session, planned: &Planned, format: ExplainFormat) -> Result<String> {
     Ok(match format {
         ExplainFormat::Logical => nyala_frontend::logical_text(&planned.logical),
-        ExplainFormat::Fragments => planned.fragment.to_string(),
-        ExplainFormat::Pipelines => planned.pipelines.to_string(),
+        ExplainFormat::Fragments => joined(&planned.fragments),
+        ExplainFormat::Pipelines => joined(&planned.pipelines()?),
         ExplainFormat::Ir => {
-            programs(planned).iter().map(|(place, program)| format!("{place}\n{program}\n")).collect()
+            programs(planned)?.iter().map(|(place, program)| format!("{place}\n{program}\n")).collect()
         }
-        ExplainFormat::Clif => clif(session, planned),
+        ExplainFormat::Clif => clif(session, planned)?,
         ExplainFormat::All => {
             let mut text = String::new();
             let parts = [
@@ -62,18 +62,24 @@ fn text_of(session: &Session, planned: &Planned, format: ExplainFormat) -> Resul
     })
 }
 
-fn clif(session: &Session, planned: &Planned) -> String {
+/// One behind the other, each on lines of its own.
+fn joined<T: std::fmt::Display>(parts: &[T]) -> String {
+    parts.iter().map(T::to_string).map(|text| format!("{}\n", text.trim_end())).collect()
+}
+
+fn clif(session: &Session, planned: &Planned) -> Result<String> {
     let listing = |(place, program): &(String, Arc<Program>)| match session.engine.native.clif(program) {
         Ok(text) => format!("{place}\n{text}\n"),
         Err(error) => format!("{place}\ninterpreted: {error}\n"),
     };
-    programs(planned).iter().map(listing).collect()
+    Ok(programs(planned)?.iter().map(listing).collect())
 }
 
 /// Every program of the plan, with where it stands.
-fn programs(planned: &Planned) -> Vec<(String, Arc<Program>)> {
+fn programs(planned: &Planned) -> Result<Vec<(String, Arc<Program>)>> {
     let mut found = Vec::new();
-    for (index, pipeline) in planned.pipelines.pipelines.iter().enumerate() {
+    let plans = planned.pipelines()?;
+    for (index, pipeline) in plans.iter().flat_map(|plan| plan.pipelines.iter().enumerate()) {
         let mut add = |place: &str, compute: &nyala_pipeline::pipeline::Compute| {
             found.push((format!("pipeline {index}, {place}:"), compute.code.program.clone()));
         };
@@ -99,7 +105,7 @@ fn programs(planned: &Planned) -> Vec<(String, Arc<Program>)> {
             add(&format!("aggregate {operator}"), update);
         }
     }
-    found
+    Ok(found)
 }
 
 fn analyzed(session: &Session, planned: &Planned) -> Result<String> {
@@ -108,7 +114,7 @@ fn analyzed(session: &Session, planned: &Planned) -> Result<String> {
     let summary = running.summary();
     Ok(format!(
         "{}\nplanning {:.2} ms, compiling {:.2} ms, total {:.2} ms, backend {}\n",
-        running.execution.profile().to_text(&planned.fragment.root).trim_end(),
+        running.profile_text().trim_end(),
         summary.planning.as_secs_f64() * 1e3,
         summary.compiling.as_secs_f64() * 1e3,
         summary.elapsed.as_secs_f64() * 1e3,

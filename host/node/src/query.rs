@@ -1,11 +1,13 @@
 //! From a query's text to rows that stream.
 
+use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
-use nyala_executor::Execution;
+use nyala_executor::Profile;
 use nyala_frontend::Statement;
 use nyala_pipeline::PipelinePlan;
 use nyala_schema::lookup::World;
@@ -13,21 +15,50 @@ use nyala_schema::{Error, Fragment, Result, wire};
 use sqlparser::ast::Query;
 
 use crate::answer::{Answer, Progress, RowSource, RowStream, Summary};
+use crate::running::Running;
 use crate::session::Session;
+use crate::statements::Statement as Run;
 use crate::table_sql::quoted_name;
 use crate::work::Sight;
 
 /// A query in all its forms, from text to pipelines.
 pub struct Planned {
     pub logical: nyala_frontend::LogicalPlan,
-    pub fragment: Fragment,
-    pub pipelines: Arc<PipelinePlan>,
+    /// The first gives the rows; in one process it is all there is.
+    pub fragments: Vec<Fragment>,
+    /// Of the first fragment, where nothing but this process runs it.
+    pipelines: Option<Arc<PipelinePlan>>,
     /// Text to pipelines.
     pub planning: Duration,
     /// The user-defined functions and operators in it.
     pub uses: Vec<String>,
     /// The code and files that the plan names stay as long as somebody has this.
     sight: Sight,
+}
+
+impl Planned {
+    /// Names and types that the query gives.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.fragments[0].root.schema
+    }
+
+    /// The version of the catalog that it was planned on.
+    pub fn catalog_version(&self) -> u64 {
+        self.fragments[0].catalog_version
+    }
+
+    /// Of all fragments.
+    ///
+    /// # Errors
+    /// `Unsupported` for what no pipeline does.
+    pub fn pipelines(&self) -> Result<Vec<Arc<PipelinePlan>>> {
+        match &self.pipelines {
+            Some(pipelines) => Ok(vec![Arc::clone(pipelines)]),
+            None => {
+                self.fragments.iter().map(|fragment| nyala_pipeline::build(fragment).map(Arc::new)).collect()
+            }
+        }
+    }
 }
 
 pub fn plan(session: &Session, sql: &str, query: &Query) -> Result<Planned> {
@@ -40,14 +71,22 @@ pub fn plan_in(session: &Session, world: &dyn World, sql: &str, query: &Query) -
     let sight = session.sight();
     let planned = session.engine.frontend().plan_query_with_uses(sql, query, world, &session.options)?;
     let (logical, uses) = (planned.plan, planned.uses);
-    let fragments = nyala_planner::plan(&logical, world.version(), &session.options)?;
-    let [fragment] = <[Fragment; 1]>::try_from(fragments)
-        .map_err(|fragments| Error::internal(format!("{} fragments on one node", fragments.len())))?;
-    if session.engine.check_wire {
-        check_wire(&fragment)?;
+    let network = session.engine.network();
+    let fragments = match network {
+        None => nyala_planner::plan(&logical, world.version(), &session.options)?,
+        Some(network) => network.plan(&logical, world.version(), &session.options)?,
+    };
+    if network.is_none() && fragments.len() != 1 || fragments.is_empty() {
+        return Err(Error::internal(format!("{} fragments on one node", fragments.len())));
     }
-    let pipelines = Arc::new(nyala_pipeline::build(&fragment)?);
-    Ok(Planned { logical, fragment, pipelines, planning: start.elapsed(), uses, sight })
+    if session.engine.check_wire {
+        fragments.iter().try_for_each(check_wire)?;
+    }
+    let pipelines = match network {
+        None => Some(Arc::new(nyala_pipeline::build(&fragments[0])?)),
+        Some(_) => None,
+    };
+    Ok(Planned { logical, fragments, pipelines, planning: start.elapsed(), uses, sight })
 }
 
 fn check_wire(fragment: &Fragment) -> Result<()> {
@@ -77,16 +116,23 @@ pub fn run(session: &Session, sql: &str, query: &Query) -> Result<Answer> {
 }
 
 pub fn start(session: &Session, planned: &Planned) -> Result<RunningQuery> {
-    let execution = session.engine.executor.start(planned.pipelines.clone(), &session.options)?;
-    session.watch(execution.cancel_handle());
+    let (engine, run) = (&session.engine, session.running());
+    let running: Box<dyn Running> = match (engine.network(), &planned.pipelines) {
+        (Some(network), _) => network.start(session, run.as_deref(), planned)?,
+        (None, Some(pipelines)) => Box::new(engine.executor.start(pipelines.clone(), &session.options)?),
+        (None, None) => return Err(Error::internal("a query has no pipelines")),
+    };
+    session.watch(running.control());
     Ok(RunningQuery {
-        schema: named_schema(&planned.fragment.root.schema, &execution.schema()),
-        execution,
+        schema: named_schema(planned.schema(), &running.schema()),
+        running,
         sight: planned.sight.clone(),
         planning: planned.planning,
         start: Instant::now(),
         rows: 0,
         finished: None,
+        fragments: planned.fragments.clone(),
+        run,
     })
 }
 
@@ -123,7 +169,7 @@ fn named_schema(names: &Schema, types: &Schema) -> SchemaRef {
 }
 
 pub struct RunningQuery {
-    pub execution: Execution,
+    pub running: Box<dyn Running>,
     sight: Sight,
     schema: SchemaRef,
     planning: Duration,
@@ -131,6 +177,25 @@ pub struct RunningQuery {
     rows: u64,
     /// Set at the end of the rows, or at an error.
     finished: Option<Duration>,
+    fragments: Vec<Fragment>,
+    run: Option<Arc<Run>>,
+}
+
+impl RunningQuery {
+    /// Each operator with what it did.
+    pub fn profile_text(&self) -> String {
+        profile_text(&self.running.profile(), &self.fragments)
+    }
+
+    fn finish(&mut self) {
+        if self.finished.is_some() {
+            return;
+        }
+        self.finished = Some(self.start.elapsed());
+        if let Some(run) = &self.run {
+            run.add_profile(&self.profile_text());
+        }
+    }
 }
 
 impl RowSource for RunningQuery {
@@ -139,14 +204,14 @@ impl RowSource for RunningQuery {
     }
 
     fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
-        let result = self.execution.next(wait)?;
+        let result = self.running.next(wait)?;
         match &result {
             Ok(Some(batch)) => self.rows += batch.num_rows() as u64,
             Ok(None) | Err(_) => {
                 if result.is_err() {
                     self.sight.fail();
                 }
-                self.finished.get_or_insert_with(|| self.start.elapsed());
+                self.finish();
             }
         }
         let renamed =
@@ -155,11 +220,11 @@ impl RowSource for RunningQuery {
     }
 
     fn progress(&self) -> Progress {
-        self.execution.progress().into()
+        self.running.progress()
     }
 
     fn summary(&self) -> Summary {
-        let profile = self.execution.profile();
+        let profile = self.running.profile();
         Summary {
             rows: self.rows,
             elapsed: self.planning + self.finished.unwrap_or_else(|| self.start.elapsed()),
@@ -170,4 +235,20 @@ impl RowSource for RunningQuery {
             backend: profile.backend().to_owned(),
         }
     }
+}
+
+/// Trees of operators under a line for each fragment, and the totals once.
+fn profile_text(profile: &Profile, fragments: &[Fragment]) -> String {
+    if let [fragment] = fragments {
+        return profile.to_text(&fragment.root);
+    }
+    let totals = Profile { operators: BTreeMap::new(), programs: Vec::new(), ..profile.clone() }.to_string();
+    let mut text = String::new();
+    for fragment in fragments {
+        let (id, on, output) = (fragment.id, fragment.placement, &fragment.output);
+        let tree = profile.to_text(&fragment.root);
+        let tree = tree.strip_suffix(&totals).unwrap_or(&tree);
+        let _ = writeln!(text, "fragment {id} on={on} output={output}\n{}", tree.trim_end());
+    }
+    text + &totals
 }

@@ -1,40 +1,40 @@
 //! One user's conversation with the engine: options, and one statement at a time.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use nyala_catalog::Outcome;
 use nyala_frontend::{FunctionKind, PointInTime, Statement};
+use nyala_schema::cluster::QueryId;
 use nyala_schema::lookup::AsOf;
 use nyala_schema::option::{OPTIONS, Options};
 use nyala_schema::{Error, ErrorCode, Result};
 use sqlparser::ast::{Expr, Value};
 
 use crate::answer::{Answer, Progress};
+use crate::commit::CommitNames;
 use crate::engine::Engine;
+use crate::running::Control;
+use crate::statements::{self, Statement as Run};
 use crate::tables::Tables;
+use crate::watched::Watched;
 use crate::work::{TRAVEL_OPTIONS, Work};
 use crate::{
-    backup, copy, definition, explain, function, history, query, search_path, show, transaction, write,
+    backup, copy, definition, explain, faults, function, history, query, search_path, show, transaction,
+    write,
 };
 
 pub struct Session {
     pub(crate) engine: Arc<Engine>,
     pub(crate) options: Options,
     pub(crate) work: Mutex<Work>,
+    user: String,
     cancel: CancelHandle,
 }
 
 /// Cancels what a session runs, from any thread.
 #[derive(Clone, Default)]
-pub struct CancelHandle(Arc<Running>);
-
-#[derive(Default)]
-struct Running {
-    /// The query that runs, or the last one.
-    query: Mutex<Option<nyala_executor::CancelHandle>>,
-    /// The statement is to end, also between its queries.
-    is_cancelled: AtomicBool,
-}
+pub struct CancelHandle(Arc<Mutex<Option<Arc<Run>>>>);
 
 /// What completion offers.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +49,19 @@ pub struct Names {
 impl Session {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
         let options = engine.defaults.clone();
-        Self { engine, options, work: Mutex::default(), cancel: CancelHandle::default() }
+        let user = String::new();
+        Self { engine, options, work: Mutex::default(), user, cancel: CancelHandle::default() }
+    }
+
+    /// Who it is for: limits of pools count by user, and SHOW QUERIES shows it.
+    #[must_use]
+    pub fn for_user(mut self, user: impl Into<String>) -> Self {
+        self.user = user.into();
+        self
+    }
+
+    pub fn user(&self) -> &str {
+        &self.user
     }
 
     /// Cuts a script into statements by its semicolons (those in quotes, comments and dollar quotes do not count).
@@ -69,13 +81,49 @@ impl Session {
     /// With code, message and, where known, position in `sql` and a hint. Inside of a transaction only ROLLBACK goes on
     /// after one.
     pub fn execute(&mut self, sql: &str) -> Result<Answer> {
-        self.cancel.0.is_cancelled.store(false, Ordering::Relaxed);
+        self.execute_as(sql, statements::new_id(), 0)
+    }
+
+    /// As [`execute`](Self::execute), under a name that the client made: a UUID of the seventh version. Run again under the
+    /// same name, with the next `attempt`, once [`outcome`](Self::outcome) has said that it was not done.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub fn execute_as(&mut self, sql: &str, id: QueryId, attempt: u32) -> Result<Answer> {
+        let run = self.engine.statements.begin((id, attempt), sql, &self.user, &self.options.pool);
+        *self.cancel.current() = Some(Arc::clone(&run));
+        self.start_commits(CommitNames::new(id, attempt));
+        let watched = Watched::new(&self.engine, run);
         let answer = nyala_frontend::parse(sql).and_then(|statement| {
+            faults::before(self)?;
             self.start_statement(&statement)?;
             self.run(sql, statement)
         });
         self.finish_statement(answer.is_err());
-        answer.map_err(|error| nyala_frontend::located(error, sql))
+        let answer = answer.map_err(|error| nyala_frontend::located(error, sql));
+        watched.answer(answer)
+    }
+
+    /// What became of what a statement was to commit, on whatever node it ran. Asking ends it: what has not been committed
+    /// by then never will be.
+    ///
+    /// # Errors
+    /// `Connection` when no majority of the catalog could be asked; `Unsupported` for an engine that is no node.
+    pub fn outcome(&self, id: QueryId, attempt: u32) -> Result<Outcome> {
+        CommitNames::new(id, attempt).outcome(&*self.engine.catalog)
+    }
+
+    /// Waits until this node has a version of the catalog, which the session has seen on another.
+    ///
+    /// # Errors
+    /// `Connection` when it does not come in time.
+    pub fn wait_for_version(&self, version: u64, limit: Duration) -> Result<()> {
+        self.engine.catalog.wait_for(version, limit).map(|_| ())
+    }
+
+    /// The newest version of the catalog that the session may have seen.
+    pub fn last_version(&self) -> u64 {
+        self.engine.newest().version
     }
 
     fn run(&mut self, sql: &str, statement: Statement) -> Result<Answer> {
@@ -126,6 +174,7 @@ impl Session {
             | Statement::Optimize { .. }
             | Statement::Vacuum { .. }
             | Statement::Analyze { .. } => write::run(self, sql, &statement),
+            Statement::KillQuery { id } => show::kill(self, id),
             Statement::Set { name, value } => self.set_option(&name, &value),
             Statement::Reset { name } => self.reset(name.as_deref()),
         }
@@ -137,7 +186,7 @@ impl Session {
                 let at = self.travel_target(option, value)?;
                 self.travel(option, value, &at)?;
             }
-            None => self.options.set(name, value)?,
+            None => self.set(name, value)?,
         }
         Ok(Answer::Done("SET".into()))
     }
@@ -184,6 +233,9 @@ impl Session {
     /// # Errors
     /// Unknown option or value.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        if name.eq_ignore_ascii_case(faults::OPTION) {
+            faults::check(&self.engine, value)?;
+        }
         self.options.set(name, value)
     }
 
@@ -218,17 +270,21 @@ impl Session {
         Tables::new(&self.engine, self.sight())
     }
 
-    pub(crate) fn watch(&self, running: nyala_executor::CancelHandle) {
-        *self.cancel.0.query.lock().unwrap_or_else(PoisonError::into_inner) = Some(running.clone());
-        if self.check_cancelled().is_err() {
-            running.cancel();
+    pub(crate) fn watch(&self, running: Arc<dyn Control>) {
+        if let Some(run) = self.running() {
+            run.watch(running);
         }
+    }
+
+    /// The statement that runs, or ran last.
+    pub(crate) fn running(&self) -> Option<Arc<Run>> {
+        self.cancel.current().clone()
     }
 
     /// # Errors
     /// `Cancelled` when that was asked for since the statement began.
     pub(crate) fn check_cancelled(&self) -> Result<()> {
-        if self.cancel.0.is_cancelled.load(Ordering::Relaxed) { Err(Error::cancelled()) } else { Ok(()) }
+        self.running().map_or(Ok(()), |run| run.check_cancelled())
     }
 }
 
@@ -239,14 +295,17 @@ fn travel_option(name: &str) -> Option<&'static str> {
 impl CancelHandle {
     /// Does nothing when nothing runs.
     pub fn cancel(&self) {
-        self.0.is_cancelled.store(true, Ordering::Relaxed);
-        if let Some(query) = &*self.0.query.lock().unwrap_or_else(PoisonError::into_inner) {
-            query.cancel();
+        if let Some(run) = &*self.current() {
+            run.cancel();
         }
     }
 
     /// How far the query is that runs; `None` when none does.
     pub fn progress(&self) -> Option<Progress> {
-        self.0.query.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.progress().map(Progress::from)
+        self.current().as_ref()?.progress()
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Arc<Run>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

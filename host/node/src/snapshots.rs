@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use nyala_catalog::{Catalog, Snapshot};
+use nyala_catalog::{CatalogHandle, Snapshot};
 use nyala_schema::id::TableId;
 
 /// What is handed out is remembered as long as somebody holds it, so that files are not removed under a reader.
@@ -23,7 +23,7 @@ const SWEEP_MIN: usize = 64;
 impl Snapshots {
     /// The newest snapshot: taken and remembered in one step, so that whoever asks [`files`](Self::files) afterwards either
     /// sees it or it is newer.
-    pub fn newest(&self, catalog: &Catalog) -> Arc<Snapshot> {
+    pub fn newest(&self, catalog: &dyn CatalogHandle) -> Arc<Snapshot> {
         let mut handed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = catalog.snapshot();
         handed.add(&snapshot);

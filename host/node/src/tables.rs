@@ -23,7 +23,7 @@ use nyala_storage::{Scanner, Storage, managed};
 use crate::engine::Engine;
 use crate::folding::Folding;
 use crate::work::Sight;
-use crate::{information, qualify, search_path};
+use crate::{faults, information, qualify, search_path};
 
 /// The tables that one statement sees. Files are listed once, however often a query names them.
 pub struct Tables {
@@ -102,7 +102,11 @@ impl Tables {
         let snapshot = &self.sight.snapshot;
         information::table(
             name,
-            &information::rows::Source { snapshot, builtin_functions: &builtin_functions },
+            &information::rows::Source {
+                snapshot,
+                builtin_functions: &builtin_functions,
+                engine: &self.engine,
+            },
         )
     }
 
@@ -230,10 +234,15 @@ impl FunctionLookup for Tables {
 }
 
 /// The executor's way to the storage.
-pub struct StorageScans(pub Storage);
+pub struct StorageScans {
+    pub storage: Storage,
+    pub allow_faults: bool,
+}
 
 impl Scans for StorageScans {
     fn open(&self, scan: &TableScan, options: &Options) -> Result<Box<dyn Scanner>> {
-        if options.column_cache { self.0.open(scan) } else { self.0.without_column_cache().open(scan) }
+        let storage = if options.column_cache { &self.storage } else { &self.storage.without_column_cache() };
+        let scanner = storage.open(scan)?;
+        if self.allow_faults { faults::scanner(scanner, options) } else { Ok(scanner) }
     }
 }

@@ -6,11 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nyala_catalog::Snapshot;
 use nyala_frontend::{IsolationLevel, Statement};
+use nyala_schema::cluster::QueryId;
 use nyala_schema::command::Command;
 use nyala_schema::lookup::AsOf;
+use nyala_schema::option::CatalogReads;
 use nyala_schema::table::{MAIN_SCHEMA, TableName};
 use nyala_schema::{Error, ErrorCode, Result};
 
+use crate::commit::CommitNames;
+use crate::faults;
 use crate::modules::InUse;
 use crate::session::Session;
 use crate::transaction::{Transaction, Uncommitted, UncommittedFiles};
@@ -26,6 +30,8 @@ pub struct Work {
     /// What the statement sees that runs.
     seen: Option<Arc<Snapshot>>,
     transaction: Option<Transaction>,
+    /// Under which the statement that runs commits.
+    commits: CommitNames,
 }
 
 /// What a prompt shows of a session's transaction.
@@ -74,6 +80,7 @@ impl Default for Work {
             travel: None,
             seen: None,
             transaction: None,
+            commits: CommitNames::new(QueryId(0), 0),
         }
     }
 }
@@ -115,6 +122,11 @@ impl Session {
         self.work().transaction.as_ref().is_some_and(Transaction::has_changes)
     }
 
+    /// The statement that begins commits under these names.
+    pub(crate) fn start_commits(&self, names: CommitNames) {
+        self.work().commits = names;
+    }
+
     /// To be called before each statement, with [`finish_statement`](Self::finish_statement) after it.
     ///
     /// # Errors
@@ -142,8 +154,12 @@ impl Session {
     /// The statement that runs sees the newest that it may.
     ///
     /// # Errors
-    /// `SerializationFailure` of READ COMMITTED.
+    /// `SerializationFailure` of READ COMMITTED; `Connection` of a session that asks for the latest.
     pub(crate) fn see_newest(&self) -> Result<()> {
+        if self.options.catalog_reads == CatalogReads::Latest {
+            // From here on this node has it, and so do its snapshots.
+            self.engine.catalog.newest()?;
+        }
         let mut work = self.work();
         let work = &mut *work;
         work.seen = Some(match (&work.travel, &mut work.transaction) {
@@ -217,8 +233,10 @@ impl Session {
             None => {
                 let pending = UncommittedFiles::default();
                 pending.add(files);
-                let committed = self.engine.catalog.commit(command);
-                self.settle(&pending, committed)?
+                let committed = self.engine.catalog.commit_as(work.commits.next(), command);
+                let snapshot = self.settle(&pending, committed)?;
+                faults::after_commit(self)?;
+                snapshot
             }
         };
         self.engine.snapshots.add(&snapshot);
@@ -231,7 +249,12 @@ impl Session {
         match &committed {
             Ok(_) => files.keep(),
             // The store may have it: what no version names is found at the next start.
-            Err(error) if matches!(error.code(), ErrorCode::Store | ErrorCode::DiskFull) => {
+            Err(error)
+                if matches!(
+                    error.code(),
+                    ErrorCode::Store | ErrorCode::DiskFull | ErrorCode::CommitUnknown
+                ) =>
+            {
                 files.keep();
                 self.engine.writing.leave_marks();
             }
@@ -291,16 +314,18 @@ impl Session {
         let mut work = self.work();
         let transaction = work.transaction.take().ok_or_else(none_open)?;
         let Some(command) = transaction.finish()? else { return Ok(()) };
-        let committed = self.engine.catalog.commit(&command);
+        let committed = self.engine.catalog.commit_as(work.commits.next(), &command);
         self.settle(transaction.files(), committed).map_err(|error| {
             let again = "nothing was committed: run the transaction again";
             match (error.code(), error.hint()) {
                 (ErrorCode::SerializationFailure, _) => error.with_hint(again),
-                (ErrorCode::Store | ErrorCode::DiskFull, _) | (_, Some(_)) => error,
+                (ErrorCode::Store | ErrorCode::DiskFull | ErrorCode::CommitUnknown, _) | (_, Some(_)) => {
+                    error
+                }
                 (_, None) => error.with_hint("nothing was committed: others have changed what it builds on"),
             }
         })?;
-        Ok(())
+        faults::after_commit(self)
     }
 
     pub(crate) fn roll_back(&self) -> Result<()> {

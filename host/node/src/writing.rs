@@ -2,7 +2,8 @@
 //!
 //! Before the first file of a table is written, an empty file named by the table's id is put into the folder `writing` of the
 //! data folder. When the engine ends in order they go; what is there at a start names the tables whose folders are to be
-//! compared with the catalog. Only those: a warehouse may be shared with others.
+//! compared with the catalog. Only those: a warehouse may be shared with others. Of the files in them, only those that this node
+//! began are its own to remove.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -43,6 +44,20 @@ impl Writing {
             collect(folder, warehouse, snapshot)?;
         }
         Ok(Self { folder, tables: Mutex::default(), has_left: AtomicBool::new(false) })
+    }
+
+    /// Of a node: what an earlier run left is for [`collect`](Self::collect), once the catalog is known to be new.
+    pub fn of_node(data: &Path, warehouse: &Warehouse) -> Self {
+        let folder = Some(data.join(FOLDER)).filter(|_| warehouse.keeps_files());
+        Self { folder, tables: Mutex::default(), has_left: AtomicBool::new(false) }
+    }
+
+    /// Removes what an earlier run of this node left. Before the first statement.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn collect(&self, warehouse: &Warehouse, snapshot: &Snapshot) -> Result<()> {
+        self.folder.as_ref().map_or(Ok(()), |folder| collect(folder, warehouse, snapshot))
     }
 
     /// To be called before the first file of a statement, and held until its commit.
@@ -125,17 +140,16 @@ fn remove_unnamed(
     table: TableId,
     named: Option<&BTreeSet<Arc<str>>>,
 ) -> Result<usize> {
-    let Some(named) = named else {
-        let files = warehouse.files(table)?.len();
-        warehouse.remove_table(table)?;
-        return Ok(files);
-    };
+    let files = warehouse.files(table)?;
+    let all = files.len();
+    let is_named = |path: &str| named.is_some_and(|named| named.contains(path));
     let mut removed = 0;
-    for file in warehouse.files(table)? {
-        if !named.contains::<str>(file.path.as_ref()) {
-            warehouse.remove(table, &file.path)?;
-            removed += 1;
-        }
+    for file in files.iter().filter(|file| warehouse.owns(&file.path) && !is_named(&file.path)) {
+        warehouse.remove(table, &file.path)?;
+        removed += 1;
+    }
+    if named.is_none() && removed == all {
+        warehouse.remove_table(table)?;
     }
     Ok(removed)
 }

@@ -6,6 +6,7 @@ use nyala_schema::command::{Command, Entry};
 use nyala_schema::wire;
 use proptest::prelude::*;
 
+use crate::client;
 use crate::commands;
 use crate::draw::Draw;
 use crate::round_trip::managed_scan;
@@ -21,6 +22,8 @@ fn read_as_everything(bytes: &[u8]) {
     let _ = wire::decode_operator(bytes).map(|operator| format!("{operator:?}"));
     let _ = wire::decode_module(bytes).map(|module| format!("{module:?}"));
     let _ = wire::decode_retired(bytes).map(|retired| format!("{retired:?}"));
+    let _ = wire::decode_client_request(bytes).map(|request| format!("{request:?}"));
+    let _ = wire::decode_client_response(bytes).map(|response| format!("{response:?}"));
     let _ = wire::decode_fragment(bytes).map(|fragment| format!("{fragment:?}"));
 }
 
@@ -35,6 +38,8 @@ fn messages(draw: &mut Draw) -> Vec<Vec<u8>> {
         wire::encode_files(&[file]).unwrap(),
         wire::encode_versions(&tables::versions(draw)).unwrap(),
         wire::encode_fragment(&managed_scan(draw)).unwrap(),
+        wire::encode_client_request(&client::request(draw)),
+        wire::encode_client_response(&client::response(draw)),
     ]
 }
 

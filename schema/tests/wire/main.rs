@@ -1,6 +1,7 @@
 //! The wire form of everything that the catalog and plans hold: what comes back is what went in, and damage is an error.
 
 mod arrays;
+mod client;
 mod code;
 mod commands;
 mod damage;

@@ -10,6 +10,7 @@ mod history;
 mod merge;
 mod object;
 mod operator;
+mod query;
 mod schema;
 mod show;
 mod table;
@@ -117,6 +118,7 @@ const STARTS: &[&str] = &[
     "BACKUP",
     "RESTORE",
     "CHECKPOINT",
+    "KILL",
 ];
 
 /// Words that begin statements of other databases, and what to do instead.
@@ -206,6 +208,7 @@ impl<'a> StatementParser<'a> {
             "ANALYZE" | "ANALYSE" => self.analyze(),
             "BACKUP" => self.backup(),
             "RESTORE" => self.restore(),
+            "KILL" => self.kill(),
             "CHECKPOINT" => {
                 self.parser.advance_token();
                 Ok(Statement::Checkpoint)

@@ -34,7 +34,7 @@ impl StatementParser<'_> {
 
     /// `SHOW TABLES [FROM schema] | VIEWS [FROM schema] | SCHEMAS | DROPPED | FUNCTIONS | FUNCTION HEALTH | MODULES | OPERATORS [LIKE 'pattern']
     /// | COLUMNS FROM name | CREATE TABLE | PROPERTIES | FILES | PARTITIONS | STATISTICS name | HISTORY [name] [LIMIT n]
-    /// | ALL | option`.
+    /// | QUERIES | NODES | CONNECTIONS | PROFILE FOR 'id' | ALL | option`.
     pub(super) fn show(&mut self) -> Result<Statement> {
         self.expect_word("SHOW")?;
         let target = if self.word("TABLES") {
@@ -46,6 +46,8 @@ impl StatementParser<'_> {
         } else if self.word("DROPPED") {
             ShowTarget::Dropped { like: self.like()? }
         } else if let Some(target) = self.show_table()? {
+            target
+        } else if let Some(target) = self.show_cluster()? {
             target
         } else if self.word("FUNCTIONS") {
             ShowTarget::Functions { like: self.like()? }
@@ -68,7 +70,7 @@ impl StatementParser<'_> {
             ShowTarget::Option { name: self.option_name()? }
         } else {
             return Err(self.expected(
-                "TABLES, VIEWS, SCHEMAS, COLUMNS, HISTORY, FUNCTIONS, MODULES, OPERATORS, ALL or an option",
+                "TABLES, VIEWS, SCHEMAS, COLUMNS, HISTORY, FUNCTIONS, MODULES, OPERATORS, QUERIES, NODES, ALL or an option",
             ));
         };
         Ok(Statement::Show(target))

@@ -207,10 +207,7 @@ fn show_statement(what: &str, pattern: &str) -> String {
 }
 
 fn locate(runner: &mut Runner, _argument: &str) -> Outcome {
-    terminal::answer(&match runner.client.data() {
-        Some(directory) => format!("Definitions are kept in {directory}."),
-        None => "Definitions are kept in memory; start with --data DIR to keep them.".to_owned(),
-    });
+    terminal::answer(&runner.client.location());
     Ok(Flow::Continue)
 }
 
@@ -257,7 +254,7 @@ fn set(runner: &mut Runner, argument: &str) -> Outcome {
         runner.client.set(name, &value)?;
         return Ok(Flow::Continue);
     }
-    let options = runner.client.options();
+    let options = runner.client.options()?;
     let shown: Vec<_> = options.iter().filter(|(info, _)| name.is_empty() || info.name == name).collect();
     if shown.is_empty() {
         runner.client.set(name, "")?;

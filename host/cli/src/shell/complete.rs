@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nyala_node::session::Names;
+use nyala_schema::client::Names;
 use nyala_schema::option::OPTIONS;
 use reedline::{Completer, CompletionResult, Span, Suggestion};
 

@@ -38,7 +38,7 @@ pub fn run(runner: &mut Runner) -> Result<(), Failure> {
     // Of the open transaction, just before.
     let mut warned = false;
     loop {
-        let prompt = ShellPrompt { transaction: runner.client.transaction() };
+        let prompt = ShellPrompt { transaction: runner.client.transaction(), node: runner.client.node() };
         let signal = editor.read_line(&prompt).map_err(|error| {
             Failure::Usage(Error::new(ErrorCode::FileAccess, format!("cannot read the terminal: {error}")))
         })?;

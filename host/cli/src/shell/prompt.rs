@@ -2,17 +2,25 @@
 
 use std::borrow::Cow;
 
-use nyala_node::TransactionState;
+use nyala_schema::client::TransactionState;
 use reedline::{Prompt, PromptEditMode, PromptHistorySearch, PromptHistorySearchStatus};
+use unicode_width::UnicodeWidthStr;
 
-/// As `nyala> `; with a star while a transaction is open, with an exclamation mark when that can only be rolled back.
+/// As `nyala> `, or `nyala@n1> ` on node n1 of a cluster; with a star while a transaction is open, with an exclamation mark when that can only be rolled back.
 pub struct ShellPrompt {
     pub transaction: TransactionState,
+    /// That has the session.
+    pub node: Option<String>,
 }
+
+const NAME: &str = "nyala";
 
 impl Prompt for ShellPrompt {
     fn render_prompt_left(&self) -> Cow<'_, str> {
-        "nyala".into()
+        match &self.node {
+            Some(node) => format!("{NAME}@{node}").into(),
+            None => NAME.into(),
+        }
     }
 
     fn render_prompt_right(&self) -> Cow<'_, str> {
@@ -30,11 +38,9 @@ impl Prompt for ShellPrompt {
 
     /// As wide as the prompt itself, so that lines stand below each other.
     fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
-        match self.transaction {
-            TransactionState::None => "    -> ",
-            TransactionState::Open | TransactionState::Failed => "     -> ",
-        }
-        .into()
+        let left =
+            self.render_prompt_left().width() + self.render_prompt_indicator(PromptEditMode::Default).width();
+        format!("{:>left$}", "-> ").into()
     }
 
     fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {

@@ -25,7 +25,7 @@ pub fn create(
 ) -> Result<Answer> {
     let full_name = session.new_name(name)?;
     let planned = query::plan(session, sql, query)?;
-    let mut schema = planned.fragment.root.schema.clone();
+    let mut schema = planned.schema().clone();
     let mut view_sql = in_schema(session, query_sql)?;
     if let Some(names) = &columns {
         if names.len() != schema.fields().len() {

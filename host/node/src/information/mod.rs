@@ -1,9 +1,10 @@
 //! Tables that are made of the catalog when they are read: `information_schema`, as the standard has it, and `system`.
 //!
-//! A table is a name, columns, and a function that gives its rows of a [`rows::Source`]: [`standard`] and [`system`] list
-//! them; [`rows`] makes columns of what they give.
+//! A table is a name, columns, and a function that gives its rows of a [`rows::Source`]: [`standard`], [`system`] and
+//! [`running`], which is of statements and nodes, list them; [`rows`] makes columns of what they give.
 
 pub mod rows;
+mod running;
 mod standard;
 mod system;
 
@@ -13,6 +14,7 @@ use nyala_schema::Result;
 use nyala_schema::lookup::ResolvedTable;
 
 use rows::{MadeTable, Source};
+pub use running::statements;
 pub use system::object_text;
 
 pub const INFORMATION_SCHEMA: &str = "information_schema";
@@ -24,7 +26,8 @@ pub const CATALOG: &str = "nyala";
 
 fn tables() -> impl Iterator<Item = (&'static str, &'static MadeTable)> {
     let standard = standard::TABLES.iter().map(|table| (INFORMATION_SCHEMA, table));
-    standard.chain(system::TABLES.iter().map(|table| (SYSTEM_SCHEMA, table)))
+    let system = system::TABLES.iter().chain(running::TABLES);
+    standard.chain(system.map(|table| (SYSTEM_SCHEMA, table)))
 }
 
 /// All names, with their schemas.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use nyala_catalog::Snapshot;
 use nyala_frontend::FunctionInfo;
@@ -13,10 +15,14 @@ use nyala_schema::managed::{DataFile, FileContent, FileList, FileStatistics, Inl
 use nyala_schema::scan::{ManagedScan, ScanColumn, ScanSource};
 use nyala_schema::statistics::{ColumnStatistics, TableStatistics};
 
+use crate::engine::Engine;
+
 /// What rows are made of.
 pub struct Source<'a> {
     pub snapshot: &'a Snapshot,
     pub builtin_functions: &'a dyn Fn() -> Vec<FunctionInfo>,
+    /// For what is not in the catalog.
+    pub engine: &'a Engine,
 }
 
 pub struct MadeTable {
@@ -29,6 +35,7 @@ pub struct MadeTable {
 pub enum Kind {
     Text,
     Number,
+    Real,
     Flag,
     Time,
 }
@@ -37,6 +44,7 @@ pub enum Cell {
     Null,
     Text(String),
     Number(i64),
+    Real(f64),
     Flag(bool),
     /// Milliseconds since 1970.
     Time(i64),
@@ -103,6 +111,7 @@ impl Kind {
         match self {
             Self::Text => DataType::Utf8,
             Self::Number => DataType::Int64,
+            Self::Real => DataType::Float64,
             Self::Flag => DataType::Boolean,
             Self::Time => DataType::Timestamp(TimeUnit::Microsecond, None),
         }
@@ -118,6 +127,10 @@ impl Kind {
             }))),
             Self::Number => Arc::new(Int64Array::from_iter(cells.map(|cell| match cell {
                 Cell::Number(number) => Some(*number),
+                _ => None,
+            }))),
+            Self::Real => Arc::new(Float64Array::from_iter(cells.map(|cell| match cell {
+                Cell::Real(number) => Some(*number),
                 _ => None,
             }))),
             Self::Flag => Arc::new(BooleanArray::from_iter(cells.map(|cell| match cell {

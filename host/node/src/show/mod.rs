@@ -1,10 +1,14 @@
 //! SHOW and DESCRIBE.
 //!
-//! [`tables`] lists what there is and describes it, [`managed`] shows what is known of a managed table, [`history`] what was.
+//! [`tables`] lists what there is and describes it, [`managed`] shows what is known of a managed table, [`history`] what was,
+//! and [`running`] what runs now.
 
 mod history;
 mod managed;
+mod running;
 mod tables;
+
+pub use running::kill;
 
 use std::sync::Arc;
 
@@ -12,9 +16,9 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::kernels::comparison::ilike;
 use arrow::datatypes::{DataType, Field, Schema};
 use nyala_frontend::{DescribeTarget, ShowTarget};
-use nyala_schema::Result;
 use nyala_schema::option::OPTIONS;
 use nyala_schema::table::TableDefinition;
+use nyala_schema::{Error, Result};
 
 use crate::answer::{Answer, ReadyRows};
 use crate::session::Session;
@@ -45,6 +49,10 @@ pub fn run(session: &Session, target: &ShowTarget) -> Result<Answer> {
         ShowTarget::FunctionHealth { like } => function::health(session, like.as_deref()),
         ShowTarget::Modules { like } => function::modules(session, like.as_deref()),
         ShowTarget::Operators { like } => function::operators(session, like.as_deref()),
+        ShowTarget::Queries => running::queries(session),
+        ShowTarget::Nodes => running::nodes(session),
+        ShowTarget::Connections => running::connections(session),
+        ShowTarget::Profile { id } => running::profile(session, *id),
         ShowTarget::Options => {
             let options = OPTIONS.iter().map(|option| {
                 Ok(vec![
@@ -71,7 +79,32 @@ fn option(session: &Session, name: &str) -> Result<String> {
         "transaction_isolation" => Ok(isolation_name(session.isolation()).to_owned()),
         "schema" | "current_schema" => Ok(session.schema()),
         lower if TRAVEL_OPTIONS.iter().any(|(option, _)| *option == lower) => Ok(session.travels_to(lower)),
-        _ => session.options.get(name),
+        _ => session.options.get(name).map_err(|error| nearest_show(error, name)),
+    }
+}
+
+/// What is no option may be a misspelt list.
+fn nearest_show(error: Error, name: &str) -> Error {
+    const LISTS: [&str; 14] = [
+        "TABLES",
+        "VIEWS",
+        "SCHEMAS",
+        "FUNCTIONS",
+        "MODULES",
+        "OPERATORS",
+        "HISTORY",
+        "DROPPED",
+        "QUERIES",
+        "NODES",
+        "CONNECTIONS",
+        "FILES",
+        "PARTITIONS",
+        "STATISTICS",
+    ];
+    let options = OPTIONS.iter().map(|option| option.name);
+    match nyala_frontend::nearest(name, LISTS.into_iter().chain(options)) {
+        Some(near) => error.with_hint(format!("did you mean SHOW {near}?")),
+        None => error,
     }
 }
 
@@ -79,7 +112,7 @@ pub fn describe(session: &Session, sql: &str, target: &DescribeTarget) -> Result
     match target {
         DescribeTarget::Table(name) => tables::describe(session, name),
         DescribeTarget::Function(overload) => function::describe(session, overload),
-        DescribeTarget::Query(query) => schema_rows(&query::plan(session, sql, query)?.fragment.root.schema),
+        DescribeTarget::Query(query) => schema_rows(query::plan(session, sql, query)?.schema()),
     }
 }
 

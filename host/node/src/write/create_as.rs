@@ -55,7 +55,7 @@ fn create_once(
     }
     let planned = query::plan(session, sql, query)?;
     let columns: Vec<ColumnDefinition> =
-        planned.fragment.root.schema.fields().iter().map(|field| column(field)).collect();
+        planned.schema().fields().iter().map(|field| column(field)).collect();
     let table = table::managed(session, &name, &columns, clauses)?;
     let mut commands = table::create_commands(name.clone(), table.clone(), clauses, on_conflict);
     let target = Target::of(name, &Arc::new(TableDefinition::Managed(table)))?;

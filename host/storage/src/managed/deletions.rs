@@ -7,7 +7,6 @@ use nyala_schema::managed::{DataFile, Deletions, DeletionsPlace};
 use nyala_schema::{Error, ErrorCode, Result};
 use roaring::RoaringBitmap;
 
-use super::file_name;
 use super::warehouse::Warehouse;
 
 /// Bytes of a bitmap that is kept in the catalog; a larger one is a file.
@@ -44,7 +43,7 @@ fn store_deletions(warehouse: &Warehouse, table: TableId, mut all: RoaringBitmap
     let place = if bytes.len() <= INLINE_BYTES_MAX || !warehouse.keeps_files() {
         DeletionsPlace::Inline(bytes.into())
     } else {
-        let path = file_name("deletions");
+        let path = warehouse.new_name("deletions");
         let sum = crc32fast::hash(&bytes);
         bytes.extend_from_slice(&sum.to_le_bytes());
         warehouse.write(table, &path, &bytes)?;

@@ -30,16 +30,9 @@ mod target;
 pub mod warehouse;
 pub mod writer;
 
-use uuid::Uuid;
-
 pub use deletions::{delete_rows, deleted_rows};
 pub use histogram::histogram_of;
 pub use partition::partition_values;
 pub use sketch::{ColumnSketcher, distinct_of, merge_sketches};
 pub use warehouse::{StoredFile, Warehouse, WarehouseFile};
 pub use writer::{TableWriter, WriteOptions, Written};
-
-/// A name that no other file has; later ones sort after earlier ones.
-fn file_name(ending: &str) -> String {
-    format!("{}.{ending}", Uuid::now_v7().simple())
-}

@@ -14,7 +14,6 @@ use parquet::file::writer::SerializedFileWriter;
 
 use super::bounds::{cut_above, cut_below};
 use super::encode::EncodedColumn;
-use super::file_name;
 use super::target::Target;
 use super::warehouse::WarehouseFile;
 use crate::prune::Bounds;
@@ -58,7 +57,7 @@ impl OpenFile {
         Self {
             target: Arc::clone(target),
             number,
-            path: file_name("parquet"),
+            path: target.warehouse.new_name("parquet"),
             partition,
             encoded: AtomicU64::new(0),
             encoded_groups: AtomicU64::new(0),

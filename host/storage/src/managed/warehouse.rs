@@ -8,6 +8,7 @@ use bytes::Bytes;
 use nyala_schema::id::TableId;
 use nyala_schema::{Error, ErrorCode, Result};
 use object_store::{ObjectStore, ObjectStoreScheme};
+use uuid::Uuid;
 
 use super::folder::{Folder, FolderFile};
 use super::objects::{ObjectFile, Objects};
@@ -17,6 +18,8 @@ use super::objects::{ObjectFile, Objects};
 pub struct Warehouse {
     place: Place,
     location: Arc<str>,
+    /// What the names of new files begin with.
+    owner: Arc<str>,
 }
 
 #[derive(Debug, Clone)]
@@ -71,7 +74,8 @@ impl Warehouse {
     }
 
     fn folder(path: &Path, location: &str) -> Result<Self> {
-        Ok(Self { place: Place::Folder(Arc::new(Folder::open(path)?)), location: location.into() })
+        let place = Place::Folder(Arc::new(Folder::open(path)?));
+        Ok(Self { place, location: location.into(), owner: "".into() })
     }
 
     /// Over an object store that is there already; `location` is for people.
@@ -85,12 +89,31 @@ impl Warehouse {
                 format!("'{root}' is no path in an object store: {error}"),
             )
         })?;
-        Ok(Self { place: Place::Objects(Arc::new(Objects::new(store, root)?)), location: location.into() })
+        let place = Place::Objects(Arc::new(Objects::new(store, root)?));
+        Ok(Self { place, location: location.into(), owner: "".into() })
     }
 
     /// One that keeps no files.
     pub fn in_memory() -> Self {
-        Self { place: Place::None, location: "memory".into() }
+        Self { place: Place::None, location: "memory".into(), owner: "".into() }
+    }
+
+    /// The same place as one of several that write there: names of its new files begin with `owner`, letters and digits, and a
+    /// hyphen.
+    #[must_use]
+    pub fn owned_by(mut self, owner: &str) -> Self {
+        self.owner = format!("{owner}-").into();
+        self
+    }
+
+    /// Whether a file was begun, or finished, by the owner of this.
+    pub fn owns(&self, path: &str) -> bool {
+        path.strip_prefix('.').unwrap_or(path).starts_with(self.owner.as_ref())
+    }
+
+    /// A name that no other file has; of one owner, later ones sort after earlier ones.
+    pub(super) fn new_name(&self, ending: &str) -> String {
+        format!("{}{}.{ending}", self.owner, Uuid::now_v7().simple())
     }
 
     pub fn keeps_files(&self) -> bool {

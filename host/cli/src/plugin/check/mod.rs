@@ -21,6 +21,7 @@ use nyala_node::{Config, Engine, Session};
 use super::{Source, file_failure};
 use crate::exit::Failure;
 use crate::interrupt;
+use crate::running::Running;
 use crate::terminal;
 use database::{Database, Declared, literal, quoted};
 use examples::Examples;
@@ -68,7 +69,7 @@ pub fn run(source: &Source) -> Result<(), Failure> {
 fn open(create: &str) -> Result<Database, Failure> {
     let config = Config { options: nyala_node::default_options(), ..Config::of_program() };
     let session: Session = Engine::open(config)?.session();
-    interrupt::watch(session.cancel_handle());
+    interrupt::watch(Running::Local(session.cancel_handle()));
     let mut database = Database::new(session);
     match database.rows(create) {
         Ok(_) => Ok(database),

@@ -1,0 +1,98 @@
+//! A replica as an engine uses it, from threads that may block.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nyala_schema::command::Command;
+use nyala_schema::guest::ModuleHash;
+use nyala_schema::{Error, Result};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use crate::blob::Blobs;
+use crate::handle::{CatalogHandle, CommitId, Outcome, not_here};
+use crate::raft::Replica;
+use crate::snapshot::Snapshot;
+
+/// The catalog of a node, and its modules.
+#[derive(Clone)]
+pub struct Replicated {
+    replica: Replica,
+    runtime: Handle,
+}
+
+impl Replicated {
+    /// What waits is driven by `runtime`.
+    pub fn new(replica: Replica, runtime: Handle) -> Self {
+        Self { replica, runtime }
+    }
+
+    /// A thread that drives a runtime may not block on one, so a new thread does: that is rare.
+    fn wait<T: Send>(&self, task: impl Future<Output = T> + Send) -> T {
+        if Handle::try_current().is_err() {
+            return self.runtime.block_on(task);
+        }
+        std::thread::scope(|scope| match scope.spawn(|| self.runtime.block_on(task)).join() {
+            Ok(value) => value,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    }
+}
+
+impl CatalogHandle for Replicated {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.replica.snapshot()
+    }
+
+    fn newest(&self) -> Result<Arc<Snapshot>> {
+        self.wait(self.replica.linearizable_snapshot())
+    }
+
+    fn commit(&self, command: &Command) -> Result<Arc<Snapshot>> {
+        self.wait(self.replica.commit(command))
+    }
+
+    fn commit_as(&self, id: CommitId, command: &Command) -> Result<Arc<Snapshot>> {
+        self.wait(self.replica.commit_as(id, command))
+    }
+
+    fn outcome(&self, id: CommitId) -> Result<Outcome> {
+        self.wait(self.replica.outcome(id))
+    }
+
+    fn wait_for(&self, version: u64, limit: Duration) -> Result<Arc<Snapshot>> {
+        let known = self.replica.snapshot();
+        if known.version >= version {
+            return Ok(known);
+        }
+        let came = self.wait(async { timeout(limit, self.replica.when_version(version)).await });
+        came.map_err(|_| not_here(version, self.replica.snapshot().version))
+    }
+
+    fn checkpoint(&self) -> Result<u64> {
+        Err(Error::unsupported("CHECKPOINT is not for clusters")
+            .with_hint("replicas keep snapshots by themselves; BACKUP TO makes one that you can take away"))
+    }
+
+    fn install(&self, _: Snapshot) -> Result<Arc<Snapshot>> {
+        Err(Error::unsupported("a cluster's catalog is not replaced")
+            .with_hint("RESTORE goes into an embedded engine: nyala sql --data DIR"))
+    }
+}
+
+impl Blobs for Replicated {
+    fn put(&self, bytes: &[u8]) -> Result<ModuleHash> {
+        self.wait(self.replica.put_blob(bytes))
+    }
+
+    /// From here, or from another replica.
+    fn get(&self, hash: ModuleHash) -> Result<Option<Vec<u8>>> {
+        self.wait(self.replica.blob(hash))
+    }
+
+    /// Others may have put what a command is about to name: it stays for a while.
+    fn retain(&self, in_use: &BTreeSet<ModuleHash>) -> Result<()> {
+        self.replica.collect_blobs(in_use.iter().copied())
+    }
+}

@@ -1,0 +1,9 @@
+//! What a statement gives.
+
+use crate::rows::RowStream;
+
+pub enum Answer {
+    Rows(RowStream),
+    /// A command tag such as `CREATE TABLE` or `INSERT 42`.
+    Done(String),
+}

@@ -1,0 +1,52 @@
+//! What ties the engine of a node to the other nodes.
+//!
+//! [`message`] is what the engines of nodes ask each other, [`ask`] asks all of them, and [`serve`] answers; [`query`] has the
+//! coordinator run a session's queries.
+
+mod ask;
+pub mod message;
+mod query;
+pub mod serve;
+
+use std::sync::Arc;
+
+use nyala_cluster::Cluster;
+use nyala_coordinator::Coordinator;
+use nyala_exchange::{Exchange, Members, Transport};
+use nyala_schema::cluster::{NodeInfo, NodeState};
+use tokio::runtime::Handle;
+
+pub use message::FilesInUse;
+
+pub struct Network {
+    pub transport: Arc<dyn Transport>,
+    pub members: Arc<dyn Members>,
+    pub cluster: Arc<Cluster>,
+    pub exchange: Arc<Exchange>,
+    pub coordinator: Arc<Coordinator>,
+    pub runtime: Handle,
+}
+
+impl Network {
+    /// This node.
+    pub fn local(&self) -> Option<NodeInfo> {
+        self.members.node(self.members.local())
+    }
+
+    /// All other nodes, those that are down for a short time included.
+    pub fn others(&self) -> Vec<NodeInfo> {
+        let local = self.members.local();
+        self.members.nodes().iter().filter(|node| node.peer.id != local).cloned().collect()
+    }
+
+    /// How many nodes a query may run on now.
+    pub fn executors(&self) -> usize {
+        let nodes = self.members.nodes();
+        nodes.iter().filter(|node| node.roles.executor && node.state == NodeState::Active).count().max(1)
+    }
+
+    /// Ends the connections with all other nodes; they are made again when they are needed.
+    pub fn drop_connections(&self) {
+        self.others().iter().for_each(|node| self.transport.disconnect(node.peer.id));
+    }
+}

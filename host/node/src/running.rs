@@ -1,0 +1,75 @@
+//! A query that runs, here alone or on several nodes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use nyala_executor::{Execution, Profile};
+use nyala_schema::Result;
+
+use crate::answer::Progress;
+
+/// What a session holds of its query. Dropping it cancels the query.
+pub trait Running: Send {
+    fn schema(&self) -> SchemaRef;
+
+    /// The next batch; `None` when there was none within `wait`, `Some(Ok(None))` at the end. After an error, and after the
+    /// end, every call gives the same again.
+    ///
+    /// # Errors
+    /// The first error of the query; `Cancelled` when that was what ended it.
+    fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>>;
+
+    fn progress(&self) -> Progress;
+
+    /// Of all nodes; complete once the end has come.
+    fn profile(&self) -> Profile;
+
+    fn control(&self) -> Arc<dyn Control>;
+}
+
+/// What others may do with a query that runs; does not keep it alive.
+pub trait Control: Send + Sync {
+    fn cancel(&self);
+
+    /// `None` when it is over.
+    fn progress(&self) -> Option<Progress>;
+
+    /// Whether it waits for its admission.
+    fn is_queued(&self) -> bool {
+        false
+    }
+}
+
+impl Running for Execution {
+    fn schema(&self) -> SchemaRef {
+        Self::schema(self)
+    }
+
+    fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
+        Self::next(self, wait)
+    }
+
+    fn progress(&self) -> Progress {
+        Self::progress(self).into()
+    }
+
+    fn profile(&self) -> Profile {
+        Self::profile(self)
+    }
+
+    fn control(&self) -> Arc<dyn Control> {
+        Arc::new(self.cancel_handle())
+    }
+}
+
+impl Control for nyala_executor::CancelHandle {
+    fn cancel(&self) {
+        Self::cancel(self);
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        Self::progress(self).map(Progress::from)
+    }
+}
