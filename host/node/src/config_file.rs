@@ -155,7 +155,11 @@ impl File<'_> {
                 DeValue::Boolean(on) => if *on { "on" } else { "off" }.to_owned(),
                 DeValue::Integer(number) => number.to_string(),
                 _ => {
-                    return Err(self.wrong(value, &format!("options.{name}"), "a text, a number or a switch"));
+                    return Err(self.wrong(
+                        value,
+                        &format!("options.{name}"),
+                        "a text, a number or a switch",
+                    ));
                 }
             };
             config.options.set(name, &text).map_err(|error| {
