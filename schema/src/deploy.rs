@@ -109,6 +109,8 @@ pub struct InstanceFigures {
     pub rows_scanned: u64,
     /// Rows of scanned parts that are done, pruned ones included.
     pub rows_passed: u64,
+    /// Rows of the parts that the instance has been given to scan.
+    pub rows_total: u64,
     pub rows_out: u64,
     pub bytes_out: u64,
     pub bytes_read: u64,

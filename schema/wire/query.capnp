@@ -74,6 +74,7 @@ struct InstanceReport {
   morselsTaken @10 :UInt64;
   # Null while it runs.
   profile @11 :InstanceProfile;
+  rowsTotal @12 :UInt64;
 }
 struct InstanceProfile {
   operators @0 :List(OperatorFigures);

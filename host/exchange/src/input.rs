@@ -12,7 +12,8 @@ pub trait Input: Send + Sync {
     /// asking again.
     ///
     /// # Errors
-    /// The first error of a sender; `Connection` when a sender's node is gone or a sender did not come in time.
+    /// The first error of a sender; `Connection` when a sender's node is gone, or rows were lost because this end came too
+    /// late.
     fn poll_next(&self, context: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>>>;
 
     /// Nothing more is wanted: senders are told so, and what waits is given up.

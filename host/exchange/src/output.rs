@@ -34,6 +34,16 @@ pub trait Output: Send + Sync {
     /// Ends all streams: with all rows sent, or with the error that ended the instance. The first end counts.
     fn end(&self, result: Result<(), Error>);
 
-    /// Bytes sent so far, and rows.
+    /// After the end: ready when every receiver has it, with all that came before, or has enough. Only then is the instance
+    /// over: what its node still held would be lost with the node, and the receivers would wait for it.
+    ///
+    /// # Errors
+    /// `Connection` when a receiver will never have it.
+    fn poll_ended(&self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let _ = context;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Bytes that went to other nodes so far, and rows that went anywhere.
     fn sent(&self) -> (u64, u64);
 }

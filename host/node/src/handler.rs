@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::engine::Engine;
 use crate::network::{message, serve};
+use crate::serve::ClientService;
 
 /// How long a call waits for a node that is starting.
 const START_LIMIT: Duration = Duration::from_secs(5);
@@ -22,7 +23,7 @@ const START_LIMIT: Duration = Duration::from_secs(5);
 /// What answers, from when there is something.
 #[derive(Clone)]
 pub struct Receivers {
-    pub cluster: Arc<Cluster>,
+    pub clients: Arc<ClientService>,
     pub exchange: Arc<Exchange>,
     pub coordinator: Arc<Coordinator>,
     pub engine: Arc<Engine>,
@@ -111,6 +112,7 @@ impl Handler for NodeHandler {
             Service::QUERY | Service::ADMISSION => {
                 self.receivers().await?.coordinator.handle(from, service, request).await
             }
+            Service::CLIENT => self.receivers().await?.clients.call(from, request).await,
             message::SERVICE if matches!(from, Caller::Node { .. }) => {
                 let engine = self.receivers().await?.engine;
                 let answered = tokio::task::spawn_blocking(move || serve::answer(&engine, &request));
@@ -143,5 +145,9 @@ impl Handler for NodeHandler {
         }
     }
 
-    fn client_gone(&self, _: u64) {}
+    fn client_gone(&self, connection: u64) {
+        if let Some(receivers) = self.now() {
+            receivers.clients.client_gone(connection);
+        }
+    }
 }

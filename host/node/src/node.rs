@@ -23,6 +23,7 @@ use crate::config::{NodeConfig, PoolConfig, TlsFiles};
 use crate::engine::{Config, Engine, Ground};
 use crate::handler::{NodeHandler, Receivers};
 use crate::network::Network;
+use crate::serve::ClientService;
 use crate::session::Session;
 use crate::shared_warehouse;
 use crate::writing::Writing;
@@ -136,7 +137,8 @@ impl Node {
             runtime: runtime.handle().clone(),
         });
         engine.set_network(network.clone());
-        handler.open(Receivers { cluster, exchange, coordinator, engine: engine.clone() });
+        let clients = ClientService::new(engine.clone(), cluster, runtime.handle().clone());
+        handler.open(Receivers { clients, exchange, coordinator, engine: engine.clone() });
         join(config, &network, &engine, transport, runtime)?;
         Ok((engine, network))
     }

@@ -132,7 +132,7 @@ pub(crate) async fn accept(place: Rc<Place>, stream: TcpStream, address: String)
         Ok(Err(error)) => return log_refusal(&address, error.message()),
         Err(_) => return log_refusal(&address, "no TLS handshake in time"),
     };
-    let (entered, entry) = Moment::new();
+    let (entered, mut entry) = Moment::new();
     let (certificate, is_encrypted) = (socket.certificate.clone(), socket.is_encrypted);
     let connection = Connection::new(&place, socket, |wire, serving, counters| {
         Some(capnp_rpc::new_client(Door {
@@ -147,7 +147,8 @@ pub(crate) async fn accept(place: Rc<Place>, stream: TcpStream, address: String)
         }))
     });
     let outcome = tokio::select! {
-        Ok(entry) = entry => Ok(entry),
+        biased;
+        Ok(entry) = &mut entry => Ok(entry),
         reason = connection.wire.ended() => Err(format!("before hello, {reason}")),
         () = tokio::time::sleep_until(deadline) => Err(format!("no hello for {limit:?}")),
     };
@@ -155,7 +156,15 @@ pub(crate) async fn accept(place: Rc<Place>, stream: TcpStream, address: String)
         Ok(entry) => entry,
         Err(why) => {
             log_refusal(&address, &why);
-            return connection.end().await;
+            connection.end().await;
+            // It may have said hello in the very moment.
+            if let Ok(Ok(Some(established))) = entry.try_recv() {
+                let link = established.link;
+                link.close(link.lost(why));
+                place.links.remove(&link);
+                link.tell_gone(&*place.handler);
+            }
+            return;
         }
     };
     match entry {

@@ -206,10 +206,9 @@ impl Links {
         known.incarnation = incarnation;
         known.last = link.end.number;
         link.use_it();
-        let replaced = [known.current.replace(link.clone()), known.trial.take()];
-        for other in replaced.into_iter().flatten() {
-            other.close(other.lost("another one is in use"));
-        }
+        known.current = Some(link.clone());
+        // Its dialler has this one on trial, and will close it: it may still be reading the answer to its hello.
+        known.trial = None;
         known.changed.send_replace(());
         Decision::Use
     }

@@ -107,6 +107,7 @@ fn encode_instance(value: &InstanceReport, mut builder: wire::instance_report::B
     let figures = &value.figures;
     builder.set_rows_scanned(figures.rows_scanned);
     builder.set_rows_passed(figures.rows_passed);
+    builder.set_rows_total(figures.rows_total);
     builder.set_rows_out(figures.rows_out);
     builder.set_bytes_out(figures.bytes_out);
     builder.set_bytes_read(figures.bytes_read);
@@ -127,6 +128,7 @@ fn decode_instance(reader: wire::instance_report::Reader<'_>) -> Result<Instance
         figures: InstanceFigures {
             rows_scanned: reader.get_rows_scanned(),
             rows_passed: reader.get_rows_passed(),
+            rows_total: reader.get_rows_total(),
             rows_out: reader.get_rows_out(),
             bytes_out: reader.get_bytes_out(),
             bytes_read: reader.get_bytes_read(),

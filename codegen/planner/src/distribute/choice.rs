@@ -9,15 +9,17 @@ use nyala_schema::fragment::Placement;
 use nyala_schema::operator::{AggregateCall, AggregateMode, OperatorKind};
 use nyala_schema::scan::{ScanSource, TableScan};
 
-use super::cost::{Flow, Move, Prices, work};
+use super::cost::{Flow, Move, Prices, Work};
 use super::location::{Location, Partitioning, column_of};
 use super::rule;
 use super::step::Step;
-use super::width::widths;
+use super::width::{schema_widths, widths};
 use crate::relation::is_volatile;
 
 /// Ways that are kept of an operator: more hardly ever differ in what is above.
 const WAYS_MAX: usize = 8;
+/// Groups for each node at which nodes have about as many of them, wherever the hash puts each.
+const GROUPS_PER_NODE: f64 = 8.0;
 
 /// The ways of an operator, and of its inputs.
 #[derive(Debug)]
@@ -50,8 +52,7 @@ pub(super) struct Proposal<'a> {
     pub operator: &'a Operator,
     pub inputs: &'a [Choices],
     pub prices: Prices,
-    /// Of one core for all of the operator.
-    pub work: f64,
+    pub work: Work,
     pub ways: Vec<Way>,
 }
 
@@ -60,7 +61,7 @@ pub fn choose(operator: &Operator, prices: Prices) -> Choices {
     let widths_in: Vec<&[f64]> = inputs.iter().map(|input| input.widths.as_slice()).collect();
     let widths = widths(operator, &widths_in);
     let flows: Vec<Flow> = inputs.iter().map(Choices::flow).collect();
-    let work = work(operator, &flows, widths.iter().sum());
+    let work = Work::of(operator, &flows);
     let mut proposal = Proposal { operator, inputs: &inputs, prices, work, ways: vec![] };
     proposal.propose();
     let ways = cheapest(proposal.ways);
@@ -154,7 +155,7 @@ impl Proposal<'_> {
     }
 
     fn leaf(&mut self, location: Location, more: f64) {
-        let cost = self.prices.at(&location, self.work) + more;
+        let cost = self.prices.at(&location, self.work.own) + more;
         self.ways.push(Way { location, cost, step: Step::Whole, inputs: vec![] });
     }
 
@@ -193,13 +194,18 @@ impl Proposal<'_> {
         }
     }
 
-    /// Rows in two steps: what each node can say of its own, then of what the nodes said.
+    /// Where whole groups are, or in two steps: what each node can say of its own rows, then of what the nodes said. What is
+    /// distinct in order to be counted by the keys before the last one may be brought to the node of those at once.
     fn aggregate(&mut self, keys: &[nyala_schema::Expr], calls: &[AggregateCall]) {
         let columns = columns_of(keys);
         let splits = calls.iter().all(|call| call.partial_fields().is_some());
         let Some(input) = self.inputs.first() else { return };
+        let has_few_groups = self.operator.rows_estimated < GROUPS_PER_NODE * self.prices.nodes;
         for (index, way) in input.ways.iter().enumerate() {
-            self.add(vec![Input { way: index, moved: Move::Stay }]);
+            // Few groups are on few nodes where each is on one.
+            if way.location == Location::Coordinator || !has_few_groups {
+                self.add(vec![Input { way: index, moved: Move::Stay }]);
+            }
             let on_nodes = matches!(way.location, Location::Nodes(_));
             if on_nodes {
                 self.add(vec![Input { way: index, moved: Move::Gather }]);
@@ -208,6 +214,11 @@ impl Proposal<'_> {
             let sends = on_nodes || (splits && way.location == Location::Coordinator);
             if let Some(columns) = columns.as_ref().filter(|columns| sends && !columns.is_empty()) {
                 self.add(vec![Input { way: index, moved: Move::Hash(columns.clone()) }]);
+                if let ([first @ .., _], []) = (columns.as_slice(), calls)
+                    && !first.is_empty()
+                {
+                    self.add(vec![Input { way: index, moved: Move::Hash(first.to_vec()) }]);
+                }
             }
             if on_nodes && splits {
                 self.add_split(index, keys.len());
@@ -218,12 +229,11 @@ impl Proposal<'_> {
     fn add_split(&mut self, way: usize, keys: usize) {
         let input = &self.inputs[0];
         let rows = partial_rows(input.rows, self.operator.rows_estimated, self.prices.nodes);
-        let width = self.operator.schema.fields().iter();
-        let width = width.map(|field| crate::estimate::type_width(field.data_type())).sum();
+        let width = schema_widths(&self.operator.schema).iter().sum();
         let groups = Flow { rows, width };
         let final_work = rows * super::cost::GROUPED_ROW;
         let from = &input.ways[way].location;
-        let first = input.ways[way].cost + self.prices.at(from, self.work);
+        let first = input.ways[way].cost + self.prices.at(from, self.work.own);
         let mut add = |moved: Move, location: Location| {
             let moving = self.prices.moving(from, &moved, groups);
             let cost = first + moving + self.prices.at(&location, final_work);
@@ -248,7 +258,7 @@ impl Proposal<'_> {
             let flow = Flow { rows, width: input.flow().width };
             let moved = self.prices.moving(&way.location, &Move::Gather, flow);
             let here = self.prices.at(&Location::Coordinator, rows * super::cost::ROW);
-            let cost = way.cost + self.prices.at(&way.location, self.work) + moved + here;
+            let cost = way.cost + self.prices.at(&way.location, self.work.own) + moved + here;
             let inputs = vec![Input { way: index, moved: Move::Stay }];
             let step = Step::Preselect { rows };
             self.ways.push(Way { location: Location::Coordinator, cost, step, inputs });
@@ -268,7 +278,9 @@ impl Proposal<'_> {
         let on_coordinator = locations.iter().all(|location| **location == Location::Coordinator);
         let placement = if on_coordinator { Placement::Coordinator } else { Placement::Nodes };
         if let Some(location) = rule::settle(self.operator, placement, &locations) {
-            let cost = cost + self.prices.at(&location, self.work);
+            let builds_at = locations.get(1).copied().unwrap_or(&location);
+            let build = self.prices.at(builds_at, self.work.build);
+            let cost = cost + self.prices.at(&location, self.work.own) + build;
             self.ways.push(Way { location, cost, step: Step::Whole, inputs });
         }
     }

@@ -6,6 +6,7 @@ use nyala_schema::Operator;
 use nyala_schema::operator::OperatorKind;
 
 use super::location::Location;
+use super::width::bytes_read;
 
 /// Of every row that an operator takes.
 pub const ROW: f64 = 2.0;
@@ -95,20 +96,43 @@ impl Prices {
     }
 }
 
-/// Nanoseconds of one core for an operator with these inputs.
-pub fn work(operator: &Operator, inputs: &[Flow], width: f64) -> f64 {
-    let rows_in: f64 = inputs.iter().map(|input| input.rows).sum();
+/// Nanoseconds of one core for an operator.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    /// What is shared by those that share the (first input's) rows.
+    pub own: f64,
+    /// For the build side of a join: each node that has all its rows does all of it.
+    pub build: f64,
+}
+
+impl Work {
+    /// Of an operator with these inputs.
+    pub fn of(operator: &Operator, inputs: &[Flow]) -> Self {
+        let built = inputs.get(1).map_or(0.0, |input| input.rows);
+        let build = match &operator.kind {
+            OperatorKind::HashJoin(_) => built * (BUILD_ROW + ROW),
+            OperatorKind::NestedLoopJoin { .. } => built * ROW,
+            _ => 0.0,
+        };
+        Self { own: own_work(operator, inputs), build }
+    }
+}
+
+fn own_work(operator: &Operator, inputs: &[Flow]) -> f64 {
+    let is_join = matches!(operator.kind, OperatorKind::HashJoin(_) | OperatorKind::NestedLoopJoin { .. });
+    let taken = if is_join { 1 } else { inputs.len() };
+    let rows_in: f64 = inputs.iter().take(taken).map(|input| input.rows).sum();
     let rows_out = operator.rows_estimated;
     let first = inputs.first().map_or(0.0, |input| input.rows);
     let second = inputs.get(1).map_or(0.0, |input| input.rows);
     let sorting = |rows: f64| rows * SORTED_ROW * rows.max(2.0).log2();
     let own = match &operator.kind {
-        OperatorKind::Scan(_) => rows_out * width * SCANNED_BYTE,
+        OperatorKind::Scan(scan) => bytes_read(scan, rows_out) * SCANNED_BYTE,
         OperatorKind::Aggregate { .. } => rows_in * GROUPED_ROW + rows_out * GROUP,
         OperatorKind::Sort { fetch: None, .. } | OperatorKind::Window { .. } => sorting(rows_in),
         OperatorKind::Guest(call) => sorting(rows_in) + rows_in * f64::from(call.operator.cost) * GUEST_ROW,
         OperatorKind::TableFunction { function, .. } => rows_in * f64::from(function.cost) * GUEST_ROW,
-        OperatorKind::HashJoin(_) => first * PROBE_ROW + second * BUILD_ROW,
+        OperatorKind::HashJoin(_) => first * PROBE_ROW,
         OperatorKind::NestedLoopJoin { .. } => first * second * PAIR,
         OperatorKind::Values(_)
         | OperatorKind::Series { .. }

@@ -6,12 +6,13 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use nyala_schema::fragment::{FragmentOutput, Placement};
 use nyala_schema::id::{FragmentId, OperatorId};
 use nyala_schema::operator::{AggregateCall, AggregateMode, OperatorKind};
-use nyala_schema::{Error, Expr, Fragment, Operator, Result};
+use nyala_schema::{Error, Expr, Fragment, Operator, Result, Value};
 
 use super::choice::{Choices, Input};
 use super::cost::Move;
 use super::location::Location;
 use super::step::Step;
+use super::tidy::tidy;
 
 /// The fragments of a plan, the client's first, each before those that send to it.
 pub fn cut(root: Operator, choices: &Choices, way: Input, catalog_version: u64) -> Result<Vec<Fragment>> {
@@ -23,8 +24,12 @@ pub fn cut(root: Operator, choices: &Choices, way: Input, catalog_version: u64) 
     let mut fragments = cutter.fragments;
     fragments.sort_by_key(|fragment| fragment.id);
     let mut next = 0;
-    fragments.iter_mut().for_each(|fragment| number(&mut fragment.root, &mut next));
-    Ok(fragments)
+    let finish = |mut fragment: Fragment| {
+        fragment.root = tidy(fragment.root);
+        number(&mut fragment.root, &mut next);
+        fragment
+    };
+    Ok(fragments.into_iter().map(finish).collect())
 }
 
 /// Parents before children, over all fragments.
@@ -73,6 +78,12 @@ impl Cutter {
         moved: &Move,
         to: FragmentId,
     ) -> Operator {
+        // Batches need a column to have a length of which nobody is in doubt.
+        if root.schema.fields().is_empty() {
+            let root = project(root, vec![Expr::Literal(Value::boolean(true))]);
+            let receiver = self.send(root, id, placement, moved, to);
+            return project(receiver, vec![]);
+        }
         let output = match moved {
             Move::Stay | Move::Gather => FragmentOutput::Gather { to },
             Move::Broadcast => FragmentOutput::Broadcast { to },
@@ -148,12 +159,27 @@ impl Cutter {
     }
 }
 
+fn project(input: Operator, expressions: Vec<Expr>) -> Operator {
+    let fields = expressions.iter().map(|expr| Field::new("row", expr.data_type(), false));
+    Operator {
+        id: OperatorId(0),
+        rows_estimated: input.rows_estimated,
+        schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+        kind: OperatorKind::Project { expressions },
+        inputs: vec![input],
+    }
+}
+
 fn way(choices: &Choices, index: usize) -> Result<&super::choice::Way> {
     choices.ways.get(index).ok_or_else(|| Error::internal("a way that was not kept"))
 }
 
 /// The partial aggregate over `input`, and the final one without its input.
-fn split(operator: Operator, input: Operator, rows: f64) -> Result<(Operator, Operator)> {
+fn split(mut operator: Operator, input: Operator, rows: f64) -> Result<(Operator, Operator)> {
+    operator.inputs = vec![input];
+    // Both steps have the same calls, over the same columns.
+    let mut operator = tidy(operator);
+    let inputs = std::mem::take(&mut operator.inputs);
     let OperatorKind::Aggregate { keys, aggregates, .. } = operator.kind else {
         return Err(Error::internal(format!("{} in two steps", operator.kind)));
     };
@@ -167,7 +193,7 @@ fn split(operator: Operator, input: Operator, rows: f64) -> Result<(Operator, Op
     let partial = Operator {
         id: operator.id,
         kind: OperatorKind::Aggregate { keys, aggregates, mode: AggregateMode::Partial },
-        inputs: vec![input],
+        inputs,
         schema,
         rows_estimated: rows,
     };

@@ -14,6 +14,7 @@ pub mod rule;
 mod several;
 pub mod small;
 pub mod step;
+mod tidy;
 pub mod verify;
 pub mod width;
 

@@ -7,7 +7,6 @@ use nyala_schema::operator::{AggregateMode, GuestCall, HashJoin, JoinKind, Opera
 use nyala_schema::{Expr, Operator};
 
 use super::location::{Location, Partitioning, column_of};
-use crate::relation::is_volatile;
 
 /// Where the rows of `operator` are when it runs in a fragment of that placement over inputs whose rows are at `inputs`;
 /// `None` when its rows would be wrong.
@@ -37,7 +36,7 @@ pub fn settle(operator: &Operator, placement: Placement, inputs: &[&Location]) -
             row_by_row(input, &[], |known| known.kept(is_kept))
         }
         (OperatorKind::TableFunction { function, arguments }, [input]) => {
-            if **input == Location::Everywhere && function.volatility == Volatility::Volatile {
+            if **input == Location::Everywhere && function.volatility != Volatility::Immutable {
                 return None;
             }
             row_by_row(input, &arguments.iter().collect::<Vec<_>>(), Clone::clone)
@@ -91,10 +90,17 @@ fn row_by_row(
     match input {
         Location::Coordinator => None,
         Location::Everywhere => {
-            (!expressions.iter().any(|expr| is_volatile(expr))).then_some(Location::Everywhere)
+            expressions.iter().all(|expr| is_immutable(expr)).then_some(Location::Everywhere)
         }
         Location::Nodes(partitioning) => Some(Location::Nodes(known(partitioning))),
     }
+}
+
+/// Whether nodes that evaluate this on equal rows are sure to get equal values. What is stable is so within one node's share
+/// of the statement.
+fn is_immutable(expr: &Expr) -> bool {
+    let changes = matches!(expr, Expr::Call { volatility, .. } if *volatility != Volatility::Immutable);
+    !changes && expr.children().into_iter().all(is_immutable)
 }
 
 fn both(one: Location, other: &&Location) -> Option<Location> {

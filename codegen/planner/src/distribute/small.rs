@@ -2,9 +2,8 @@
 
 use nyala_schema::Operator;
 use nyala_schema::operator::OperatorKind;
-use nyala_schema::scan::{ScanSource, TableScan};
 
-use crate::estimate::type_width;
+use super::width::bytes_read;
 
 /// Bytes of files that a node decodes in about 20 ms, some times what it takes to have a fragment run elsewhere.
 const BYTES_MAX: f64 = 16.0 * 1024.0 * 1024.0;
@@ -26,23 +25,4 @@ pub fn is_small(root: &Operator) -> bool {
         }
     });
     bytes <= BYTES_MAX && rows <= ROWS_MAX
-}
-
-/// Bytes of the files' columns that are read, or of the rows expected where nothing is known of files.
-fn bytes_read(scan: &TableScan, rows: f64) -> f64 {
-    let width = |column: usize| type_width(scan.table_schema.field(column).data_type());
-    let known = scan.statistics.iter().map(|column| column.width);
-    let read: f64 = scan
-        .projection
-        .iter()
-        .zip(known)
-        .map(|(&column, known)| known.unwrap_or_else(|| width(column)))
-        .sum();
-    let all: f64 = (0..scan.table_schema.fields().len()).map(width).sum();
-    let stored = match &scan.source {
-        ScanSource::Files { files, .. } => files.iter().map(|file| file.size).sum::<u64>(),
-        ScanSource::Managed(managed) => managed.files.iter().map(|file| file.bytes()).sum(),
-    };
-    let share = (read / all.max(1.0)).min(1.0);
-    (stored as f64 * share).max(rows * read)
 }

@@ -28,6 +28,8 @@ pub fn verify(fragments: &[Fragment]) -> Result<()> {
         expect(known.insert(fragment.id, fragment).is_none(), "an id of its own").map_err(context)?;
     }
     let plan = Plan { fragments: known, uses: uses(fragments) };
+    let made = makers(fragments);
+    expect(plan.uses.keys().all(|used| made.contains(used)), "a join that makes each filter that is used")?;
     for fragment in fragments {
         let context = |error: Error| error.context(format!("fragment {}", fragment.id));
         plan.check_places(fragment).map_err(context)?;
@@ -82,6 +84,19 @@ fn uses(fragments: &[Fragment]) -> HashMap<RuntimeFilterId, Vec<FragmentId>> {
         });
     }
     uses
+}
+
+/// The filters that joins make.
+fn makers(fragments: &[Fragment]) -> HashSet<RuntimeFilterId> {
+    let mut made = HashSet::new();
+    for fragment in fragments {
+        fragment.root.for_each(&mut |operator| {
+            if let OperatorKind::HashJoin(join) = &operator.kind {
+                made.extend(join.runtime_filters.iter().map(|(filter, _)| *filter));
+            }
+        });
+    }
+    made
 }
 
 struct Plan<'a> {

@@ -1,6 +1,8 @@
 //! Bytes of a row, column by column.
 
+use arrow::datatypes::Schema;
 use nyala_schema::operator::OperatorKind;
+use nyala_schema::scan::{ScanSource, TableScan, physical_type};
 use nyala_schema::statistics::ColumnStatistics;
 use nyala_schema::{Expr, Operator};
 
@@ -9,8 +11,7 @@ use crate::estimate::type_width;
 
 /// Bytes of a value of each column that `operator` gives over inputs with columns of these widths.
 pub fn widths(operator: &Operator, inputs: &[&[f64]]) -> Vec<f64> {
-    let mut widths: Vec<f64> =
-        operator.schema.fields().iter().map(|field| type_width(field.data_type())).collect();
+    let mut widths = schema_widths(&operator.schema);
     let first = inputs.first().copied().unwrap_or_default();
     match &operator.kind {
         OperatorKind::Scan(scan) => scanned(&mut widths, &scan.statistics),
@@ -35,6 +36,25 @@ pub fn widths(operator: &Operator, inputs: &[&[f64]]) -> Vec<f64> {
         | OperatorKind::RecursionInput { .. } => {}
     }
     widths
+}
+
+/// Bytes of a value of each column of which nothing but the type is known.
+pub fn schema_widths(schema: &Schema) -> Vec<f64> {
+    schema.fields().iter().map(|field| type_width(&physical_type(field.data_type()))).collect()
+}
+
+/// Bytes of the files' columns that a scan reads; of the rows expected of it where nothing is known of files.
+pub fn bytes_read(scan: &TableScan, rows: f64) -> f64 {
+    let all = schema_widths(&scan.table_schema);
+    let mut read: Vec<f64> = scan.projection.iter().map(|&column| all[column]).collect();
+    scanned(&mut read, &scan.statistics);
+    let read: f64 = read.iter().sum();
+    let stored: u64 = match &scan.source {
+        ScanSource::Files { files, .. } => files.iter().map(|file| file.size).sum(),
+        ScanSource::Managed(managed) => managed.files.iter().map(|file| file.bytes()).sum(),
+    };
+    let share = (read / all.iter().sum::<f64>().max(1.0)).min(1.0);
+    (stored as f64 * share).max(rows * read)
 }
 
 fn scanned(widths: &mut [f64], statistics: &[ColumnStatistics]) {

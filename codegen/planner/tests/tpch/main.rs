@@ -2,11 +2,13 @@
 
 mod catalog;
 mod choices;
+mod cluster;
 mod fragments;
 mod goldens;
 mod handmade;
 mod shapes;
 mod skew;
+mod soundness;
 mod uploads;
 
 use std::path::{Path, PathBuf};

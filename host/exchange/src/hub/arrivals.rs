@@ -67,6 +67,7 @@ impl Arrivals {
                 "node {from} has sent rows of {}.{sender}, which does not run there",
                 self.spec.fragment
             );
+            tracing::warn!("{message}: refused");
             return effects.answer(receipt, Err(Error::new(ErrorCode::Connection, message)));
         }
         let mut state = lock(&self.state);
@@ -74,6 +75,10 @@ impl Arrivals {
             return effects.answer(receipt, Ok(Taken::Closed));
         }
         if state.senders[sender].has_ended {
+            // Its end has come; that it has not heard so does no harm.
+            if let Part::Failed(_) = part {
+                return effects.answer(receipt, Ok(Taken::Closed));
+            }
             return effects.answer(receipt, Err(self.breach(from, "after the end of its rows")));
         }
         match part {
@@ -104,7 +109,9 @@ impl Arrivals {
 
     fn breach(&self, from: NodeId, what: &str) -> Error {
         let fragment = self.spec.fragment;
-        Error::new(ErrorCode::Connection, format!("node {from} has sent rows of {fragment} {what}"))
+        let message = format!("node {from} has sent rows of {fragment} {what}");
+        tracing::warn!("{message}: refused");
+        Error::new(ErrorCode::Connection, message)
     }
 
     /// No more comes, and what waits is given up. The first error stays.
@@ -171,7 +178,9 @@ impl Arrivals {
         (arrival.receipt)(Ok(Taken::MoreWanted));
         let batch = arrival.content.into_batch(&self.spec.schema).map_err(|error| {
             let peer = &self.spec.senders[arrival.sender];
-            error.context(format_args!("rows of {} from node {peer}", self.spec.fragment))
+            let error = error.context(format_args!("rows of {} from node {peer}", self.spec.fragment));
+            tracing::warn!("{error}");
+            error
         });
         if let Err(error) = &batch {
             let mut effects = Effects::default();

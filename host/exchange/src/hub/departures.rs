@@ -19,7 +19,7 @@ use crate::config::Compression;
 use crate::frame::{FRAME_BYTES_TARGET, Frame};
 use crate::lock::lock;
 use crate::output::{Output, Readiness};
-use crate::transport::{Receipt, StreamPart};
+use crate::transport::{Receipt, StreamPart, Taken};
 
 pub(super) struct Departures {
     spec: OutputSpec,
@@ -72,13 +72,9 @@ impl Departures {
     fn push(self: &Arc<Self>, receiver: usize, part: Part, effects: &mut Effects) {
         let departures = Arc::clone(self);
         let is_batch = matches!(part, Part::Batch(_));
-        let receipt: Receipt = Box::new(move |result| {
-            let mut effects = Effects::default();
-            let mut lane = lock(&departures.lanes[receiver].1);
-            lane.receipted(is_batch, result, &mut effects);
-            departures.push_ready(receiver, &mut lane, &mut effects);
-            drop(lane);
-            effects.run();
+        let receipt: Receipt = Box::new(move |result| match result {
+            Ok(taken) => departures.taken(receiver, is_batch, taken),
+            Err(error) => departures.fail(receiver, error),
         });
         let part = match &self.lanes[receiver].0 {
             Target::Local => return self.push_local(receiver, part, receipt, effects),
@@ -91,6 +87,28 @@ impl Departures {
         };
         if let Target::Remote(outgoing) = &self.lanes[receiver].0 {
             outgoing.push(part, receipt);
+        }
+    }
+
+    fn taken(self: &Arc<Self>, receiver: usize, is_batch: bool, taken: Taken) {
+        let mut effects = Effects::default();
+        let mut lane = lock(&self.lanes[receiver].1);
+        lane.taken(is_batch, taken, &mut effects);
+        self.push_ready(receiver, &mut lane, &mut effects);
+        drop(lane);
+        effects.run();
+    }
+
+    fn fail(&self, receiver: usize, error: Error) {
+        let (target, lane) = &self.lanes[receiver];
+        let mut effects = Effects::default();
+        let is_new = lock(lane).give_up(Some(error.clone()), &mut effects);
+        effects.run();
+        if is_new
+            && let Target::Remote(_) = target
+            && let Some(hub) = self.hub.upgrade()
+        {
+            hub.say_failed(self.spec.receivers[receiver].clone(), stream_id(&self.spec, receiver), error);
         }
     }
 
@@ -141,13 +159,10 @@ impl Departures {
     }
 
     pub fn disconnected(&self, node: NodeId) {
-        for (peer, (_, lane)) in
-            self.spec.receivers.iter().zip(&self.lanes).filter(|(peer, _)| peer.id == node)
-        {
+        let there = self.spec.receivers.iter().enumerate().filter(|(_, peer)| peer.id == node);
+        for (receiver, peer) in there {
             let message = format!("the connection with node {peer} was lost while rows were sent there");
-            let mut effects = Effects::default();
-            lock(lane).give_up(Some(Error::new(ErrorCode::Connection, message)), &mut effects);
-            effects.run();
+            self.fail(receiver, Error::new(ErrorCode::Connection, message));
         }
     }
 
@@ -225,6 +240,18 @@ impl Output for OutputEnd {
 
     fn end(&self, result: Result<(), Error>) {
         self.0.end(&result);
+    }
+
+    fn poll_ended(&self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let mut all = Poll::Ready(Ok(()));
+        for (_, lane) in &self.0.lanes {
+            match lock(lane).poll_over(context) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => all = Poll::Pending,
+            }
+        }
+        all
     }
 
     fn sent(&self) -> (u64, u64) {

@@ -118,30 +118,40 @@ impl Lane {
         }
     }
 
-    /// Nothing is sent any more; the first reason stays.
-    pub fn give_up(&mut self, error: Option<Error>, effects: &mut Effects) {
+    /// Nothing is sent any more; the first reason stays. Whether this is it.
+    pub fn give_up(&mut self, error: Option<Error>, effects: &mut Effects) -> bool {
         if matches!(self.phase, Phase::Over(_)) {
-            return;
+            return false;
         }
         self.backlog.clear();
         self.under_way = 0;
         self.phase = Phase::Over(error);
         effects.wake(&mut self.wakers);
+        true
     }
 
-    /// The receiver has answered.
-    pub fn receipted(&mut self, is_batch: bool, result: Result<Taken>, effects: &mut Effects) {
-        if matches!(self.phase, Phase::Over(_)) {
-            return;
-        }
-        match result {
-            Err(error) => self.give_up(Some(error), effects),
-            Ok(Taken::Closed) => self.give_up(None, effects),
-            Ok(Taken::MoreWanted) if is_batch => {
+    /// The receiver has taken a part.
+    pub fn taken(&mut self, is_batch: bool, taken: Taken, effects: &mut Effects) {
+        match taken {
+            _ if matches!(self.phase, Phase::Over(_)) => {}
+            Taken::MoreWanted if is_batch => {
                 self.under_way = self.under_way.saturating_sub(1);
                 effects.wake(&mut self.wakers);
             }
-            Ok(Taken::MoreWanted) => self.give_up(None, effects),
+            Taken::MoreWanted | Taken::Closed => {
+                self.give_up(None, effects);
+            }
+        }
+    }
+
+    pub fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        match &self.phase {
+            Phase::Over(None) => Poll::Ready(Ok(())),
+            Phase::Over(Some(error)) => Poll::Ready(Err(error.clone())),
+            Phase::Open | Phase::Ending | Phase::Ended => {
+                remember(&mut self.wakers, context.waker());
+                Poll::Pending
+            }
         }
     }
 

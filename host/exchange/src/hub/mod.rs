@@ -1,7 +1,7 @@
 //! All streams of a node: which inputs and outputs there are, and who gets what comes in.
 //!
 //! Reading order: `spec`; `arrivals` is an input; `departures` is an output with a `lane` for each of its streams; `attempts` is
-//! all of them, with `early` streams that wait for their input, and `released` attempts. Locks are taken in the order lane,
+//! all of them, with `early` streams that wait for their input, and `released` attempts; `farewell` tells of what failed. Locks are taken in the order lane,
 //! attempts, arrivals; what others gave us to call, `effects`, is called when none is held.
 
 mod arrivals;
@@ -12,6 +12,7 @@ mod departures;
 mod early;
 mod effects;
 mod expiry;
+mod farewell;
 mod lane;
 mod released;
 mod spec;
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex};
 
 use nyala_schema::Error;
 use nyala_schema::cluster::{Attempt, NodeId, StreamId};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::config::ExchangeConfig;
@@ -49,6 +51,7 @@ pub struct Exchange {
     attempts: Mutex<Attempts>,
     counters: Arc<Counters>,
     expiry: Expiry,
+    runtime: Option<Handle>,
 }
 
 impl Exchange {
@@ -60,6 +63,7 @@ impl Exchange {
             config,
             counters: Arc::default(),
             expiry: Expiry::start(weak.clone()),
+            runtime: Handle::try_current().ok(),
         })
     }
 

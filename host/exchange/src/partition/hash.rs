@@ -88,14 +88,8 @@ fn value_words(array: &dyn Array) -> Result<Vec<u64>> {
             array.as_primitive::<Float32Type>().values().iter().map(|v| float((*v).into())).collect()
         }
         DataType::Float64 => array.as_primitive::<Float64Type>().values().iter().map(|v| float(*v)).collect(),
-        DataType::Interval(IntervalUnit::DayTime) => {
-            let values = array.as_primitive::<IntervalDayTimeType>().values().iter();
-            values.map(|value| mix(value.days as u64, value.milliseconds as u64)).collect()
-        }
-        DataType::Interval(IntervalUnit::MonthDayNano) => {
-            let values = array.as_primitive::<IntervalMonthDayNanoType>().values().iter();
-            values.map(|it| mix(mix(it.months as u64, it.days as u64), it.nanoseconds as u64)).collect()
-        }
+        DataType::Interval(IntervalUnit::DayTime) => of_days(array),
+        DataType::Interval(IntervalUnit::MonthDayNano) => of_months(array),
         DataType::Utf8 => of_bytes::<Utf8Type>(array),
         DataType::LargeUtf8 => of_bytes::<LargeUtf8Type>(array),
         DataType::Binary => of_bytes::<BinaryType>(array),
@@ -132,6 +126,16 @@ fn value_words(array: &dyn Array) -> Result<Vec<u64>> {
 
 fn fixed<T: ArrowNativeType>(array: &dyn Array, word: impl Fn(T) -> u64) -> Vec<u64> {
     array.to_data().buffer::<T>(0)[..array.len()].iter().map(|value| word(*value)).collect()
+}
+
+fn of_days(array: &dyn Array) -> Vec<u64> {
+    let values = array.as_primitive::<IntervalDayTimeType>().values().iter();
+    values.map(|value| mix(value.days as u64, value.milliseconds as u64)).collect()
+}
+
+fn of_months(array: &dyn Array) -> Vec<u64> {
+    let values = array.as_primitive::<IntervalMonthDayNanoType>().values().iter();
+    values.map(|it| mix(mix(it.months as u64, it.days as u64), it.nanoseconds as u64)).collect()
 }
 
 /// As those of narrow integers where it fits.

@@ -53,13 +53,29 @@ impl Node {
         incarnation: u64,
         config: &ExchangeConfig,
     ) -> Self {
-        let peer = Peer { id: NodeId(index as u64 + 1), address: format!("node{index}:7000") };
         let inbox = Arc::new(Inbox::default());
+        Self::start_with(network, index, incarnation, config, inbox, |inbox| &inbox.0)
+    }
+
+    /// With a handler of one's own, that is told of the exchange.
+    pub fn start_with<H: Handler>(
+        network: &Arc<MemoryNetwork>,
+        index: usize,
+        incarnation: u64,
+        config: &ExchangeConfig,
+        inbox: Arc<H>,
+        place: impl Fn(&H) -> &OnceLock<Arc<Exchange>>,
+    ) -> Self {
+        let peer = peer(index);
         let transport = network.add(peer.clone(), incarnation, Arc::clone(&inbox) as Arc<dyn Handler>);
         let exchange = Exchange::new(Arc::clone(&transport) as Arc<_>, config.clone());
-        assert!(inbox.0.set(Arc::clone(&exchange)).is_ok());
+        assert!(place(&inbox).set(Arc::clone(&exchange)).is_ok());
         Self { peer, exchange, transport }
     }
+}
+
+pub fn peer(index: usize) -> Peer {
+    Peer { id: NodeId(index as u64 + 1), address: format!("node{index}:7000") }
 }
 
 #[derive(Default)]
@@ -146,6 +162,10 @@ pub async fn ready(output: &Arc<dyn Output>, receiver: usize) -> Result<Readines
     poll_fn(|context| output.poll_ready(receiver, context)).await
 }
 
+pub async fn ended(output: &Arc<dyn Output>) -> Result<()> {
+    poll_fn(|context| output.poll_ended(context)).await
+}
+
 /// Numbers of rows by sender, as they come.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Received(pub Vec<Vec<i64>>);
@@ -170,7 +190,8 @@ impl Received {
     /// Each stream from its beginning, in order, nothing twice.
     pub fn check_order(&self) {
         for numbers in &self.0 {
-            assert!(numbers.iter().enumerate().all(|(place, number)| place as i64 == *number), "{numbers:?}");
+            let wrong = numbers.iter().enumerate().find(|(place, number)| *place as i64 != **number);
+            assert_eq!(wrong, None, "a row and its number");
         }
     }
 

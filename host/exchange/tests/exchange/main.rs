@@ -4,6 +4,7 @@ mod cluster;
 mod frames;
 mod network;
 mod partition;
+mod simulation;
 mod streams;
 
 // Random arrays are made as for the other wire.

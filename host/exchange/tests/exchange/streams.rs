@@ -14,7 +14,7 @@ use nyala_schema::{Error, ErrorCode};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::cluster::{Cluster, attempt, drain, input, next, output, ready, rows, send_all};
+use crate::cluster::{Cluster, attempt, drain, ended, input, next, output, ready, rows, send_all};
 
 fn cluster(nodes: usize, credits: u32) -> Cluster {
     Cluster::new(7, Weather::default(), nodes, &ExchangeConfig { credits, ..ExchangeConfig::default() })
@@ -199,6 +199,38 @@ async fn an_output_that_is_dropped_is_no_end() {
     let incoming = input(&cluster.nodes[1], attempt(1), 1, 0, &peers[..1]);
     drop(output(&cluster.nodes[0], attempt(1), 1, 0, &peers[1..]));
     assert_eq!(next(&incoming).await.unwrap_err().code(), ErrorCode::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_has_ended_when_its_receivers_know() {
+    let cluster = cluster(3, 2);
+    let peers = cluster.peers();
+    let out = output(&cluster.nodes[0], attempt(1), 1, 0, &peers);
+    let [first, second] = [0, 1].map(|index| input(&cluster.nodes[index], attempt(1), 1, index, &peers[..1]));
+    out.send(1, &rows(0, 1, 0..1)).unwrap();
+    out.end(Ok(()));
+    assert!(timeout(Duration::from_secs(5), ended(&out)).await.is_err());
+    let third = input(&cluster.nodes[2], attempt(1), 1, 2, &peers[..1]);
+    // What waits at a receiver has arrived.
+    timeout(Duration::from_secs(5), ended(&out)).await.unwrap().unwrap();
+    for (receiver, incoming) in [first, second, third].into_iter().enumerate() {
+        assert_eq!(drain(incoming, receiver, 1).await.unwrap().counts(), [usize::from(receiver == 1)]);
+    }
+}
+
+/// It was not there yet when the connection broke over which its rows came.
+#[tokio::test(start_paused = true)]
+async fn a_receiver_hears_of_rows_that_were_lost_before_it_came() {
+    let cluster = cluster(2, 2);
+    let peers = cluster.peers();
+    let out = output(&cluster.nodes[0], attempt(1), 1, 0, &peers[1..]);
+    out.send(0, &rows(0, 0, 0..1)).unwrap();
+    out.end(Ok(()));
+    cluster.network.break_connection(peers[0].id, peers[1].id);
+    assert_eq!(ended(&out).await.unwrap_err().code(), ErrorCode::Connection);
+    sleep(Duration::from_secs(1)).await;
+    let incoming = input(&cluster.nodes[1], attempt(1), 1, 0, &peers[..1]);
+    assert_eq!(next(&incoming).await.unwrap_err().code(), ErrorCode::Connection);
 }
 
 #[tokio::test(start_paused = true)]

@@ -179,7 +179,7 @@ fn integers(
         }
         other => {
             let wide = Decimal128Array::new(values.into(), nulls).with_precision_and_scale(38, 0)?;
-            cast(Arc::new(wide), other)
+            cast(Arc::new(wide), other).map_err(|_| overflow())
         }
     }
 }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Field, Schema, SchemaRef};
-use nyala_exchange::partition::{Coalescer, Partitioner, RoundRobin};
+use arrow::datatypes::{Field, Schema};
+use nyala_exchange::partition::{Partitioner, RoundRobin};
 use nyala_exchange::{Output, Readiness};
 use nyala_pipeline::PlanOutput;
 use nyala_schema::{Error, Result};
 
 use crate::column::Chunk;
-use crate::column::concat::compact;
 use crate::column::size::bytes_of_all;
 use crate::memory::Reservation;
 use crate::run::Query;
+use crate::run::gathering::Gathering;
 use crate::state::SinkWorker;
 
 /// After so many chunks a sink that has nothing to send looks whether anybody still wants something.
@@ -26,25 +26,27 @@ pub(crate) struct ExchangeSink {
     output: Arc<dyn Output>,
     /// Those that are sent, then those that only pick the receiver.
     columns: Vec<usize>,
-    schema: SchemaRef,
     route: Route,
-    /// One place for each receiver where rows are spread by hash, otherwise one for all.
-    coalescer: Coalescer,
     receivers: Vec<Receiver>,
     /// Chunks since receivers were last asked.
     unasked: usize,
+    /// For what waits for its receiver.
     reservation: Reservation,
 }
 
 enum Route {
-    All,
+    /// To the first.
+    Gather,
+    /// To all, gathered for the first.
+    Broadcast,
+    /// In turns, gathered for the first.
     Turns(RoundRobin),
     Hash(Partitioner),
 }
 
 /// What one worker has for one receiver.
-#[derive(Default)]
 struct Receiver {
+    gathering: Gathering,
     made: VecDeque<RecordBatch>,
     is_closed: bool,
 }
@@ -60,85 +62,67 @@ impl ExchangeSink {
         columns: &[usize],
         worker: usize,
     ) -> Result<Self> {
-        let receivers = output.receivers();
-        if receivers == 0 {
+        let count = output.receivers();
+        if count == 0 {
             return Err(Error::internal("an output without receivers"));
         }
         let route = match &query.plan.output {
             PlanOutput::Client => return Err(Error::internal("rows of the client sent to another fragment")),
-            PlanOutput::Gather | PlanOutput::Broadcast => Route::All,
-            PlanOutput::RoundRobin => Route::Turns(RoundRobin::new(worker, receivers)),
-            PlanOutput::Hash { keys } => Route::Hash(Partitioner::new(keys.clone(), receivers)),
+            PlanOutput::Gather => Route::Gather,
+            PlanOutput::Broadcast => Route::Broadcast,
+            PlanOutput::RoundRobin => Route::Turns(RoundRobin::new(worker, count)),
+            PlanOutput::Hash { keys } => Route::Hash(Partitioner::new(keys.clone(), count)),
         };
-        let places = if matches!(route, Route::Hash(_)) { receivers } else { 1 };
+        let receiver = |_| Receiver {
+            gathering: Gathering::new(&query.plan.output_schema, count),
+            made: VecDeque::new(),
+            is_closed: false,
+        };
         Ok(Self {
             query: query.clone(),
             output,
             columns: columns.to_vec(),
-            schema: query.plan.output_schema.clone(),
             route,
-            coalescer: Coalescer::new(places),
-            receivers: (0..receivers).map(|_| Receiver::default()).collect(),
+            receivers: (0..count).map(receiver).collect(),
             unasked: 0,
             reservation: query.memory.reserve_output(),
         })
     }
 
-    /// The columns as they are, text dictionary-encoded where it is: the schema is of this batch alone.
-    fn batch(&self, chunk: &mut Chunk) -> Result<RecordBatch> {
-        let arrays = chunk.materialise_all(&self.columns)?;
-        let arrays = arrays.into_iter().map(|array| compact(array, false)).collect::<Result<Vec<_>>>()?;
-        let fields: Vec<Field> =
-            arrays.iter().enumerate().map(|(index, array)| self.field(index, array)).collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(chunk.rows));
-        let schema = Arc::new(Schema::new_with_metadata(fields, self.schema.metadata().clone()));
-        Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
+    fn gather(&mut self, receiver: usize, columns: &[ArrayRef], rows: usize) -> Result<()> {
+        let made = self.receivers[receiver].gathering.push(columns, rows)?;
+        made.map_or(Ok(()), |batch| self.queue(receiver, batch))
     }
 
-    fn field(&self, index: usize, array: &ArrayRef) -> Field {
-        match self.schema.fields().get(index) {
-            Some(field) => field.as_ref().clone().with_data_type(array.data_type().clone()),
-            None => Field::new("", array.data_type().clone(), true),
-        }
-    }
-
-    fn spread(&mut self, batch: RecordBatch) -> Result<()> {
-        let width = self.schema.fields().len();
-        let Route::Hash(partitioner) = &self.route else {
-            let made = self.coalescer.push(0, batch)?;
-            return made.map_or(Ok(()), |batch| self.queue(0, batch));
-        };
-        for (receiver, part) in partitioner.split(&batch)?.into_iter().enumerate() {
-            let Some(part) = part.filter(|_| !self.receivers[receiver].is_closed) else { continue };
-            let part = if part.num_columns() > width {
-                part.project(&(0..width).collect::<Vec<_>>())?
-            } else {
-                part
-            };
-            if let Some(made) = self.coalescer.push(receiver, part)? {
-                self.queue(receiver, made)?;
+    fn spread(&mut self, columns: &[ArrayRef], rows: usize) -> Result<()> {
+        let Route::Hash(partitioner) = &self.route else { return self.gather(0, columns, rows) };
+        for (receiver, part) in partitioner.split(&unnamed(columns, rows)?)?.into_iter().enumerate() {
+            if let Some(part) = part.filter(|_| !self.receivers[receiver].is_closed) {
+                self.gather(receiver, part.columns(), part.num_rows())?;
             }
         }
         Ok(())
     }
 
-    /// A batch of place `place` waits for whom it is for.
-    fn queue(&mut self, place: usize, batch: RecordBatch) -> Result<()> {
+    /// A batch gathered for `receiver` waits for those whom it is for.
+    fn queue(&mut self, receiver: usize, batch: RecordBatch) -> Result<()> {
         self.reservation.grow(bytes_of_all(batch.columns()))?;
-        match &mut self.route {
-            Route::All => self.receivers.iter_mut().for_each(|to| to.made.push_back(batch.clone())),
+        let to = match &mut self.route {
+            Route::Gather | Route::Hash(_) => receiver..receiver + 1,
+            Route::Broadcast => 0..self.receivers.len(),
             Route::Turns(turns) => {
-                let count = self.receivers.len();
                 let mut turn = turns.turn();
-                for _ in 1..count {
+                for _ in 1..self.receivers.len() {
                     if !self.receivers[turn].is_closed {
                         break;
                     }
                     turn = turns.turn();
                 }
-                self.receivers[turn].made.push_back(batch);
+                turn..turn + 1
             }
-            Route::Hash(_) => self.receivers[place].made.push_back(batch),
+        };
+        for to in self.receivers[to].iter_mut().filter(|to| !to.is_closed) {
+            to.made.push_back(batch.clone());
         }
         Ok(())
     }
@@ -180,15 +164,14 @@ impl Receiver {
 
 impl SinkWorker for ExchangeSink {
     fn consume(&mut self, mut chunk: Chunk) -> Result<()> {
-        let batch = self.batch(&mut chunk)?;
-        self.spread(batch)
+        let columns = chunk.materialise_all(&self.columns)?;
+        self.spread(&columns, chunk.rows)
     }
 
     fn finish(&mut self) -> Result<()> {
-        let places = if matches!(self.route, Route::Hash(_)) { self.receivers.len() } else { 1 };
-        for place in 0..places {
-            if let Some(batch) = self.coalescer.flush(place)? {
-                self.queue(place, batch)?;
+        for receiver in 0..self.receivers.len() {
+            if let Some(batch) = self.receivers[receiver].gathering.take()? {
+                self.queue(receiver, batch)?;
             }
         }
         Ok(())
@@ -216,4 +199,12 @@ impl SinkWorker for ExchangeSink {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Columns as they are, in the form that rows are split in.
+fn unnamed(columns: &[ArrayRef], rows: usize) -> Result<RecordBatch> {
+    let fields: Vec<Field> =
+        columns.iter().map(|column| Field::new("", column.data_type().clone(), true)).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns.to_vec(), &options)?)
 }

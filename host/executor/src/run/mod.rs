@@ -2,6 +2,7 @@
 
 pub(crate) mod exchange_sink;
 pub(crate) mod filters;
+mod gathering;
 pub(crate) mod output;
 pub(crate) mod output_sink;
 pub(crate) mod over;

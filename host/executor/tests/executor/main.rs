@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod difference;
+mod fragments;
 mod guest;
 mod guests;
 mod harness;

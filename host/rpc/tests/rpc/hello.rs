@@ -138,6 +138,7 @@ async fn an_earlier_run_of_a_node_is_fenced_off() {
     echo(&old, &a, "hello").await.unwrap();
     echo(&new, &a, "hello").await.unwrap();
     a.node.wait(|seen| seen.gone == [NodeId(2)]).await;
+    old.node.wait(|seen| seen.gone == [NodeId(1)]).await;
     let error = echo(&old, &a, "again").await.unwrap_err();
     check(&error, "run 6 is known");
     assert_eq!(echo(&new, &a, "still").await.unwrap(), "still");

@@ -59,7 +59,7 @@ async fn three_thousand_streams_share_one_connection() {
     }
     let status = a.transport.connections();
     assert_eq!((status.len(), status[0].streams), (1, u64::from(STREAMS)));
-    assert_eq!(status[0].bytes_unconfirmed, 0);
+    until(|| a.transport.connections()[0].bytes_unconfirmed == 0).await;
     for out in &all {
         let (receipt, _) = receipt();
         out.push(StreamPart::End, receipt);
@@ -199,16 +199,15 @@ async fn streams_fail_with_their_connection_and_are_not_resumed() {
     assert_eq!(outcome.await.unwrap().unwrap_err().code(), ErrorCode::Connection);
     echo(&a, &b, "connected anew").await.unwrap();
     assert_eq!(send(&out, StreamPart::End).await.unwrap_err().code(), ErrorCode::Connection);
-    assert_eq!(b.node.parts_of(&stream(0)), 1);
+    // The receiver may have been told.
+    assert!(matches!(b.node.seen.lock().unwrap().parts[&stream(0)][1..], [] | [StreamPart::Failed(_)]));
     // One that had sent nothing goes over the new connection.
-    let (receipt, outcome) = support_receipt();
+    let (receipt, outcome) = crate::support::receipt();
     idle.push(batch(1, 100), receipt);
     b.node.wait(|seen| seen.parts.contains_key(&stream(1))).await;
     b.node.take(&stream(1), Ok(Taken::MoreWanted));
     outcome.await.unwrap().unwrap();
 }
-
-use crate::support::receipt as support_receipt;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_to_itself_and_to_nobody() {

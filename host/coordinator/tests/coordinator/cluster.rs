@@ -1,0 +1,284 @@
+//! Some whole nodes, but for SQL, on a network in memory.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use async_trait::async_trait;
+use bytes::Bytes;
+use nyala_coordinator::{
+    Coordinator, CoordinatorParts, CoordinatorSettings, LowestNode, QueryHandle, QueryRequest,
+};
+use nyala_exchange::memory::{MemoryNetwork, MemoryTransport, Weather};
+use nyala_exchange::{
+    Caller, Exchange, ExchangeConfig, ExchangeStatistics, Handler, Members, Receipt, Service, StreamPart,
+    Transport,
+};
+use nyala_executor::{Executor, ExecutorConfig};
+use nyala_interpreter::{FunctionLibrary, Interpreter};
+use nyala_schema::cluster::{NodeId, NodeInfo, NodeState, Peer, ProtocolVersions, QueryId, Roles, StreamId};
+use nyala_schema::deploy::{QueryMessage, QueryStatus};
+use nyala_schema::option::Options;
+use nyala_schema::wire::decode_query_message;
+use nyala_schema::{Fragment, Result};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::tables::{NodeScans, Tables};
+
+pub struct Cluster {
+    pub network: Arc<MemoryNetwork>,
+    pub nodes: Vec<Node>,
+    pub tables: Arc<Tables>,
+    settings: CoordinatorSettings,
+    view: watch::Sender<Arc<Vec<NodeInfo>>>,
+    next_query: AtomicU64,
+}
+
+pub struct Node {
+    pub peer: Peer,
+    pub coordinator: Arc<Coordinator>,
+    pub exchange: Arc<Exchange>,
+    pub inbox: Arc<Inbox>,
+    /// Between two pieces of work, milliseconds: makes a node slow.
+    pub pause_ms: Arc<AtomicU64>,
+    working: AbortHandle,
+}
+
+/// What each node sees, itself first.
+struct View {
+    local: NodeId,
+    all: watch::Receiver<Arc<Vec<NodeInfo>>>,
+}
+
+impl Members for View {
+    fn nodes(&self) -> Arc<Vec<NodeInfo>> {
+        let mut nodes = self.all.borrow().as_ref().clone();
+        nodes.sort_by_key(|node| (node.peer.id != self.local, node.peer.id));
+        Arc::new(nodes)
+    }
+
+    fn watch(&self) -> watch::Receiver<Arc<Vec<NodeInfo>>> {
+        self.all.clone()
+    }
+
+    fn local(&self) -> NodeId {
+        self.local
+    }
+}
+
+#[derive(Default)]
+pub struct Inbox {
+    to: OnceLock<(Arc<Coordinator>, Arc<Exchange>)>,
+    /// Kinds of the requests that came, in order.
+    pub requests: Mutex<Vec<&'static str>>,
+}
+
+impl Inbox {
+    pub fn count(&self, kind: &str) -> usize {
+        self.requests.lock().unwrap().iter().filter(|known| **known == kind).count()
+    }
+}
+
+#[async_trait]
+impl Handler for Inbox {
+    async fn call(&self, from: &Caller, service: Service, request: Bytes) -> Result<Bytes> {
+        let kind = match (service, decode_query_message(&request)) {
+            (Service::ADMISSION, _) => "admission",
+            (_, Ok(QueryMessage::Deploy(_))) => "deploy",
+            (_, Ok(QueryMessage::Report(_))) => "report",
+            (_, Ok(QueryMessage::Cancel { .. })) => "cancel",
+            (_, Ok(QueryMessage::Filter { .. })) => "filter",
+            _ => "other",
+        };
+        self.requests.lock().unwrap().push(kind);
+        self.to.get().unwrap().0.handle(from, service, request).await
+    }
+
+    fn receive(&self, from: NodeId, stream: StreamId, part: StreamPart, receipt: Receipt) {
+        self.to.get().unwrap().1.receive(from, stream, part, receipt);
+    }
+
+    fn disconnected(&self, node: NodeId) {
+        let (coordinator, exchange) = self.to.get().unwrap();
+        exchange.disconnected(node);
+        coordinator.disconnected(node);
+    }
+
+    fn client_gone(&self, _: u64) {}
+}
+
+impl Cluster {
+    pub fn new(nodes: usize, tables: &[(&str, usize)]) -> Self {
+        Self::with(nodes, tables, |_| {})
+    }
+
+    pub fn with(
+        nodes: usize,
+        tables: &[(&str, usize)],
+        change: impl FnOnce(&mut CoordinatorSettings),
+    ) -> Self {
+        let mut settings = CoordinatorSettings::default();
+        change(&mut settings);
+        let network = MemoryNetwork::new(7, Weather::default());
+        let infos = (1..=nodes as u64).map(|id| info(id, 1)).collect();
+        let mut cluster = Self {
+            network,
+            nodes: vec![],
+            tables: Tables::new(tables),
+            settings,
+            view: watch::Sender::new(Arc::new(infos)),
+            next_query: AtomicU64::new(1),
+        };
+        cluster.nodes = (1..=nodes as u64).map(|id| cluster.start(id, 1)).collect();
+        cluster
+    }
+
+    fn start(&self, id: u64, incarnation: u64) -> Node {
+        let peer = peer(id);
+        let inbox = Arc::new(Inbox::default());
+        let transport: Arc<MemoryTransport> =
+            self.network.add(peer.clone(), incarnation, Arc::clone(&inbox) as Arc<dyn Handler>);
+        let transport: Arc<dyn Transport> = transport;
+        let exchange = Exchange::new(transport.clone(), ExchangeConfig::default());
+        let executor = Arc::new(Executor::new(ExecutorConfig {
+            threads: 0,
+            interpreter: Arc::new(Interpreter::new()),
+            native: None,
+            wasm: None,
+            library: Arc::new(FunctionLibrary::new()),
+            guests: None,
+            scans: Arc::new(NodeScans { node: id, tables: self.tables.clone() }),
+        }));
+        let pause_ms = Arc::new(AtomicU64::new(0));
+        let working = tokio::spawn(work(executor.clone(), pause_ms.clone())).abort_handle();
+        let members: Arc<dyn Members> = Arc::new(View { local: peer.id, all: self.view.subscribe() });
+        let coordinator = Coordinator::start(CoordinatorParts {
+            transport,
+            leader: Arc::new(LowestNode(members.clone())),
+            members,
+            exchange: exchange.clone(),
+            executor,
+            runtime: tokio::runtime::Handle::current(),
+            incarnation,
+            settings: self.settings.clone(),
+        });
+        assert!(inbox.to.set((coordinator.clone(), exchange.clone())).is_ok());
+        Node { peer, coordinator, exchange, inbox, pause_ms, working }
+    }
+
+    pub fn request(&self, fragments: Vec<Fragment>) -> QueryRequest {
+        let id = u128::from(self.next_query.fetch_add(1, Ordering::Relaxed));
+        QueryRequest {
+            id: QueryId(id),
+            sql: "SELECT …".into(),
+            user: "ann".into(),
+            pool: String::new(),
+            fragments,
+            options: Options { threads: 2, batch_rows: 64, ..Options::default() },
+            catalog_version: 1,
+        }
+    }
+
+    /// Runs a plan on a node.
+    pub async fn run(&self, node: usize, fragments: Vec<Fragment>) -> Result<Vec<Vec<i64>>> {
+        let mut handle = self.nodes[node].coordinator.start_async(self.request(fragments)).await?;
+        drain(&mut handle).await
+    }
+
+    /// The node stops at once, and nobody knows but by its silence.
+    pub fn crash(&self, node: usize) {
+        self.network.crash(self.nodes[node].peer.id);
+        self.nodes[node].working.abort();
+    }
+
+    /// What everybody knows of a node.
+    pub fn set_state(&self, node: usize, state: NodeState) {
+        self.view.send_modify(|all| {
+            let mut nodes = all.as_ref().clone();
+            nodes[node].state = state;
+            *all = Arc::new(nodes);
+        });
+    }
+
+    /// Waits until something holds, for a while of virtual time.
+    pub async fn until(&self, within: Duration, what: &str, holds: impl Fn(&Self) -> bool) {
+        let deadline = tokio::time::Instant::now() + within;
+        while !holds(self) {
+            assert!(tokio::time::Instant::now() < deadline, "within {within:?}: {what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Nothing of any attempt is left on a node.
+    pub fn is_free(&self, node: usize) -> bool {
+        let now = self.nodes[node].exchange.statistics();
+        let ExchangeStatistics { attempts, inputs, outputs, streams_early, batches_waiting, .. } = now;
+        attempts + inputs + outputs + streams_early + batches_waiting == 0
+    }
+
+    pub fn status(&self, node: usize, query: QueryId) -> QueryStatus {
+        self.nodes[node].coordinator.queries().into_iter().find(|known| known.id == query).unwrap()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for node in &self.nodes {
+            node.working.abort();
+            self.network.crash(node.peer.id);
+        }
+    }
+}
+
+fn peer(id: u64) -> Peer {
+    Peer { id: NodeId(id), address: format!("node{id}:7000") }
+}
+
+fn info(id: u64, incarnation: u64) -> NodeInfo {
+    NodeInfo {
+        peer: peer(id),
+        name: format!("node{id}"),
+        incarnation,
+        roles: Roles::default(),
+        state: NodeState::Active,
+        cores: 2,
+        memory_bytes: 1 << 30,
+        version: "0".into(),
+        protocol: ProtocolVersions { min: 1, max: 1 },
+        catalog_version: 1,
+        http: None,
+    }
+}
+
+/// The node's only worker.
+async fn work(executor: Arc<Executor>, pause_ms: Arc<AtomicU64>) {
+    loop {
+        poll_fn(|context| executor.poll_work(context)).await;
+        executor.run_one();
+        match pause_ms.load(Ordering::Relaxed) {
+            0 => tokio::task::yield_now().await,
+            pause => tokio::time::sleep(Duration::from_millis(pause)).await,
+        }
+    }
+}
+
+pub async fn next(handle: &mut QueryHandle) -> Result<Option<RecordBatch>> {
+    poll_fn(|context| handle.poll_next(context)).await
+}
+
+/// All rows, in order of their text.
+pub async fn drain(handle: &mut QueryHandle) -> Result<Vec<Vec<i64>>> {
+    let mut rows = Vec::new();
+    while let Some(batch) = next(handle).await? {
+        let column = |index: usize| batch.column(index).as_primitive::<Int64Type>().values();
+        rows.extend(
+            (0..batch.num_rows()).map(|row| (0..batch.num_columns()).map(|c| column(c)[row]).collect()),
+        );
+    }
+    rows.sort();
+    Ok(rows)
+}

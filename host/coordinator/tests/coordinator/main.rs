@@ -1,0 +1,8 @@
+//! Coordinators over several nodes in one process: a network in memory, executors without threads, time that is paused.
+
+mod admission;
+mod cluster;
+mod failure;
+mod plans;
+mod running;
+mod tables;
