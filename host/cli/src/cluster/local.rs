@@ -66,6 +66,13 @@ pub fn start(arguments: &StartArguments) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Of the nodes of the cluster in a folder; `None` where there is none.
+pub fn addresses(folder: &Path) -> Option<Vec<String>> {
+    let text = fs::read_to_string(folder.join(PLAN)).ok()?;
+    let plan: Plan = serde_json::from_str(&text).ok()?;
+    Some(plan.nodes.into_iter().map(|node| node.address).collect())
+}
+
 /// # Errors
 /// `Usage` when there is no cluster in the folder.
 pub fn stop(folder: &Path) -> Result<(), Failure> {

@@ -4,7 +4,7 @@
 //! [`logging`]; [`local`] is a cluster on this machine, of [`process`]es; [`members`] speaks to any cluster.
 
 pub mod arguments;
-mod local;
+pub mod local;
 mod logging;
 mod members;
 pub mod node;
