@@ -12,6 +12,7 @@ mod hostile;
 mod hostile_modules;
 mod hostile_operators;
 mod kill;
+mod nodes;
 mod plugins;
 mod scripts;
 mod tidy;
