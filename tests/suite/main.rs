@@ -1,5 +1,6 @@
 //! Behaviour, tested from outside: scripts, published answers, an oracle, the program, the project's own rules.
 
+mod cluster_kill;
 mod command_line;
 mod definitions;
 mod differential;
