@@ -12,6 +12,6 @@ pub mod steady_load;
 pub use answers::{Rows, compare, compare_unordered};
 pub use data::{program, project_root, tpch_folder};
 pub use database::Database;
-pub use local_cluster::LocalCluster;
+pub use local_cluster::{LocalCluster, rows};
 pub use nodes::Nodes;
 pub use oracle::Oracle;

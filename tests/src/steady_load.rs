@@ -1,17 +1,28 @@
 //! Clients that read and write without a pause while nodes die: each knows what every answer must be.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use nyala_client::RemoteSession;
 
+use crate::load::Chance;
 use crate::local_cluster::{LocalCluster, rows};
 
 /// Rows of the table that nobody changes, as in `PREPARATION`, and their sum.
 const CONSTANT_ROWS: i64 = 200_000;
 const CONSTANT_SUM: i64 = CONSTANT_ROWS * (CONSTANT_ROWS + 1) / 2;
+
+pub const NODES: usize = 3;
+/// From one kill to the next.
+const PERIOD: Duration = Duration::from_secs(10);
+/// The load is under way when a node is killed.
+const BEFORE: Duration = Duration::from_secs(3);
+/// How long a killed node stays away.
+const AWAY: Duration = Duration::from_secs(2);
+const SEED: u64 = 5;
 
 const PREPARATION: [&str; 3] = [
     "CREATE TABLE constant (n BIGINT NOT NULL)",
@@ -30,17 +41,16 @@ pub struct Seen {
     pub complaints: Vec<String>,
 }
 
-/// # Panics
-/// When the tables cannot be made.
-pub fn prepare(cluster: &LocalCluster) {
+fn prepare(cluster: &LocalCluster) {
     let mut session = cluster.connect("preparation").expect("a node answers");
     for sql in PREPARATION {
         rows(&mut session, sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 }
 
-/// Runs `clients` clients until `is_over` says so.
+/// Makes the tables, then runs `clients` clients until `is_over` says so.
 pub fn run(cluster: &LocalCluster, clients: usize, is_over: &(dyn Fn() -> bool + Sync)) -> Seen {
+    prepare(cluster);
     let seen = Mutex::new(Seen::default());
     std::thread::scope(|scope| {
         for number in 0..clients {
@@ -56,6 +66,32 @@ pub fn run(cluster: &LocalCluster, clients: usize, is_over: &(dyn Fn() -> bool +
         }
     });
     seen.into_inner().expect("no client panics with it")
+}
+
+/// Kills a node at random every `PERIOD` and starts it again, while clients run. Gives the number of kills.
+///
+/// # Panics
+/// When a node does not start again.
+pub fn run_and_kill(cluster: &LocalCluster, clients: usize, lasts: Duration) -> (u64, Seen) {
+    let is_over = AtomicBool::new(false);
+    let mut kills = 0;
+    let seen = std::thread::scope(|scope| {
+        let load = scope.spawn(|| run(cluster, clients, &|| is_over.load(Ordering::Relaxed)));
+        let start = Instant::now();
+        let mut chance = Chance(SEED);
+        while start.elapsed() + PERIOD <= lasts && !load.is_finished() {
+            let victim = chance.below(NODES as u64) as usize + 1;
+            std::thread::sleep(BEFORE);
+            cluster.kill(victim);
+            kills += 1;
+            std::thread::sleep(AWAY);
+            cluster.restart(victim);
+            std::thread::sleep(PERIOD - BEFORE - AWAY);
+        }
+        is_over.store(true, Ordering::Relaxed);
+        load.join().expect("clients tell what goes wrong")
+    });
+    (kills, seen)
 }
 
 struct Client {
