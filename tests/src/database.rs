@@ -46,7 +46,7 @@ impl Database {
         Ok(Self::of(Engine::open(config)?))
     }
 
-    fn of(engine: Arc<Engine>) -> Self {
+    pub(crate) fn of(engine: Arc<Engine>) -> Self {
         let session = engine.session();
         Self { engine, session }
     }
@@ -84,13 +84,21 @@ impl Database {
     /// With the eight TPC-H tables over the Parquet files of a folder.
     pub fn tpch(backend: &str, folder: &Path) -> Self {
         let mut database = Self::open(backend);
+        database.add_tpch(folder);
+        database
+    }
+
+    /// The eight TPC-H tables over the Parquet files of a folder.
+    ///
+    /// # Panics
+    /// When they cannot be made.
+    pub fn add_tpch(&mut self, folder: &Path) {
         for table in ["customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier"] {
             let location = folder.join(format!("{table}.parquet"));
             let sql =
                 format!("CREATE EXTERNAL TABLE {table} STORED AS PARQUET LOCATION '{}'", location.display());
-            database.query(&sql).expect("test data can be read");
+            self.query(&sql).expect("test data can be read");
         }
-        database
     }
 
     pub fn session(&mut self) -> &mut Session {

@@ -4,9 +4,14 @@ mod answers;
 mod data;
 mod database;
 pub mod load;
+mod local_cluster;
+mod nodes;
 mod oracle;
+pub mod steady_load;
 
 pub use answers::{Rows, compare, compare_unordered};
 pub use data::{program, project_root, tpch_folder};
 pub use database::Database;
+pub use local_cluster::{LocalCluster, rows};
+pub use nodes::Nodes;
 pub use oracle::Oracle;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use nyala_node::Session;
-use nyala_tests::{Database, Oracle, compare_unordered, project_root, tpch_folder};
+use nyala_tests::{Database, Nodes, Oracle, compare_unordered, project_root, tpch_folder};
 
 fn questions() -> Vec<(PathBuf, u32, String)> {
     let mut found = Vec::new();
@@ -27,6 +27,10 @@ fn answers_are_those_of_duckdb() {
     let mut databases: Vec<(&str, Database)> = ["interpreter", "native", "auto"]
         .map(|backend| (backend, Database::tpch(backend, tpch_folder())))
         .into();
+    let nodes = Nodes::start(3);
+    let mut several = nodes.database(1);
+    several.add_tpch(tpch_folder());
+    databases.push(("three nodes", several));
     let mut failures = Vec::new();
     for (path, line, sql) in questions() {
         let place = format!("{}:{line}", path.file_name().unwrap().to_string_lossy());

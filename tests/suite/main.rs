@@ -2,6 +2,7 @@
 
 mod client_service;
 mod cluster_program;
+mod cluster_kill;
 mod command_line;
 mod definitions;
 mod differential;
@@ -15,6 +16,7 @@ mod hostile_modules;
 mod hostile_operators;
 mod kill;
 mod packaging;
+mod nodes;
 mod plugins;
 mod scripts;
 mod tidy;

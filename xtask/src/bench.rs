@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: engines in turns over the same data, warm, as ratios of one run.
 
 mod catalog;
+mod cluster;
 mod engine;
 mod figure;
 mod plugins;
@@ -15,7 +16,8 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
         Some("tpch") => tpch::run(root, &arguments[1..]),
         Some("plugins") => plugins::run(root, &arguments[1..]),
         Some("catalog") => catalog::run(root, &arguments[1..]),
-        _ => bail!("which benchmark? `cargo xtask bench tpch`, `plugins` or `catalog`"),
+        Some("cluster") => cluster::run(root, &arguments[1..]),
+        _ => bail!("which benchmark? `cargo xtask bench tpch`, `plugins`, `catalog` or `cluster`"),
     }
 }
 

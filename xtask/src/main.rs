@@ -32,7 +32,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        usage: "tpch [--scale N] [--against duckdb,datafusion,interpreter] [--runs N] [--threads N] [--queries 1,6,18] [--set option=value], or plugins [--quick] [--rows N] [--runs N] [--threads N] [--only numbers,text,…] [--operators FILE.wasm]",
+        usage: "tpch [--scale N] [--against duckdb,datafusion,interpreter] [--runs N] [--threads N] [--queries 1,6,18] [--set option=value], or plugins [--quick] [--rows N] [--runs N] [--threads N] [--only numbers,text,…] [--operators FILE.wasm], or catalog, or cluster [--quick] [--scale N] [--runs N] [--nodes N] [--seconds N] [--only transport,many,tpch,streams,kill]",
         run: bench::run,
     },
     Command {

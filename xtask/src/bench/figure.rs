@@ -16,6 +16,7 @@ pub enum Unit {
     Milliseconds,
     Microseconds,
     PerSecond,
+    Count,
 }
 
 pub struct Figure {
@@ -93,6 +94,7 @@ impl Unit {
             Self::Milliseconds => format!("{value:.2} ms"),
             Self::Microseconds => format!("{value:.1} µs"),
             Self::PerSecond => format!("{value:.0} a second"),
+            Self::Count => format!("{value:.0}"),
         }
     }
 }

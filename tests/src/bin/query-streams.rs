@@ -1,0 +1,56 @@
+//! Clients that ask TPC-H queries without a pause: `query-streams ADDRESSES CLIENTS SECONDS QUERIES` with the folder of the
+//! queries. Tells `{"queries_per_second", "failures"}`.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use nyala_client::{ClientSettings, RemoteSession};
+use nyala_tests::rows;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [addresses, clients, seconds, folder] = arguments.as_slice() else {
+        bail!("query-streams ADDRESSES CLIENTS SECONDS QUERIES")
+    };
+    let addresses: Vec<String> = addresses.split(',').map(str::to_owned).collect();
+    let (clients, seconds): (usize, u64) = (clients.parse()?, seconds.parse()?);
+    let queries = queries(Path::new(folder))?;
+    let (asked, failures, is_over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for client in 0..clients {
+            let (queries, asked, failures, is_over) = (&queries, &asked, &failures, &is_over);
+            let mut own = addresses.clone();
+            own.rotate_left(client % addresses.len());
+            scope.spawn(move || {
+                let settings = ClientSettings { user: format!("client{client}"), ..ClientSettings::default() };
+                let mut session = RemoteSession::connect(own, settings).expect("a node answers");
+                for query in queries.iter().cycle().skip(client) {
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    if let Err(error) = rows(&mut session, query) {
+                        eprintln!("{error:?}");
+                        failures.fetch_add(1, Ordering::Relaxed);
+                    }
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_secs(seconds));
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let rate = asked.into_inner() as f64 / start.elapsed().as_secs_f64();
+    println!("{}", serde_json::json!({ "queries_per_second": rate, "failures": failures.into_inner() }));
+    Ok(())
+}
+
+fn queries(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let read = |number: usize| {
+        let path = folder.join(format!("q{number:02}.sql"));
+        std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
+    };
+    (1..=22).map(read).collect()
+}

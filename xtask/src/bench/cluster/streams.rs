@@ -1,0 +1,37 @@
+//! Queries a second by few clients and by many.
+
+use anyhow::Result;
+
+use super::processes::{Cluster, test_program};
+use super::{Bench, number};
+use crate::bench::figure::{Figure, Unit, Wanted};
+use crate::build::{tpch_data, tpch_setup};
+
+const NODES: usize = 3;
+const FEW: usize = 8;
+const MANY: usize = 64;
+
+pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
+    let data = tpch_data(&bench.program, &bench.scale)?;
+    let setup = bench.folder.join("streams-setup.sql");
+    std::fs::write(&setup, tpch_setup(&data))?;
+    let cluster = Cluster::start(bench, "streams", NODES, &[])?;
+    cluster.run(&setup.display().to_string())?;
+    let seconds = (bench.seconds / 10).max(10).to_string();
+    let queries = bench.root.join("tests/tpch/queries").display().to_string();
+    let rate = |clients: usize| -> Result<f64> {
+        let arguments = [cluster.addresses.clone(), clients.to_string(), seconds.clone(), queries.clone()];
+        let told = test_program(bench, "query-streams", &arguments)?;
+        anyhow::ensure!(number(&told, "failures")? == 0.0, "queries failed: {told}");
+        number(&told, "queries_per_second")
+    };
+    rate(FEW)?;
+    let (few, many) = (rate(FEW)?, rate(MANY)?);
+    Ok(vec![Figure {
+        what: format!("TPC-H queries a second by {MANY} clients ÷ by {FEW}"),
+        measured: many / few,
+        unit: Unit::Ratio,
+        wanted: Wanted::AtLeast(1.0),
+        of: format!("{many:.1} : {few:.1} a second on {NODES} nodes"),
+    }])
+}
