@@ -12,10 +12,10 @@ use nyala_schema::{Error, ErrorCode, Result};
 
 use crate::config::RpcConfig;
 use crate::dial::Dialled;
+use crate::hub::Hub;
 use crate::local::{Local, refused};
 use crate::message::Who;
 use crate::outgoing::Producer;
-use crate::reactor::Hub;
 
 /// Carries calls and streams of a node. Ends when dropped.
 pub struct RpcTransport {
@@ -67,7 +67,7 @@ impl RpcTransport {
         self.hub.local.cluster_id()
     }
 
-    /// Ends all connections and threads, and waits for that. What is pending fails.
+    /// Ends all connections and threads. What is pending fails. Blocks for up to half a second, until that is done.
     pub fn shutdown(&self) {
         self.hub.shutdown();
     }
