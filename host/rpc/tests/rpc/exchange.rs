@@ -68,10 +68,10 @@ fn schema() -> SchemaRef {
 async fn sending(output: Arc<dyn Output>, sender: usize, batches: usize, count: usize) -> Result<()> {
     let mut next = vec![0; output.receivers()];
     for _ in 0..batches {
-        for receiver in 0..output.receivers() {
+        for (receiver, next) in next.iter_mut().enumerate() {
             if poll_fn(|cx| output.poll_ready(receiver, cx)).await? == Readiness::Ready {
-                output.send(receiver, &rows(sender, next[receiver], count))?;
-                next[receiver] += count as i64;
+                output.send(receiver, &rows(sender, *next, count))?;
+                *next += count as i64;
             }
         }
     }
