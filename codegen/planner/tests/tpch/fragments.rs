@@ -8,10 +8,7 @@ use crate::cluster::{always, auto, holder, outputs, received};
 use crate::query;
 
 /// The operators of that kind, with the fragments that they are in.
-fn find<'a>(
-    fragments: &'a [Fragment],
-    is_wanted: impl Fn(&OperatorKind) -> bool,
-) -> Vec<(&'a Fragment, &'a Operator)> {
+fn find(fragments: &[Fragment], is_wanted: impl Fn(&OperatorKind) -> bool) -> Vec<(&Fragment, &Operator)> {
     let mut found = vec![];
     for fragment in fragments {
         fragment.root.for_each(&mut |operator| {
