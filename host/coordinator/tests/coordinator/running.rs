@@ -127,14 +127,14 @@ async fn an_error_says_where_it_comes_from_and_ends_the_query_everywhere() {
 async fn everybody_sees_what_runs_and_what_it_took() {
     let cluster = Cluster::threaded(3, &[("t", 60_000)]);
     for node in &cluster.nodes {
-        node.pace_ms.store(30, Ordering::Relaxed);
+        node.pace_ms.store(50, Ordering::Relaxed);
     }
     let request = cluster.request(gathered_sums("t"));
     let id = request.id;
     let mut handle = cluster.nodes[0].coordinator.start_async(request).await.unwrap();
     tokio::select! {
-        _ = next(&mut handle) => panic!("it is not over yet"),
-        () = tokio::time::sleep(Duration::from_millis(2500)) => {}
+        early = next(&mut handle) => panic!("it is not over yet: {early:?}"),
+        () = tokio::time::sleep(Duration::from_millis(2300)) => {}
     }
     let seen = cluster.nodes[2].coordinator.all_queries().await;
     let query = seen.iter().find(|query| query.id == id).unwrap();
