@@ -159,10 +159,15 @@ impl Services {
     /// Ends an attempt everywhere, without waiting for it.
     pub(crate) fn spawn_end(&self, attempt: Attempt, peers: Vec<Peer>, reason: Error) {
         self.instances.cancel(attempt, &reason);
+        self.spawn(move |services| async move {
+            crate::query::end_everywhere(&services, attempt, &peers, &reason).await;
+        });
+    }
+
+    /// Does something beside, that nobody waits for.
+    pub(crate) fn spawn<F: Future<Output = ()> + Send + 'static>(&self, work: impl FnOnce(Arc<Self>) -> F) {
         if let Some(services) = self.this.upgrade() {
-            self.runtime.spawn(async move {
-                crate::query::end_everywhere(&services, attempt, &peers, &reason).await;
-            });
+            self.runtime.spawn(work(services));
         }
     }
 
