@@ -6,6 +6,7 @@ use nyala_schema::{Error, ErrorCode, Result};
 
 use crate::admin::{Join, Joined, Reply};
 use crate::core::{Core, removed};
+use crate::record::Record;
 use tokio::time::Instant;
 
 impl Core {
@@ -48,7 +49,7 @@ impl Core {
         let members = self.replica.status().addresses;
         if join.cluster_id.is_some() && members.contains_key(&id) {
             // Before there is a leader: when all nodes have moved, there is none until they know where they are.
-            self.roster().learn(join.record.clone(), Instant::now());
+            self.greet(&join.record);
         }
         if !self.is_leader() {
             return self.redirect();
@@ -68,11 +69,18 @@ impl Core {
             self.replica.admit(&[(id, join.record.address.clone())].into()).await?;
             tracing::info!(node = %join.record.peer(), name = join.record.name, "a member, or its new address");
         }
-        self.roster().learn(join.record, Instant::now());
+        self.greet(&join.record);
         self.publish();
         self.news.notify_one();
         let members = self.replica.status().addresses;
         Ok(Reply::Joined(Box::new(Joined { cluster, records: self.roster().records(), members })))
+    }
+
+    /// It has spoken itself.
+    fn greet(&self, record: &Record) {
+        let mut roster = self.roster();
+        roster.learn(record.clone(), Instant::now());
+        roster.hear_itself(record.node(), record.incarnation);
     }
 
     /// A node that is up and has no protocol in common with the newcomer.
