@@ -79,6 +79,10 @@ impl Core {
     /// It has spoken itself.
     fn greet(&self, record: &Record) {
         let mut roster = self.roster();
+        let is_replaced = |other: &Record| other.address == record.address && other.id != record.id;
+        for other in roster.records().into_iter().filter(is_replaced) {
+            roster.refuse(other.node(), other.incarnation);
+        }
         roster.learn(record.clone(), Instant::now());
         roster.hear_itself(record.node(), record.incarnation);
     }
@@ -95,8 +99,12 @@ impl Core {
 
     fn has_other_of_name(&self, join: &Join) -> bool {
         let nodes = self.known.nodes();
-        nodes.iter().any(|node| {
-            node.peer.id.0 != join.record.id && node.name == join.record.name && node.state != NodeState::Down
+        let mut others = nodes.iter().filter(|node| node.peer.id.0 != join.record.id);
+        // Whoever was at the newcomer's address is there no more.
+        others.any(|node| {
+            node.name == join.record.name
+                && node.state != NodeState::Down
+                && node.peer.address != join.record.address
         })
     }
 }
