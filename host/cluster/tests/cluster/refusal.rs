@@ -89,6 +89,12 @@ async fn roles_decide_who_votes() {
     let executor = |settings: &mut nyala_cluster::ClusterSettings| {
         settings.roles = Roles { coordinator: false, executor: true, catalog: false };
     };
+    let alone = world.start_with(9, |settings| {
+        settings.join = vec![];
+        executor(settings);
+    });
+    let refused = alone.await.unwrap().ready().await.unwrap_err();
+    assert!(refused.message().contains("must have the role catalog"), "{refused}");
     let first = world.start(1).await;
     let second = world.start_with(2, executor).await.unwrap();
     let third = world.start_with(3, executor).await.unwrap();
@@ -102,8 +108,15 @@ async fn roles_decide_who_votes() {
     fifth.ready().await.unwrap();
     let expected = [id(&first).0, id(&fourth).0, id(&fifth).0].into();
     until(10, "three vote", || first.replica().status().voters == expected).await;
+    // One comes back without the role: another votes instead.
+    world.stop(&fourth).await;
+    let fourth = world.start_with(4, executor).await.unwrap();
+    let sixth = world.start(6).await;
+    let expected = [id(&first).0, id(&fifth).0, id(&sixth).0].into();
+    until(10, "the other votes", || first.replica().status().voters == expected).await;
     assert_eq!(second.members().node(id(&third)).unwrap().roles.to_string(), "executor");
     let check = second.upgrade_check();
-    assert_eq!(check.steps.len(), 5);
+    assert_eq!(check.steps.len(), 6);
+    assert!(check.steps.iter().any(|step| step.node == id(&fourth) && !step.is_voter));
     assert!(check.steps.last().unwrap().is_leader && check.next().is_none() && check.apart.is_empty());
 }

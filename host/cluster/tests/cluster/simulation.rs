@@ -28,6 +28,8 @@ type Nodes = Arc<Mutex<BTreeMap<u64, Arc<Cluster>>>>;
 
 struct Run {
     seed: u64,
+    /// A bug on purpose: what is not known is told to be not done.
+    is_planted: bool,
     world: World,
     nodes: Nodes,
     random: Mutex<StdRng>,
@@ -108,7 +110,7 @@ impl Run {
         }
     }
 
-    /// One leader in a term, and a node is never shown in an older run than the one that was seen.
+    /// One leader in a term, and no replica stops.
     fn look(&self) {
         for (machine, node) in self.nodes.lock().unwrap().iter() {
             let status = node.replica().status();
@@ -141,6 +143,10 @@ async fn write(run: Arc<Run>, client: u64, until: Instant) {
             if !matches!(error.code(), ErrorCode::CommitUnknown | ErrorCode::Store) {
                 break;
             }
+            if run.is_planted {
+                done = Err(nyala_schema::Error::new(ErrorCode::Cancelled, "never"));
+                break;
+            }
             sleep(Duration::from_millis(200)).await;
             let Some((_, node)) = run.any() else { continue };
             match node.replica().outcome(statement).await {
@@ -171,13 +177,14 @@ async fn write(run: Arc<Run>, client: u64, until: Instant) {
 }
 
 /// Writes that were done, that were not, and all that happened.
-async fn run(seed: u64) -> (usize, usize, Vec<String>) {
+async fn run(seed: u64, is_planted: bool) -> (usize, usize, Vec<String>) {
     let machines = if seed.is_multiple_of(2) { 3 } else { 5 };
     let world = World::new(seed);
     let formed = world.form(machines).await;
     let nodes: BTreeMap<_, _> = (1..).zip(formed).collect();
     let run = Arc::new(Run {
         seed,
+        is_planted,
         world,
         nodes: Arc::new(Mutex::new(nodes)),
         random: Mutex::new(StdRng::seed_from_u64(seed ^ 0x5EED)),
@@ -248,18 +255,26 @@ fn summary(node: &Cluster) -> Vec<(String, NodeState, u64)> {
 }
 
 /// On a runtime of one thread, whose time passes only when all wait.
-fn run_alone(seed: u64) -> (usize, usize, Vec<String>) {
+fn run_alone(seed: u64, is_planted: bool) -> (usize, usize, Vec<String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(run(seed))
+    runtime.unwrap().block_on(run(seed, is_planted))
 }
 
 #[test]
 fn a_run_repeats_itself() {
     for seed in 0..3 {
-        let (first, second) = (run_alone(seed).2, run_alone(seed).2);
+        let (first, second) = (run_alone(seed, false).2, run_alone(seed, false).2);
         assert_eq!(first, second, "seed {seed}");
         assert!(first.len() > 100, "something happened");
     }
+}
+
+#[test]
+fn a_planted_bug_is_found() {
+    let found = (0..SEEDS).find_map(|seed| std::panic::catch_unwind(|| run_alone(seed, true)).err());
+    let found = found.expect("no seed finds it");
+    let message = found.downcast_ref::<String>().expect("a message");
+    assert!(message.contains("told false, there true"), "{message}");
 }
 
 #[test]
@@ -271,7 +286,7 @@ fn seeds_keep_their_word() {
     };
     let (mut done, mut not_done) = (0, 0);
     for seed in seeds.clone() {
-        let counts = run_alone(seed);
+        let counts = run_alone(seed, false);
         done += counts.0;
         not_done += counts.1;
     }
