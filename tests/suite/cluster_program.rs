@@ -131,7 +131,8 @@ fn commands_and_errors_are_as_embedded() {
     assert!(told.contains("42703") && told.contains("standard input:3") && told.contains('^'), "{told}");
 
     let said = succeeds(&run(
-        &["--connect", &cluster.addresses, "--format", "csv", "--set", "batch_rows=100"],
+        // The folder stands for its addresses.
+        &["--connect", cluster.path().to_str().unwrap(), "--format", "csv", "--set", "batch_rows=100"],
         "BEGIN;\nCREATE TABLE t AS SELECT 1 AS a;\nROLLBACK;\nSHOW batch_rows;\nCREATE TABLE t AS SELECT 2 AS a;\nSELECT * FROM t;",
     ));
     assert!(said.contains("100") && said.ends_with("a\n2\n"), "{said}");

@@ -1,5 +1,6 @@
 //! Behaviour, tested from outside: scripts, published answers, an oracle, the program, the project's own rules.
 
+mod client_service;
 mod cluster_program;
 mod command_line;
 mod definitions;

@@ -1,6 +1,6 @@
 //! Which cluster a command speaks to, and as whom.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -9,6 +9,7 @@ use nyala_node::{Error, ErrorCode};
 use nyala_rpc::tls::Tls;
 use nyala_schema::client::Setting;
 
+use crate::cluster::plan;
 use crate::exit::Failure;
 use crate::terminal;
 
@@ -17,8 +18,8 @@ const VARIABLE: &str = "NYALA_CONNECT";
 
 #[derive(Args, Clone, Default)]
 pub struct ConnectArguments {
-    /// Use a cluster: addresses of some of its nodes, parted by commas [default: $NYALA_CONNECT]
-    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',', help_heading = "Cluster")]
+    /// Use a cluster: addresses of some of its nodes, or the folder of one on this machine [default: $NYALA_CONNECT]
+    #[arg(long, value_name = "HOST:PORT,…|DIR", value_delimiter = ',', help_heading = "Cluster")]
     pub connect: Vec<String>,
     /// Who to be for the cluster [default: $USER]; a certificate goes before it
     #[arg(long, value_name = "NAME", help_heading = "Cluster")]
@@ -56,13 +57,17 @@ impl TlsArguments {
 }
 
 impl ConnectArguments {
-    /// Of the command line, or of the environment; none where an engine of this process is meant.
+    /// Of the command line, or of the environment; none where an engine of this process is meant. The folder of a cluster
+    /// on this machine stands for the addresses of its nodes.
     pub fn addresses(&self) -> Vec<String> {
-        if !self.connect.is_empty() {
-            return self.connect.clone();
-        }
-        let said = std::env::var(VARIABLE).unwrap_or_default();
-        said.split(',').map(str::trim).filter(|address| !address.is_empty()).map(str::to_owned).collect()
+        let said = match self.connect.is_empty() {
+            true => std::env::var(VARIABLE).unwrap_or_default().split(',').map(str::to_owned).collect(),
+            false => self.connect.clone(),
+        };
+        let named = said.iter().map(|address| address.trim()).filter(|address| !address.is_empty());
+        let of =
+            |address: &str| plan::addresses(Path::new(address)).unwrap_or_else(|| vec![address.to_owned()]);
+        named.flat_map(of).collect()
     }
 
     /// # Errors

@@ -37,6 +37,7 @@ pub struct RowStream {
     fetching: Option<JoinHandle<Result<Bytes>>>,
     /// Not given yet.
     held: VecDeque<RecordBatch>,
+    /// As they came; counted until they are released.
     held_bytes: usize,
     /// Rows are given as they come: they are complete, or too many to hold back.
     is_released: bool,
@@ -157,6 +158,7 @@ impl RowStream {
     }
 
     fn decode(&mut self, bytes: Bytes) -> Result<()> {
+        self.held_bytes += bytes.len();
         let mut buffer = Buffer::from(bytes);
         while !buffer.is_empty() {
             let batch = self.decoder.decode(&mut buffer).map_err(|error| {
@@ -166,6 +168,7 @@ impl RowStream {
                 self.hold(batch)?;
             }
         }
+        self.is_released |= self.held_bytes > self.place.settings.held_bytes_max;
         Ok(())
     }
 
@@ -176,11 +179,7 @@ impl RowStream {
                 "rows of other columns have come than were announced",
             ));
         }
-        self.held_bytes += batch.get_array_memory_size();
         self.held.push_back(batch);
-        if self.held_bytes > self.place.settings.held_bytes_max {
-            self.is_released = true;
-        }
         Ok(())
     }
 

@@ -7,4 +7,4 @@ pub mod source;
 pub mod text;
 
 pub use server::Server;
-pub use source::Source;
+pub use source::{NodeSource, Source};

@@ -35,6 +35,7 @@ pub const CLUSTER_EXAMPLES: &str = "\
 Examples:
   nyala cluster start --nodes 3                   three nodes on this machine, in ./nyala-cluster
   nyala cluster status
+  nyala sql --connect ./nyala-cluster             the shell on them
   nyala cluster kill 2                            as if its machine failed
   nyala cluster restart 2
   nyala cluster logs 2 -f

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nyala_node::{Error, Node};
-use nyala_server::Server;
+use nyala_server::{NodeSource, Server};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::NodeArguments;
@@ -20,7 +20,7 @@ pub fn run(arguments: NodeArguments) -> Result<(), Failure> {
     let config = settings::settings(arguments)?;
     logging::start(log_format)?;
     let (http, drain) = (config.http, config.drain);
-    let node = Arc::new(Node::start(config).map_err(Failure::Connection)?);
+    let node = Node::start(config).map_err(Failure::Connection)?;
     let runtime = node.runtime().clone();
     let mut signals = {
         let _inside = runtime.enter();
@@ -28,8 +28,8 @@ pub fn run(arguments: NodeArguments) -> Result<(), Failure> {
     };
     let server = match http {
         Some(listen) => {
-            let source: Arc<dyn nyala_server::Source> = node.clone();
-            Some(runtime.block_on(Server::start(listen, source, &runtime)).map_err(Failure::Connection)?)
+            let started = Server::start(listen, Arc::new(NodeSource::of(&node)), &runtime);
+            Some(runtime.block_on(started).map_err(Failure::Connection)?)
         }
         None => None,
     };
@@ -38,10 +38,7 @@ pub fn run(arguments: NodeArguments) -> Result<(), Failure> {
     tracing::info!(signal = name, within_s = drain.as_secs(), "the node is told to stop: it drains");
     let ended = drained(&node, drain, &mut signals);
     drop(server);
-    match Arc::into_inner(node) {
-        Some(node) => node.stop(),
-        None => tracing::warn!("somebody still held the node when it stopped"),
-    }
+    node.stop();
     tracing::info!("the node has stopped");
     ended
 }
@@ -56,27 +53,18 @@ fn tell_ready(node: &Node, server: Option<&Server>) -> Result<(), Failure> {
 }
 
 /// Waits until what runs has ended, or the time is over, or somebody has lost patience.
-fn drained(node: &Arc<Node>, within: Duration, signals: &mut Signals) -> Result<(), Failure> {
-    let draining = {
-        let node = Arc::clone(node);
-        node.runtime().clone().spawn(async move { node.cluster().drain(within).await })
-    };
-    let abort = draining.abort_handle();
-    let runtime = node.runtime().clone();
-    runtime.block_on(async {
+fn drained(node: &Node, within: Duration, signals: &mut Signals) -> Result<(), Failure> {
+    node.runtime().block_on(async {
         tokio::select! {
-            drained = draining => {
+            drained = node.cluster().drain(within) => {
                 match drained {
-                    Ok(Ok(())) => tracing::info!("the node is drained"),
-                    Ok(Err(error)) => tracing::warn!(%error, "the node is not drained in full"),
-                    Err(error) => tracing::warn!(%error, "draining ended early"),
+                    Ok(()) => tracing::info!("the node is drained"),
+                    Err(error) => tracing::warn!(%error, "the node is not drained in full"),
                 }
                 Ok(())
             }
             () = signals.second() => {
                 tracing::warn!("told once more: the node stops at once");
-                // The node is held by it.
-                abort.abort();
                 Err(Failure::Interrupted)
             }
         }

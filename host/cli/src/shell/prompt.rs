@@ -51,3 +51,22 @@ impl Prompt for ShellPrompt {
         format!("({found}found for '{}') ", search.term).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_stand_below_each_other() {
+        for (transaction, node) in [
+            (TransactionState::None, None),
+            (TransactionState::Open, Some("n1".to_owned())),
+            (TransactionState::Failed, Some("straße-2".to_owned())),
+        ] {
+            let prompt = ShellPrompt { transaction, node };
+            let first = prompt.render_prompt_left().width()
+                + prompt.render_prompt_indicator(PromptEditMode::Default).width();
+            assert_eq!(prompt.render_prompt_multiline_indicator().width(), first);
+        }
+    }
+}

@@ -121,7 +121,15 @@ impl ServedSession {
         let ran = match thread {
             Ok(thread) => {
                 let run = move || {
+                    let _span =
+                        tracing::info_span!("statement", query = %statement, user = session.user()).entered();
                     let answer = session.execute_as(&sql, statement, 0);
+                    match &answer {
+                        Ok(_) => tracing::debug!("a statement is answered"),
+                        Err(error) => {
+                            tracing::info!(%error, code = error.code().sqlstate(), "a statement failed")
+                        }
+                    }
                     (answer, told::state(&session))
                 };
                 thread.run(run).await
