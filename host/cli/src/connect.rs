@@ -9,7 +9,7 @@ use nyala_node::{Error, ErrorCode};
 use nyala_rpc::tls::Tls;
 use nyala_schema::client::Setting;
 
-use crate::cluster::local;
+use crate::cluster::plan;
 use crate::exit::Failure;
 use crate::terminal;
 
@@ -66,7 +66,7 @@ impl ConnectArguments {
         };
         let named = said.iter().map(|address| address.trim()).filter(|address| !address.is_empty());
         let of =
-            |address: &str| local::addresses(Path::new(address)).unwrap_or_else(|| vec![address.to_owned()]);
+            |address: &str| plan::addresses(Path::new(address)).unwrap_or_else(|| vec![address.to_owned()]);
         named.flat_map(of).collect()
     }
 

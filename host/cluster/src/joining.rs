@@ -57,6 +57,8 @@ impl Core {
         if is_new && self.makes_cluster().await? {
             let address = self.transport.local().address.clone();
             self.replica.initialize(&[(self.id().0, address)].into()).await?;
+            // What it says of itself follows a moment later.
+            self.replica.when_status(|status| status.voters.contains(&status.id)).await;
         }
         if self.state().identity.cluster.is_none() && self.replica.status().voters.contains(&self.id().0) {
             let (id, name) =

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
@@ -12,16 +12,13 @@ use std::time::{Duration, Instant};
 
 use nyala_node::{Error, ErrorCode};
 use rustix::process::Signal;
-use serde::{Deserialize, Serialize};
 
 use super::arguments::StartArguments;
+use super::plan::{Plan, PlannedNode, WAREHOUSE};
 use super::process::Process;
 use crate::exit::Failure;
 use crate::terminal;
 
-/// What the folder of a cluster says of it.
-const PLAN: &str = "cluster.json";
-const LOOPBACK: &str = "127.0.0.1";
 /// Nodes that do not take work by then have failed to start.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 /// A node that is told to stop drains for so long.
@@ -32,22 +29,6 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 const LAST_LINES: usize = 12;
 /// Between two looks whether a log has grown.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
-
-/// How the nodes are started, each time.
-#[derive(Debug, Serialize, Deserialize)]
-struct Plan {
-    nodes: Vec<PlannedNode>,
-    memory_limit: Option<String>,
-    threads: Option<usize>,
-    allow_faults: bool,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct PlannedNode {
-    name: String,
-    address: String,
-    http: String,
-}
 
 /// Starts the nodes that do not run, and waits until all take work.
 ///
@@ -62,15 +43,8 @@ pub fn start(arguments: &StartArguments) -> Result<(), Failure> {
     for at in 0..cluster.plan.nodes.len() {
         terminal::tell(&cluster.line(at));
     }
-    terminal::answer(&format!("nyala sql --connect {}", cluster.addresses().join(",")));
+    terminal::answer(&format!("nyala sql --connect {}", cluster.plan.addresses().join(",")));
     Ok(())
-}
-
-/// Of the nodes of the cluster in a folder; `None` where there is none.
-pub fn addresses(folder: &Path) -> Option<Vec<String>> {
-    let text = fs::read_to_string(folder.join(PLAN)).ok()?;
-    let plan: Plan = serde_json::from_str(&text).ok()?;
-    Some(plan.nodes.into_iter().map(|node| node.address).collect())
 }
 
 /// # Errors
@@ -173,14 +147,7 @@ struct Starting {
 
 impl LocalCluster {
     fn open(folder: &Path) -> Result<Self, Failure> {
-        let path = folder.join(PLAN);
-        let text = fs::read_to_string(&path).map_err(|error| {
-            let message = format!("there is no cluster in {}: {error}", folder.display());
-            let error = Error::new(ErrorCode::InvalidParameter, message);
-            Failure::Usage(error.with_hint("`nyala cluster start` makes one; --dir says where"))
-        })?;
-        let plan = serde_json::from_str(&text)
-            .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))?;
+        let plan = Plan::read(folder)?;
         let folder = folder.canonicalize().map_err(|error| Failure::usage(error.to_string()))?;
         Ok(Self { folder, plan })
     }
@@ -188,31 +155,15 @@ impl LocalCluster {
     /// The one that is there, or a new one.
     fn make(arguments: &StartArguments) -> Result<Self, Failure> {
         let folder = &arguments.place.dir;
-        if folder.join(PLAN).exists() {
+        if Plan::is_in(folder) {
             let cluster = Self::open(folder)?;
-            if cluster.plan.nodes.len() != usize::from(arguments.nodes) {
-                let message = format!(
-                    "the cluster in {} has {} nodes, not {}",
-                    folder.display(),
-                    cluster.plan.nodes.len(),
-                    arguments.nodes
-                );
-                let error = Error::new(ErrorCode::InvalidParameter, message);
-                return Err(Failure::Usage(error.with_hint("give --nodes as it was, or another --dir")));
-            }
+            cluster.plan.must_have(arguments.nodes, folder)?;
             return Ok(cluster);
         }
-        let refused = |error: io::Error| Failure::usage(format!("cannot make {}: {error}", folder.display()));
-        fs::create_dir_all(folder.join("warehouse")).map_err(refused)?;
-        let plan = Plan {
-            nodes: planned(arguments)?,
-            memory_limit: arguments.memory_limit.clone(),
-            threads: arguments.threads,
-            allow_faults: arguments.allow_faults,
-        };
-        let text = serde_json::to_string_pretty(&plan).map_err(|error| Failure::usage(error.to_string()))?;
-        fs::write(folder.join(PLAN), text + "\n").map_err(refused)?;
-        Ok(Self { folder: folder.canonicalize().map_err(refused)?, plan })
+        let plan = Plan::of(arguments)?;
+        plan.write(folder)?;
+        let folder = folder.canonicalize().map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(Self { folder, plan })
     }
 
     fn index(&self, number: u16) -> Result<usize, Failure> {
@@ -237,10 +188,6 @@ impl LocalCluster {
         let _ = fs::remove_file(self.file(at, "pid"));
     }
 
-    fn addresses(&self) -> Vec<&str> {
-        self.plan.nodes.iter().map(|node| node.address.as_str()).collect()
-    }
-
     /// Name, whether it takes work, number of the process, addresses.
     fn line(&self, at: usize) -> String {
         let PlannedNode { name, address, http } = &self.plan.nodes[at];
@@ -258,9 +205,9 @@ impl LocalCluster {
             .map_err(|error| Failure::usage(format!("this program does not know where it is: {error}")))?;
         let mut command = Command::new(program);
         command.arg("node").arg("--data").arg(self.folder.join(&node.name));
-        command.arg("--warehouse").arg(self.folder.join("warehouse"));
+        command.arg("--warehouse").arg(self.folder.join(WAREHOUSE));
         command.args(["--name", &node.name, "--listen", &node.address, "--http", &node.http]);
-        command.args(["--join", &self.addresses().join(",")]);
+        command.args(["--join", &self.plan.addresses().join(",")]);
         command.arg("--drain-timeout").arg(format!("{}s", DRAIN.as_secs()));
         if let Some(size) = &self.plan.memory_limit {
             command.args(["--memory-limit", size]);
@@ -343,42 +290,12 @@ impl LocalCluster {
     }
 }
 
-/// Names and free addresses.
-fn planned(arguments: &StartArguments) -> Result<Vec<PlannedNode>, Failure> {
-    // Held until all are chosen, so that none is chosen twice.
-    let mut held = Vec::new();
-    let mut address = |port: u16| -> Result<SocketAddr, Failure> {
-        let taken = |error: io::Error| {
-            let error =
-                Error::new(ErrorCode::InvalidParameter, format!("port {port} cannot be used: {error}"));
-            Failure::Usage(error.with_hint("without --port any that are free are taken"))
-        };
-        let listener = TcpListener::bind((LOOPBACK, port)).map_err(taken)?;
-        let address = listener.local_addr().map_err(taken)?;
-        held.push(listener);
-        Ok(address)
-    };
-    let mut nodes = Vec::new();
-    for at in 0..arguments.nodes {
-        let port = match arguments.port {
-            Some(first) => first.checked_add(at).ok_or_else(|| Failure::usage("--port is too large"))?,
-            None => 0,
-        };
-        nodes.push(PlannedNode {
-            name: format!("n{}", at + 1),
-            address: address(port)?.to_string(),
-            http: address(0)?.to_string(),
-        });
-    }
-    Ok(nodes)
-}
-
 /// Whether the node at an HTTP address takes work.
 fn is_ready(http: &str) -> bool {
     const WITHIN: Duration = Duration::from_secs(2);
     let ask = || -> io::Result<bool> {
         let address = http.parse().map_err(io::Error::other)?;
-        let mut stream = std::net::TcpStream::connect_timeout(&address, WITHIN)?;
+        let mut stream = TcpStream::connect_timeout(&address, WITHIN)?;
         stream.set_read_timeout(Some(WITHIN))?;
         write!(stream, "GET /ready HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n")?;
         let mut line = String::new();

@@ -1,13 +1,15 @@
 //! `nyala node` and `nyala cluster`: nodes, and those who look after them.
 //!
 //! Reading order: [`arguments`] is what can be asked for; [`node`] runs a node by its [`settings`] and tells of it by
-//! [`logging`]; [`local`] is a cluster on this machine, of [`process`]es; [`members`] speaks to any cluster.
+//! [`logging`]; [`local`] is a cluster on this machine, by its [`plan`], of
+//! [`process`]es; [`members`] speaks to any cluster.
 
 pub mod arguments;
-pub mod local;
+mod local;
 mod logging;
 mod members;
 pub mod node;
+pub mod plan;
 mod process;
 mod settings;
 
