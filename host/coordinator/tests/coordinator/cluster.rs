@@ -131,6 +131,7 @@ impl Cluster {
         change: impl FnOnce(&mut CoordinatorSettings),
     ) -> Self {
         let mut settings = CoordinatorSettings::default();
+        settings.starting_threads = 0;
         change(&mut settings);
         Self::of(nodes, tables, 0, settings)
     }
