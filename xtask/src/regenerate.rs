@@ -1,29 +1,52 @@
-//! `cargo xtask regenerate`: generated Rust of the wire format, from `schema/wire/*.capnp`.
+//! `cargo xtask regenerate`: generated Rust of the wire formats, from `schema/wire/*.capnp` and `host/rpc/wire/*.capnp`.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-const SCHEMAS: &[&str] = &[
-    "schema/wire/plan.capnp",
-    "schema/wire/managed.capnp",
-    "schema/wire/catalog.capnp",
-    "schema/wire/query.capnp",
+/// Schemas of one folder, whose generated code goes to one crate.
+struct Wire {
+    folder: &'static str,
+    schemas: &'static [&'static str],
+    /// Module of the crate that holds the generated code.
+    module: &'static [&'static str],
+    generated: &'static str,
+}
+
+const WIRES: &[Wire] = &[
+    Wire {
+        folder: "schema/wire",
+        schemas: &["plan.capnp", "managed.capnp", "catalog.capnp", "query.capnp"],
+        module: &["wire", "generated"],
+        generated: "schema/src/wire/generated",
+    },
+    Wire {
+        folder: "host/rpc/wire",
+        schemas: &["peer.capnp"],
+        module: &["generated"],
+        generated: "host/rpc/src/generated",
+    },
 ];
-const GENERATED: &str = "schema/src/wire/generated";
 
 /// Writes the generated code, or with `check` fails when it differs from what is committed.
 pub fn run(root: &Path, check: bool) -> Result<()> {
-    let target = root.join(GENERATED);
+    for wire in WIRES {
+        regenerate(root, wire, check)?;
+    }
+    Ok(())
+}
+
+fn regenerate(root: &Path, wire: &Wire, check: bool) -> Result<()> {
+    let target = root.join(wire.generated);
     let fresh = std::env::temp_dir().join(format!("nyala-wire-{}", std::process::id()));
     std::fs::create_dir_all(&fresh)?;
     let mut command = capnpc::CompilerCommand::new();
     command
-        .src_prefix(root.join("schema/wire"))
-        .default_parent_module(vec!["wire".into(), "generated".into()])
+        .src_prefix(root.join(wire.folder))
+        .default_parent_module(wire.module.iter().map(|&name| name.into()).collect())
         .output_path(&fresh);
-    for schema in SCHEMAS {
-        command.file(root.join(schema));
+    for schema in wire.schemas {
+        command.file(root.join(wire.folder).join(schema));
     }
     command.run().context("running the `capnp` compiler (Debian: apt-get install capnproto)")?;
     let mut stale = Vec::new();

@@ -1,1 +1,35 @@
-//! In the making.
+//! Calls and streams between nodes over Cap'n Proto: one connection per pair of hosts.
+//!
+//! Reading order: [`transport`] is what a node has, [`client`] what other programs have; `reactor` are the threads, `accept`
+//! and `dial` how connections come about, `links` which of them stay; `session` is the life of one, `serve` and `sink` what
+//! the other side may ask, `outgoing` and `streams` the way of a batch; `wire` are the messages on the socket.
+
+mod accept;
+pub mod client;
+pub mod config;
+mod connection;
+mod dial;
+mod link;
+mod links;
+mod local;
+mod message;
+mod outgoing;
+mod reactor;
+mod serve;
+mod session;
+mod sink;
+mod socket;
+mod streams;
+pub mod tls;
+pub mod transport;
+mod wire;
+
+#[rustfmt::skip]
+#[allow(clippy::all, clippy::pedantic, unused_qualifications, missing_docs)]
+mod generated {
+    pub mod peer_capnp;
+}
+
+pub use client::{ClientConnection, connect};
+pub use config::{ClientConfig, Limits, MESSAGE_BYTES_MAX, PROTOCOL, RpcConfig};
+pub use transport::RpcTransport;

@@ -130,8 +130,7 @@ impl Cluster {
         tables: &[(&str, usize)],
         change: impl FnOnce(&mut CoordinatorSettings),
     ) -> Self {
-        let mut settings = CoordinatorSettings::default();
-        settings.starting_threads = 0;
+        let mut settings = CoordinatorSettings { starting_threads: 0, ..CoordinatorSettings::default() };
         change(&mut settings);
         Self::of(nodes, tables, 0, settings)
     }
