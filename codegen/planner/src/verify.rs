@@ -1,7 +1,7 @@
 //! The rules that every plan keeps: what is read is there, in the type that is said.
 
 use arrow::datatypes::{DataType, Schema};
-use nyala_schema::operator::{HashJoin, JoinKind, OperatorKind};
+use nyala_schema::operator::{AggregateCall, AggregateMode, HashJoin, JoinKind, OperatorKind};
 use nyala_schema::{Error, Expr, Operator, Result};
 
 /// Checks an operator and all below it.
@@ -30,15 +30,9 @@ fn check(operator: &Operator) -> Result<()> {
         OperatorKind::Expand { projections } => {
             projections.iter().try_for_each(|expressions| row(expressions, &inputs, output))
         }
-        OperatorKind::Aggregate { keys, aggregates, .. } => {
+        OperatorKind::Aggregate { keys, aggregates, mode } => {
             keys.iter().try_for_each(|key| expression(key, &inputs))?;
-            for call in aggregates {
-                call.arguments.iter().try_for_each(|argument| expression(argument, &inputs))?;
-                call.filter.iter().try_for_each(|filter| condition(filter, &inputs))?;
-                call.order_by.iter().try_for_each(|key| expression(&key.expr, &inputs))?;
-            }
-            let types = keys.iter().map(Expr::data_type);
-            types_match(types.chain(aggregates.iter().map(|call| call.data_type.clone())), output)
+            aggregate(keys, aggregates, *mode, &inputs, output)
         }
         OperatorKind::Sort { keys, .. } => keys.iter().try_for_each(|key| expression(&key.expr, &inputs)),
         OperatorKind::Window { partition_by, order_by, calls } => {
@@ -107,6 +101,39 @@ fn arity(kind: &OperatorKind) -> Option<usize> {
         }
         OperatorKind::Union | OperatorKind::Guest(_) => None,
     }
+}
+
+/// What calls read is the input of the first step; the last reads its states.
+fn aggregate(
+    keys: &[Expr],
+    calls: &[AggregateCall],
+    mode: AggregateMode,
+    inputs: &[&Schema],
+    output: &Schema,
+) -> Result<()> {
+    if mode != AggregateMode::Final {
+        for call in calls {
+            call.arguments.iter().try_for_each(|argument| expression(argument, inputs))?;
+            call.filter.iter().try_for_each(|filter| condition(filter, inputs))?;
+            call.order_by.iter().try_for_each(|key| expression(&key.expr, inputs))?;
+        }
+    }
+    let types = || keys.iter().map(Expr::data_type);
+    let results = types().chain(calls.iter().map(|call| call.data_type.clone()));
+    if mode == AggregateMode::Single {
+        return types_match(results, output);
+    }
+    let mut states: Vec<DataType> = types().collect();
+    for call in calls {
+        let fields = call.partial_fields();
+        let fields = fields.ok_or_else(|| Error::internal(format!("{call} cannot be split")))?;
+        states.extend(fields.iter().map(|field| field.data_type().clone()));
+    }
+    if mode == AggregateMode::Partial {
+        return types_match(states.into_iter(), output);
+    }
+    types_match(states.into_iter(), inputs[0])?;
+    types_match(results, output)
 }
 
 fn hash_join(join: &HashJoin, inputs: &[&Schema]) -> Result<()> {

@@ -21,6 +21,15 @@ use crate::relation::{Relation, RelationKind};
 
 pub use layout::Emitted;
 
+/// What becomes of columns that are needed by an operator and not above it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unneeded {
+    /// Pipelines drop them where they run.
+    Stays,
+    /// A projection drops them, so that no exchange moves them.
+    Goes,
+}
+
 /// The operators of a query. The result has `output` as its columns, under the names of `schema`.
 ///
 /// # Errors
@@ -31,8 +40,9 @@ pub fn emit(
     schema: &DFSchema,
     columns: &Columns,
     options: &Options,
+    unneeded: Unneeded,
 ) -> Result<Operator> {
-    let mut emitter = Emitter { columns, options, filters_made: 0 };
+    let mut emitter = Emitter { columns, options, unneeded, filters_made: 0 };
     let needed = output.iter().copied().collect();
     let emitted = emitter.relation(relation, &needed, &[])?;
     let mut root = emitter.exactly(emitted, output)?.operator;
@@ -54,6 +64,7 @@ fn number(operator: &mut Operator, next: &mut u32) {
 struct Emitter<'a> {
     columns: &'a Columns,
     options: &'a Options,
+    unneeded: Unneeded,
     filters_made: u32,
 }
 
@@ -67,6 +78,19 @@ struct Incoming {
 impl Emitter<'_> {
     /// Operators that give at least the columns `needed`.
     fn relation(
+        &mut self,
+        relation: &Relation,
+        needed: &ColumnSet,
+        incoming: &[Incoming],
+    ) -> Result<Emitted> {
+        let emitted = self.with_all_columns(relation, needed, incoming)?;
+        match self.unneeded {
+            Unneeded::Stays => Ok(emitted),
+            Unneeded::Goes => self.pruned(emitted, needed),
+        }
+    }
+
+    fn with_all_columns(
         &mut self,
         relation: &Relation,
         needed: &ColumnSet,

@@ -65,7 +65,7 @@ impl ColumnEstimate {
             bell: None,
             spread: None,
             null_fraction: 0.0,
-            width: width(data_type),
+            width: type_width(data_type),
             origin: None,
             origin_rows: f64::INFINITY,
         }
@@ -134,13 +134,14 @@ fn is_counted(data_type: &DataType) -> bool {
     data_type.is_integer() || matches!(data_type, DataType::Date32)
 }
 
-fn width(data_type: &DataType) -> f64 {
+/// Bytes of a value of which nothing else is known.
+pub fn type_width(data_type: &DataType) -> f64 {
     data_type.primitive_width().map_or(TEXT_WIDTH, |bytes| bytes as f64)
 }
 
 /// Rows of a table: counted, or guessed from its bytes.
 pub fn table_rows(statistics: &TableStatistics, schema: &SchemaRef) -> f64 {
-    let row_width: f64 = schema.fields().iter().map(|field| width(field.data_type())).sum();
+    let row_width: f64 = schema.fields().iter().map(|field| type_width(field.data_type())).sum();
     let from_bytes = statistics.bytes.map(|bytes| bytes as f64 / row_width.max(1.0));
     statistics.rows.or(from_bytes).unwrap_or(ROWS_UNKNOWN)
 }

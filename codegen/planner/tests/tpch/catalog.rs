@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use nyala_schema::lookup::{ResolvedTable, TableContent, TableLookup};
-use nyala_schema::scan::{FileFormat, ScanSource};
+use nyala_schema::scan::{FileEntry, FileFormat, ScanSource};
 use nyala_schema::statistics::{ColumnStatistics, TableStatistics};
 use nyala_schema::{Result, Value};
 
@@ -161,16 +161,35 @@ fn lineitem() -> Vec<Column> {
 fn table(name: &str, rows: f64, columns: &[Column]) -> ResolvedTable {
     let fields: Vec<Field> =
         columns.iter().map(|(name, kind, _)| Field::new(*name, data_type(kind), false)).collect();
+    let width: f64 =
+        fields.iter().zip(columns.iter()).map(|(field, (_, kind, _))| stored_width(field, kind)).sum();
+    let file = FileEntry {
+        path: format!("{name}.parquet"),
+        size: (rows * width) as u64,
+        modified_ns: 0,
+        partition_values: vec![],
+    };
     let columns = columns.iter().map(|(_, kind, distinct)| statistics(kind, *distinct)).collect();
     let statistics = TableStatistics { rows: Some(rows), bytes: None, columns };
     ResolvedTable {
         name: name.to_owned(),
         schema: Arc::new(Schema::new(fields)),
         content: TableContent::Data {
-            source: ScanSource::Files { format: FileFormat::Parquet, files: vec![] },
+            source: ScanSource::Files { format: FileFormat::Parquet, files: vec![file] },
             statistics: Arc::new(statistics),
         },
     }
+}
+
+/// Bytes of a value in a file, compressed to half of its size.
+fn stored_width(field: &Field, kind: &Kind) -> f64 {
+    let bytes = match kind {
+        Text(_, _, width) => *width,
+        Key(..) | Number(..) | Money(..) | Date(..) => {
+            field.data_type().primitive_width().unwrap_or(8) as f64
+        }
+    };
+    bytes / 2.0
 }
 
 fn data_type(kind: &Kind) -> DataType {

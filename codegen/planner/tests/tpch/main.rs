@@ -2,11 +2,13 @@
 
 mod catalog;
 mod choices;
+mod cluster;
 mod fragments;
 mod goldens;
 mod handmade;
 mod shapes;
 mod skew;
+mod soundness;
 mod uploads;
 
 use std::path::{Path, PathBuf};
@@ -44,4 +46,16 @@ fn plan(sql: &str) -> Result<Vec<Fragment>> {
 /// The operators of a query that must be plannable.
 fn operators(sql: &str) -> Operator {
     plan(sql).expect("a plan").remove(0).root
+}
+
+/// TPC-H, the queries that are compared with another engine, and one of every shape.
+fn every_query() -> Vec<String> {
+    let mut queries: Vec<String> = (1..=22).map(query).collect();
+    let files = std::fs::read_dir(folder().join("../../tests/differential")).expect("the folder");
+    for file in files {
+        let text = std::fs::read_to_string(file.expect("a file").path()).expect("its text");
+        queries.extend(nyala_frontend::split(&text).into_iter().map(|(_, sql)| sql));
+    }
+    queries.extend(shapes::QUERIES.iter().map(|sql| (*sql).to_owned()));
+    queries
 }

@@ -2,7 +2,7 @@
 
 use crate::plan;
 
-const QUERIES: &[&str] = &[
+pub const QUERIES: &[&str] = &[
     "select 1 as one, 'a' as a, null as n",
     "select * from (values (1, 'a'), (2, null)) as t(x, y) where x > 1",
     "select x + 1 from (values (1 + 1), (random()::int)) as t(x)",

@@ -99,6 +99,18 @@ fn check(harness: &Harness, table: &Table, key_columns: &[usize], nodes: usize) 
     assert_eq!(found, expected, "{} rows by {key_columns:?} on {nodes}", table.rows.len());
 }
 
+/// Queries in one piece, and cut up.
+pub fn samples(harness: &Harness) -> Vec<(Operator, Vec<Fragment>)> {
+    let scan = harness.scan(&table(4000, 1500, 31));
+    let calls = calls(&scan);
+    let sample = |columns: &[usize]| {
+        let keys: Vec<Expr> = columns.iter().map(|&index| column(&scan, index)).collect();
+        let fragments = two_steps(&keys, &calls, scan.clone());
+        (aggregate(keys, calls.clone(), scan.clone()), fragments)
+    };
+    vec![sample(&[0, 1]), sample(&[]), sample(&[6])]
+}
+
 #[test]
 fn two_steps_give_what_one_gives() {
     for harness in harnesses() {
@@ -205,6 +217,31 @@ fn unread_calls_of_a_final_aggregate_fall_away() {
     assert_eq!(Cluster::new(&harness, 2).sorted(&fragments).unwrap(), expected);
     let plan = nyala_pipeline::build(&fragments[1]).unwrap().to_string();
     assert!(plan.contains("aggregate") && plan.contains("final") && !plan.contains("library"), "{plan}");
+}
+
+/// Rows without columns are still rows, also when what picks their receiver stays behind.
+#[test]
+fn rows_without_columns() {
+    for harness in harnesses() {
+        let scan = harness.scan(&table(3000, 30, 17));
+        let bare = project(vec![], scan);
+        let counted =
+            |input: Operator| aggregate(vec![], vec![call("count", vec![], DataType::Int64)], input);
+        let rows = counted(receive(2, &bare));
+        let total =
+            aggregate(vec![], vec![call("sum", vec![column(&rows, 0)], DataType::Int64)], receive(1, &rows));
+        for by in [
+            FragmentOutput::RoundRobin { to: nyala_schema::id::FragmentId(1) },
+            FragmentOutput::Hash { to: nyala_schema::id::FragmentId(1), keys: vec![int(5)] },
+        ] {
+            let fragments = vec![
+                fragment(0, total.clone(), to_client()),
+                fragment(1, rows.clone(), gather(0)),
+                fragment(2, bare.clone(), by),
+            ];
+            assert_eq!(Cluster::new(&harness, 3).sorted(&fragments).unwrap(), [["3000"]]);
+        }
+    }
 }
 
 #[test]
