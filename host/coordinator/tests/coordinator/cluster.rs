@@ -130,7 +130,7 @@ impl Cluster {
         tables: &[(&str, usize)],
         change: impl FnOnce(&mut CoordinatorSettings),
     ) -> Self {
-        let mut settings = CoordinatorSettings::default();
+        let mut settings = CoordinatorSettings { starting_threads: 0, ..CoordinatorSettings::default() };
         change(&mut settings);
         Self::of(nodes, tables, 0, settings)
     }
