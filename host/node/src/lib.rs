@@ -1,9 +1,11 @@
-//! One node: configuration and the wiring of all parts, embedded in a program.
+//! One node: configuration and the wiring of all parts, embedded in a program or in a cluster.
 //!
 //! Reading order: [`engine`] is what a process has once, [`session`] what each user has, and `work` what that is in the middle
 //! of, such as a `transaction`; a statement goes to `query`, `definition`, `write`, `function`, `history`, `backup`, `copy`,
 //! `explain` or `show`, and comes back as an [`answer`]. `check` and `dump` are for who looks after a system. `tables` are what a statement sees: `search_path` finds names,
-//! `information` makes tables of the catalog itself. `snapshots` and `writing` say which files are still needed.
+//! `information` makes tables of the catalog itself. `snapshots` and `writing` say which files are still needed;
+//! `statements` are those that run. [`node`] makes an engine one of a cluster: `network` ties it to the others, `handler` and
+//! [`serve`] answer them and clients, [`mod@config`] is what it is told, `metrics` what it tells.
 
 pub mod answer;
 mod backup;

@@ -56,3 +56,22 @@ fn faults_are_refused_unless_they_are_allowed() {
     let error = rows(&mut session, "SHOW QUERIE").unwrap_err();
     assert_eq!(error.hint(), Some("did you mean SHOW QUERIES?"));
 }
+
+#[test]
+fn lists_and_mistakes_about_statements() {
+    let engine = Engine::open(Config::default()).unwrap();
+    let mut session = engine.session();
+    run(&mut session, "SET pool = 'reports'");
+    let own = "SELECT pool FROM system.queries WHERE state = 'running'";
+    assert_eq!(run(&mut session, own), ["reports"]);
+    let running = "SELECT value >= 1 FROM system.metrics WHERE name = 'nyala_statements_running'";
+    assert_eq!(one(&mut session, running), "true");
+    let error = rows(&mut session, "KILL QUERY '0195f3a0b1c27d008123456789abcdef'").unwrap_err();
+    assert_eq!(error.code(), ErrorCode::UndefinedObject);
+    let error = rows(&mut session, "SET catalog_reads = newest").unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidParameter);
+    let error = rows(&mut session, "SHOW querys").unwrap_err();
+    assert_eq!(error.hint(), Some("did you mean SHOW QUERIES?"));
+    let sql = "SELECT sql FROM system.queries WHERE state = 'running'";
+    assert_eq!(run(&mut session, sql), [sql]);
+}
