@@ -72,3 +72,70 @@ fn decimal_scale(data_type: &DataType) -> Option<i8> {
 fn is_float(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Float32 | DataType::Float64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(function: &str, argument: Option<Expr>, data_type: DataType) -> AggregateCall {
+        AggregateCall {
+            function: function.into(),
+            arguments: argument.into_iter().collect(),
+            distinct: false,
+            filter: None,
+            order_by: vec![],
+            ignore_nulls: false,
+            data_type,
+            nullable: true,
+        }
+    }
+
+    fn column(data_type: DataType) -> Expr {
+        Expr::Column { index: 0, data_type, nullable: true }
+    }
+
+    fn types(call: &AggregateCall) -> Option<Vec<DataType>> {
+        let fields = call.partial_fields()?;
+        Some(fields.iter().map(|field| field.data_type().clone()).collect())
+    }
+
+    #[test]
+    fn sums_are_exact_where_they_can_be() {
+        let money = DataType::Decimal128(15, 2);
+        let sum = call("sum", Some(column(money.clone())), DataType::Decimal128(25, 2));
+        assert_eq!(types(&sum), Some(vec![DataType::Decimal128(38, 2)]));
+        let mean = call("avg", Some(column(money)), DataType::Decimal128(19, 6));
+        assert_eq!(types(&mean), Some(vec![DataType::Decimal128(38, 2), DataType::Int64]));
+        let floats = call("sum", Some(column(DataType::Float32)), DataType::Float64);
+        assert_eq!(types(&floats), Some(vec![DataType::Float64]));
+        let cast = Expr::Cast {
+            input: Box::new(column(DataType::Int32)),
+            data_type: DataType::Float64,
+            safe: false,
+        };
+        let mean = call("avg", Some(cast), DataType::Float64);
+        assert_eq!(types(&mean), Some(vec![DataType::Decimal128(38, 0), DataType::Int64]));
+    }
+
+    #[test]
+    fn what_needs_all_rows_has_no_states() {
+        let number = || Some(column(DataType::Int64));
+        let count = call("count", number(), DataType::Int64);
+        assert_eq!(types(&count), Some(vec![DataType::Int64]));
+        assert_eq!(types(&AggregateCall { distinct: true, ..count.clone() }), None);
+        let greatest = call("max", number(), DataType::Int64);
+        assert_eq!(types(&AggregateCall { distinct: true, ..greatest }), Some(vec![DataType::Int64]));
+        assert_eq!(types(&call("median", number(), DataType::Int64)), None);
+        let interval = DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano);
+        assert_eq!(types(&call("sum", Some(column(interval.clone())), interval)), None);
+    }
+
+    /// States are not NULL where the count is: a `Final` adds it up without a look.
+    #[test]
+    fn counts_are_never_null() {
+        let mean = call("avg", Some(column(DataType::Float64)), DataType::Float64);
+        let nullable: Option<Vec<bool>> =
+            mean.partial_fields().map(|fields| fields.iter().map(Field::is_nullable).collect());
+        assert_eq!(nullable, Some(vec![true, false]));
+    }
+}

@@ -77,9 +77,16 @@ impl MemoryNetwork {
             return;
         }
         if let Some(delay) = self.weather.delays(to, from).into_iter().min() {
-            sleep(delay).await;
+            travel(delay).await;
             let _ = answers.send(answer).await;
         }
+    }
+}
+
+/// A timer has a grain of a millisecond, also for no time at all.
+async fn travel(delay: Duration) {
+    if !delay.is_zero() {
+        sleep(delay).await;
     }
 }
 
@@ -99,7 +106,7 @@ impl Network for End {
             let (network, request, answers) = (self.network.clone(), request.clone(), answers.clone());
             // A task of its own: a request that was sent goes on when nobody waits for it any more.
             tokio::spawn(async move {
-                sleep(delay).await;
+                travel(delay).await;
                 network.deliver(from, to, request, answers).await;
             });
         }

@@ -1,9 +1,7 @@
 //! Proposals on their way into the leader's log. Those that come while others are written are one group, written with one
 //! wait for the disks.
 
-use std::sync::Arc;
-
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::message::Response;
 use super::types::{Group, Proposal, Raft};
@@ -14,8 +12,6 @@ const GROUP_MAX: usize = 256;
 const GROUP_BYTES: usize = 256 << 10;
 /// That wait for their turn; more are told to try again.
 const QUEUE_MAX: usize = 4096;
-/// Entries that are written at the same time: the followers' disks work while the leader's does.
-const ENTRIES_MAX: usize = 2;
 
 struct Waiting {
     proposal: Proposal,
@@ -42,31 +38,19 @@ impl Proposals {
     }
 }
 
+/// One entry at a time: while it is written the next group grows. Two at a time were measured, and made fewer commits of
+/// smaller groups.
 async fn write_groups(raft: Raft, mut queue: mpsc::Receiver<Waiting>) {
-    let entries = Arc::new(Semaphore::new(ENTRIES_MAX));
-    loop {
-        // Before the group is taken: while it waits for its turn, it grows.
-        let Ok(entry) = Arc::clone(&entries).acquire_owned().await else { return };
-        let Some(first) = queue.recv().await else { return };
+    while let Some(first) = queue.recv().await {
         let (proposals, waiting) = take_group(first, &mut queue);
-        // Given over in order, answered when it comes.
-        let written = raft.client_write_ff(proposals).await;
-        tokio::spawn(async move {
-            let written = match written {
-                Ok(written) => written.await.map_err(|_| "the leader stopped".to_owned()),
-                Err(error) => Err(error.to_string()),
-            };
-            let answers = match written {
-                Ok(Ok(written)) => written.data.into_iter().map(Response::Answer).collect(),
-                Ok(Err(error)) => unknown(&error.to_string(), waiting.len()),
-                Err(error) => unknown(&error, waiting.len()),
-            };
-            drop(entry);
-            for (waiting, answer) in waiting.into_iter().zip(answers) {
-                // Who waited may have gone.
-                let _ = waiting.send(answer);
-            }
-        });
+        let answers = match raft.client_write(proposals).await {
+            Ok(written) => written.data.into_iter().map(Response::Answer).collect(),
+            Err(error) => unknown(&error.to_string(), waiting.len()),
+        };
+        for (waiting, answer) in waiting.into_iter().zip(answers) {
+            // Who waited may have gone.
+            let _ = waiting.send(answer);
+        }
     }
 }
 

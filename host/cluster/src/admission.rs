@@ -6,6 +6,7 @@ use nyala_schema::{Error, ErrorCode, Result};
 
 use crate::admin::{Join, Joined, Reply};
 use crate::core::{Core, removed};
+use crate::record::Record;
 use tokio::time::Instant;
 
 impl Core {
@@ -44,11 +45,15 @@ impl Core {
             );
             return refused(message, "give all nodes the same warehouse, on storage that all of them reach");
         }
+        let id = join.record.id;
+        let members = self.replica.status().addresses;
+        if join.cluster_id.is_some() && members.contains_key(&id) {
+            // Before there is a leader: when all nodes have moved, there is none until they know where they are.
+            self.greet(&join.record);
+        }
         if !self.is_leader() {
             return self.redirect();
         }
-        let id = join.record.id;
-        let members = self.replica.status().addresses;
         if join.cluster_id.is_some() && !members.contains_key(&id) {
             tracing::warn!(node = %join.record.peer(), "a node that was removed wants to come back: refused");
             return Err(removed());
@@ -64,11 +69,22 @@ impl Core {
             self.replica.admit(&[(id, join.record.address.clone())].into()).await?;
             tracing::info!(node = %join.record.peer(), name = join.record.name, "a member, or its new address");
         }
-        self.roster().learn(join.record, Instant::now());
+        self.greet(&join.record);
         self.publish();
         self.news.notify_one();
         let members = self.replica.status().addresses;
         Ok(Reply::Joined(Box::new(Joined { cluster, records: self.roster().records(), members })))
+    }
+
+    /// It has spoken itself.
+    fn greet(&self, record: &Record) {
+        let mut roster = self.roster();
+        let is_replaced = |other: &Record| other.address == record.address && other.id != record.id;
+        for other in roster.records().into_iter().filter(is_replaced) {
+            roster.refuse(other.node(), other.incarnation);
+        }
+        roster.learn(record.clone(), Instant::now());
+        roster.hear_itself(record.node(), record.incarnation);
     }
 
     /// A node that is up and has no protocol in common with the newcomer.
@@ -83,8 +99,12 @@ impl Core {
 
     fn has_other_of_name(&self, join: &Join) -> bool {
         let nodes = self.known.nodes();
-        nodes.iter().any(|node| {
-            node.peer.id.0 != join.record.id && node.name == join.record.name && node.state != NodeState::Down
+        let mut others = nodes.iter().filter(|node| node.peer.id.0 != join.record.id);
+        // Whoever was at the newcomer's address is there no more.
+        others.any(|node| {
+            node.name == join.record.name
+                && node.state != NodeState::Down
+                && node.peer.address != join.record.address
         })
     }
 }

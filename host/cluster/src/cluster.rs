@@ -15,7 +15,7 @@ use nyala_schema::{Error, ErrorCode, Result};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::admin::{decode, encode};
 use crate::carrier::Carrier;
@@ -230,6 +230,21 @@ impl Cluster {
         self.replica().collect_blobs(others)
     }
 
+    /// From now on gives up bytes of modules that nothing names any more from time to time; `in_use` says which ones queries
+    /// still run.
+    pub fn collect_with(&self, in_use: Box<dyn Fn() -> Vec<ModuleHash> + Send + Sync>) {
+        let (replica, every) = (self.replica().clone(), self.core.settings.replica.blob_grace);
+        let task = self.core.runtime.spawn(async move {
+            loop {
+                sleep(every).await;
+                if let Err(error) = replica.collect_blobs(in_use()) {
+                    tracing::warn!(%error, "modules that are not used any more could not be removed");
+                }
+            }
+        });
+        lock(&self.tasks).push(task.abort_handle());
+    }
+
     /// Tells the others, and ends all of it.
     pub async fn stop(&self) {
         self.abort();
@@ -260,7 +275,7 @@ fn check(settings: &ClusterSettings) -> Result<()> {
     }
     if settings.gossip.interval.is_zero() {
         let message = "the interval of gossip is zero";
-        return Err(Error::new(ErrorCode::InvalidParameter, message).with_hint("300 ms is usual"));
+        return Err(Error::new(ErrorCode::InvalidParameter, message).with_hint("500 ms is usual"));
     }
     Ok(())
 }

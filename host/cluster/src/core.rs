@@ -42,6 +42,8 @@ pub struct State {
     pub random: StdRng,
     /// Nodes with which this one talks right now.
     pub busy: BTreeSet<NodeId>,
+    /// When a node that is down was tried last.
+    pub tried_away: Option<Instant>,
     /// Whose connection broke, and is being tried again.
     pub probed: BTreeSet<NodeId>,
     /// Members at the last look at the catalog's replicas.
@@ -89,6 +91,7 @@ impl Core {
             identity: made.identity,
             random: made.random,
             busy: BTreeSet::new(),
+            tried_away: None,
             probed: BTreeSet::new(),
             members,
             leaving: BTreeSet::new(),

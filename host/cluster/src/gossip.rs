@@ -21,6 +21,8 @@ use crate::roster::Digest;
 
 /// Nodes that are told in a round.
 const FANOUT: usize = 3;
+/// Between two tries to reach nodes that are down.
+const AWAY_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Message {
@@ -75,7 +77,10 @@ fn choose(core: &Core) -> Vec<Peer> {
     away.extend(unheard.map(|peer| Peer { id: NodeId(peer.id), address: peer.address }));
     let mut state = core.state();
     let mut chosen: Vec<Peer> = up.choose_multiple(&mut state.random, FANOUT).cloned().collect();
-    chosen.extend(away.choose(&mut state.random).cloned());
+    if state.tried_away.is_none_or(|at| at.elapsed() >= AWAY_EVERY) && !away.is_empty() {
+        state.tried_away = Some(Instant::now());
+        chosen.extend(away.choose(&mut state.random).cloned());
+    }
     // Who has not answered yet is not asked again meanwhile.
     chosen.retain(|peer| state.busy.insert(peer.id));
     chosen

@@ -57,6 +57,8 @@ impl Core {
         if is_new && self.makes_cluster().await? {
             let address = self.transport.local().address.clone();
             self.replica.initialize(&[(self.id().0, address)].into()).await?;
+            // What it says of itself follows a moment later.
+            self.replica.when_status(|status| status.voters.contains(&status.id)).await;
         }
         if self.state().identity.cluster.is_none() && self.replica.status().voters.contains(&self.id().0) {
             let (id, name) =
@@ -102,8 +104,13 @@ impl Core {
     async fn makes_cluster(&self) -> Result<bool> {
         let own = &self.transport.local().address;
         match self.settings.join.first() {
-            None => return Ok(true),
             Some(first) if first != own => return Ok(false),
+            _ if !self.settings.roles.catalog => {
+                let message = "the node that makes a cluster must have the role catalog";
+                return Err(Error::new(ErrorCode::InvalidParameter, message)
+                    .with_hint("give it that role; or name nodes of a cluster that it is to join"));
+            }
+            None => return Ok(true),
             Some(_) => {}
         }
         // Others may be in a cluster that has lost this node's folder.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nyala_schema::Error;
 use nyala_schema::cluster::NodeId;
 use tokio::time::{sleep, timeout};
 
@@ -12,6 +13,9 @@ use crate::core::Core;
 /// down.
 const TRIES: u32 = 2;
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// What systems say when it is the way that is missing, and not the one at its end.
+const OF_THE_WAY: [&str; 5] = ["unreachable", "no route", "timed out", "lookup", "resolv"];
 
 impl Core {
     /// The connection with a node is gone.
@@ -34,6 +38,7 @@ impl Core {
         for attempt in 1..=TRIES {
             match timeout(self.settings.gossip.limit, self.transport.dial(&address)).await {
                 Ok(Ok(found)) if found == node => return,
+                Ok(Err(error)) if is_of_the_way(&error) => return,
                 // Another node is there now, or nobody.
                 Ok(Ok(_) | Err(_)) if attempt == TRIES => {}
                 Ok(Ok(_) | Err(_)) => sleep(PAUSE).await,
@@ -45,4 +50,11 @@ impl Core {
         self.roster().refuse(node, incarnation);
         self.publish();
     }
+}
+
+/// The transport gives no kind of such errors but their text. One that is taken for another costs the node's place for as long
+/// as it takes to hear it again.
+fn is_of_the_way(error: &Error) -> bool {
+    let text = error.message().to_lowercase();
+    OF_THE_WAY.iter().any(|word| text.contains(word))
 }

@@ -14,6 +14,11 @@ use crate::settings::GossipSettings;
 /// Intervals of gossip after which silence says nothing of what is usual.
 const BREAK_INTERVALS: u32 = 10;
 
+/// Rounds after which a node that had been forgotten is taken to be alive.
+const ROUNDS_OF_LIFE: u64 = 100;
+/// Nodes that are forgotten and known to be; older ones are not likely to be told of.
+const FORGOTTEN_MAX: usize = 10_000;
+
 /// What one node knows of another, in short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digest {
@@ -30,6 +35,8 @@ pub struct Roster {
     nodes: BTreeMap<NodeId, Sighting>,
     /// Taken out of the cluster: nothing is heard of them any more. With when, so that they need not be kept for ever.
     removed: BTreeMap<NodeId, Instant>,
+    /// Down for so long that they are not shown any more; others may still tell of them.
+    forgotten: BTreeMap<NodeId, Digest>,
 }
 
 struct Sighting {
@@ -39,14 +46,16 @@ struct Sighting {
     /// Its connection broke and it refused another: given up until it is heard itself.
     is_refusing: bool,
     down_since: Option<Instant>,
+    /// It has been heard since this node knows of it. Until then, what others tell may be of a node that is dead.
+    is_confirmed: bool,
 }
 
 impl Roster {
     pub fn new(local: Record, settings: GossipSettings, now: Instant) -> Self {
         let id = local.node();
-        let mut roster = Self { local: id, settings, nodes: BTreeMap::new(), removed: BTreeMap::new() };
-        roster.learn(local, now);
-        roster
+        let own = settings.sighting(local, now);
+        let nodes = BTreeMap::from([(id, own)]);
+        Self { local: id, settings, nodes, removed: BTreeMap::new(), forgotten: BTreeMap::new() }
     }
 
     pub fn local(&self) -> &Record {
@@ -73,13 +82,7 @@ impl Roster {
     }
 
     pub fn digest(&self) -> Vec<Digest> {
-        let digest = |sighting: &Sighting| Digest {
-            id: sighting.record.id,
-            incarnation: sighting.record.incarnation,
-            revision: sighting.record.revision,
-            heartbeat: sighting.heartbeat,
-        };
-        self.nodes.values().map(digest).collect()
+        self.nodes.values().map(Sighting::digest).collect()
     }
 
     /// The records of which whoever has that digest has an older one or none.
@@ -98,10 +101,11 @@ impl Roster {
     /// Takes a record in, unless a newer one is known; whether it was news.
     pub fn learn(&mut self, record: Record, now: Instant) -> bool {
         let id = record.node();
-        let is_own_echo = id == self.local && self.nodes.contains_key(&id);
-        if self.removed.contains_key(&id) || is_own_echo {
+        let is_of_old = self.forgotten.get(&id).is_some_and(|old| record.incarnation <= old.incarnation);
+        if self.removed.contains_key(&id) || is_of_old || id == self.local {
             return false;
         }
+        self.forgotten.remove(&id);
         match self.nodes.get_mut(&id) {
             Some(known) if !record.is_newer_than(known.record.incarnation, known.record.revision) => false,
             Some(known) => {
@@ -123,8 +127,15 @@ impl Roster {
     /// Signs of life, as another node has seen them.
     pub fn hear(&mut self, digest: &[Digest], now: Instant) {
         for entry in digest {
-            let Some(known) = self.nodes.get_mut(&NodeId(entry.id)) else { continue };
+            let id = NodeId(entry.id);
+            // One that was away for long has gone round often; a few rounds are what others had heard before.
+            if self.forgotten.get(&id).is_some_and(|old| entry.heartbeat > old.heartbeat + ROUNDS_OF_LIFE) {
+                self.forgotten.remove(&id);
+            }
+            let Some(known) = self.nodes.get_mut(&id) else { continue };
             if entry.incarnation == known.record.incarnation && entry.heartbeat > known.heartbeat {
+                // The first is what others know; it may have been so for long.
+                known.is_confirmed |= known.heartbeat > 0;
                 known.heartbeat = entry.heartbeat;
                 known.pulse.beat(now);
             }
@@ -133,10 +144,12 @@ impl Roster {
 
     /// A message of the node itself.
     pub fn hear_itself(&mut self, id: NodeId, incarnation: u64) {
+        self.forgotten.remove(&id);
         if let Some(known) = self.nodes.get_mut(&id)
             && incarnation == known.record.incarnation
         {
             known.is_refusing = false;
+            known.is_confirmed = true;
         }
     }
 
@@ -169,7 +182,18 @@ impl Roster {
             }
         }
         let is_old = |since: Instant| now.saturating_duration_since(since) >= settings.forget_after;
-        self.nodes.retain(|_, sighting| sighting.down_since.is_none_or(|since| !is_old(since)));
+        let old: Vec<NodeId> = self
+            .nodes
+            .iter()
+            .filter(|(_, sighting)| sighting.down_since.is_some_and(is_old))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in old {
+            self.forgotten.extend(self.nodes.remove(&id).map(|sighting| (id, sighting.digest())));
+        }
+        while self.forgotten.len() > FORGOTTEN_MAX {
+            self.forgotten.pop_first();
+        }
         self.removed.retain(|_, since| !is_old(*since));
         let state = |id: &NodeId, sighting: &Sighting| match *id == local {
             true => sighting.record.state.state(),
@@ -212,11 +236,20 @@ impl Roster {
 impl GossipSettings {
     fn sighting(&self, record: Record, now: Instant) -> Sighting {
         let pulse = Pulse::new(now, self.interval, BREAK_INTERVALS * self.interval);
-        Sighting { record, heartbeat: 0, pulse, is_refusing: false, down_since: None }
+        Sighting { record, heartbeat: 0, pulse, is_refusing: false, down_since: None, is_confirmed: false }
     }
 }
 
 impl Sighting {
+    fn digest(&self) -> Digest {
+        Digest {
+            id: self.record.id,
+            incarnation: self.record.incarnation,
+            revision: self.record.revision,
+            heartbeat: self.heartbeat,
+        }
+    }
+
     fn state(&self, settings: &GossipSettings, now: Instant) -> NodeState {
         let (silence, phi) = (self.pulse.silence(now), self.pulse.phi(now));
         if self.is_refusing || silence >= settings.down_after {
@@ -226,6 +259,8 @@ impl Sighting {
             && phi >= settings.phi_suspect
         {
             NodeState::Suspect
+        } else if !self.is_confirmed && self.record.state == Word::Active {
+            NodeState::Joining
         } else {
             self.record.state.state()
         }
@@ -299,6 +334,24 @@ mod tests {
         assert_eq!(watch.state(21_000), Some(NodeState::Active), "it was away only");
         assert_eq!(watch.state(40_000), Some(NodeState::Down));
         assert_eq!(watch.state(400_000), None);
+        assert!(!watch.roster.learn(record(2, 1), watch.at(400_000)), "others have not forgotten it yet");
+        watch.beat(1, 50, 400_000);
+        assert!(!watch.roster.learn(record(2, 1), watch.at(400_000)), "they had heard a little more of it");
+        watch.beat(1, 500, 400_000);
+        assert!(watch.roster.learn(record(2, 1), watch.at(400_000)), "it lives");
+    }
+
+    #[test]
+    fn what_is_only_told_is_not_taken_to_be_alive() {
+        let mut watch = Watch::new();
+        watch.roster.learn(record(3, 1), watch.at(10_000));
+        let mut third = |heartbeat: u64, millis: u64| {
+            let now = watch.at(millis);
+            watch.roster.hear(&[Digest { id: 3, incarnation: 1, revision: 0, heartbeat }], now);
+            watch.roster.look(now).iter().find(|node| node.peer.id == NodeId(3)).map(|node| node.state)
+        };
+        assert_eq!(third(70, 10_100), Some(NodeState::Joining), "it may have died at its 70th round");
+        assert_eq!(third(71, 10_600), Some(NodeState::Active));
     }
 
     #[test]
@@ -312,7 +365,9 @@ mod tests {
         watch.roster.refuse(NodeId(2), 1);
         let now = watch.at(10_300);
         assert!(watch.roster.learn(record(2, 2), now));
-        assert_eq!(watch.state(10_300), Some(NodeState::Active), "another run of it");
+        assert_eq!(watch.state(10_300), Some(NodeState::Joining), "another run of it, not heard yet");
+        watch.roster.hear_itself(NodeId(2), 2);
+        assert_eq!(watch.state(10_300), Some(NodeState::Active));
         assert!(!watch.roster.learn(record(2, 1), now), "the old run is gone");
         watch.roster.refuse(NodeId(2), 1);
         assert_eq!(watch.state(10_300), Some(NodeState::Active), "the old run refused");

@@ -72,7 +72,7 @@ pub struct GossipSettings {
 impl Default for GossipSettings {
     fn default() -> Self {
         Self {
-            interval: Duration::from_millis(300),
+            interval: Duration::from_millis(500),
             phi_suspect: 8.0,
             suspect_after: Duration::from_secs(3),
             down_after: Duration::from_secs(10),

@@ -85,6 +85,7 @@ impl Core {
         leaving.extend(voters.iter().copied().filter(|id| roster.has_left(*id)));
         let limit = self.settings.replace_voter_after;
         let is_dead = |id: &NodeId| match roster.record(*id) {
+            Some(record) if !record.roles().catalog => true,
             Some(_) => roster.down_for(*id, now).is_some_and(|down| down >= limit),
             // Not heard of since this node leads.
             None => now.saturating_duration_since(leads_since) >= limit,

@@ -62,3 +62,50 @@ fn order(version: &str) -> Vec<u64> {
     let release = version.split(['-', '+']).next().unwrap_or(version);
     release.split('.').map(|number| number.parse().unwrap_or(0)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use nyala_schema::cluster::{NodeState, Peer, Roles};
+
+    use super::*;
+
+    fn node(id: u64, version: &str, protocol: (u32, u32)) -> NodeInfo {
+        NodeInfo {
+            peer: Peer { id: NodeId(id), address: format!("n{id}:1") },
+            name: format!("n{id}"),
+            incarnation: 1,
+            roles: Roles::default(),
+            state: NodeState::Active,
+            cores: 1,
+            memory_bytes: 1,
+            version: version.into(),
+            protocol: ProtocolVersions { min: protocol.0, max: protocol.1 },
+            catalog_version: 0,
+            http: None,
+        }
+    }
+
+    #[test]
+    fn the_leader_is_last_and_old_ones_are_first() {
+        let nodes = [
+            node(1, "0.9.0", (1, 1)),
+            node(2, "0.9.0", (1, 1)),
+            node(3, "0.10.0-rc1", (1, 2)),
+            node(4, "0.9.0", (1, 1)),
+        ];
+        let check = UpgradeCheck::new(&nodes, &[NodeId(1), NodeId(2), NodeId(3)], Some(NodeId(1)));
+        let order: Vec<u64> = check.steps.iter().map(|step| step.node.0).collect();
+        assert_eq!(order, [4, 2, 3, 1]);
+        assert_eq!(check.next().map(|step| step.node), Some(NodeId(4)));
+        assert_eq!(check.apart, []);
+        let behind: Vec<u64> = check.steps.iter().filter(|step| step.is_behind).map(|s| s.node.0).collect();
+        assert_eq!(behind, [4, 2, 1], "0.10 is newer than 0.9");
+    }
+
+    #[test]
+    fn nodes_two_versions_apart_do_not_understand_each_other() {
+        let nodes = [node(1, "0.1.0", (1, 1)), node(2, "0.2.0", (1, 2)), node(3, "0.3.0", (2, 3))];
+        let check = UpgradeCheck::new(&nodes, &[], None);
+        assert_eq!(check.apart, [(NodeId(1), NodeId(3))]);
+    }
+}

@@ -10,7 +10,7 @@ pub struct Situation {
     pub voters: BTreeSet<NodeId>,
     /// Members that are up, have the catalog, and may vote; voters among them or not.
     pub able: BTreeSet<NodeId>,
-    /// Have been down for so long that somebody else should vote.
+    /// Have been down for so long that somebody else should vote, or have the role no more.
     pub dead: BTreeSet<NodeId>,
     /// Must not vote any more.
     pub leaving: BTreeSet<NodeId>,

@@ -1,6 +1,6 @@
 //! A node of a cluster: an engine, with what ties it to the others.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use nyala_catalog::catalog::system_clock;
@@ -33,6 +33,8 @@ const RUNTIME_THREADS: usize = 2;
 pub const BLOCKING_THREADS_MAX: usize = 24;
 /// The folder of tables in the data folder of a node that shares it with nobody.
 const WAREHOUSE_FOLDER: &str = "warehouse";
+/// The part of a drain's time that statements may take to end by themselves.
+const STATEMENTS_SHARE: f64 = 0.9;
 /// How long the threads of a node that stops may take.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -222,14 +224,21 @@ fn join(
     engine.writing.collect(engine.warehouse(), &newest)?;
     let replica = cluster.replica().clone();
     runtime.spawn(async move { replica.follow_blobs().await });
-    let coordinator = network.coordinator.clone();
-    cluster.when_drained(Box::new(move |limit| {
-        let coordinator = coordinator.clone();
-        Box::pin(async move {
-            coordinator.drain(limit).await;
-        })
-    }));
+    let (coordinator, engine) = (Arc::downgrade(&network.coordinator), Arc::downgrade(engine));
+    cluster.when_drained(Box::new(move |limit| Box::pin(finish(coordinator.clone(), engine.clone(), limit))));
     Ok(())
+}
+
+/// Lets what runs on a node end, and ends what has not by then.
+async fn finish(coordinator: Weak<Coordinator>, engine: Weak<Engine>, limit: Duration) {
+    let (Some(coordinator), Some(engine)) = (coordinator.upgrade(), engine.upgrade()) else { return };
+    let statements = async {
+        // Who is ended needs a moment too.
+        if timeout(limit.mul_f64(STATEMENTS_SHARE), engine.statements.when_idle()).await.is_err() {
+            engine.statements.kill_all();
+        }
+    };
+    tokio::join!(coordinator.drain(limit), statements);
 }
 
 fn rpc_config(config: &NodeConfig, identity: &Identity, runtime: &Runtime) -> Result<RpcConfig> {

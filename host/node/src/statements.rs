@@ -1,6 +1,7 @@
 //! The statements that sessions of this process run, and some that they ran: what SHOW QUERIES shows and KILL QUERY ends.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nyala_schema::cluster::QueryId;
 use nyala_schema::{Error, Result};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::answer::Progress;
@@ -20,7 +22,11 @@ const SQL_BYTES_MAX: usize = 16 << 10;
 const PROFILE_BYTES_MAX: usize = 64 << 10;
 
 #[derive(Default)]
-pub struct Statements(Mutex<Known>);
+pub struct Statements {
+    known: Mutex<Known>,
+    /// One has ended.
+    ended: Notify,
+}
 
 #[derive(Default)]
 struct Known {
@@ -183,6 +189,8 @@ impl Statements {
         if known.finished.len() > FINISHED_MAX {
             known.finished.pop_front();
         }
+        drop(known);
+        self.ended.notify_waiters();
     }
 
     /// Those that run, oldest first, then those that ran.
@@ -197,6 +205,19 @@ impl Statements {
     pub fn kill(&self, id: QueryId) -> bool {
         let found = self.known().running.get(&id).cloned();
         found.inspect(|statement| statement.cancel()).is_some()
+    }
+
+    /// Returns when none runs.
+    pub async fn when_idle(&self) {
+        loop {
+            let mut ended = pin!(self.ended.notified());
+            // From here on no end is missed.
+            ended.as_mut().enable();
+            if self.known().running.is_empty() {
+                return;
+            }
+            ended.await;
+        }
     }
 
     /// Ends all that run.
@@ -229,7 +250,7 @@ impl Statements {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -62,7 +62,7 @@ impl RpcConfig {
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Bytes of batches per connection that have not arrived at the other side. It decides how long a control call waits
-    /// behind them. One batch more than fits is let through.
+    /// behind them. One batch more than fits is let through, and two in any case.
     pub bulk_bytes: u64,
     /// Between two heartbeats.
     pub heartbeat_every: Duration,

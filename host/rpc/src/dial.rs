@@ -46,9 +46,6 @@ impl Dial {
         let limit = place.local.limits.hello_limit;
         let number = rand::random::<u64>().max(1);
         let last = self.expected.map_or(0, |(_, last)| last);
-        if let Some((node, _)) = self.expected {
-            place.links.attempted(node, number);
-        }
         let deadline = Instant::now() + limit;
         let connected = socket::connect(&self.address, place.local.tls.as_ref());
         let outcome = match tokio::time::timeout_at(deadline, connected).await {
@@ -56,10 +53,6 @@ impl Dial {
             Ok(Err(error)) => Err(error),
             Err(_) => Err(refused(format!("no connection for {limit:?}"))),
         };
-        let is_taken = matches!(outcome, Ok(Dialled::Use(_)) | Err(_));
-        if let Some((node, last)) = self.expected.filter(|_| !is_taken) {
-            place.links.not_taken(node, number, last);
-        }
         outcome.map_err(|error| {
             tracing::warn!(address = self.address, reason = error.message(), "could not connect");
             error.context(format!("cannot connect to {}", self.address))

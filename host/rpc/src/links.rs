@@ -22,7 +22,7 @@ struct Known {
     trial: Option<Arc<Link>>,
     /// Of the node, as far as it has said.
     incarnation: u64,
-    /// Number of the last connection that this side knew of.
+    /// Number of the last connection that this side used, or took.
     last: u64,
     /// Set while this side dials.
     dialling: Option<watch::Receiver<DialOutcome>>,
@@ -115,7 +115,8 @@ impl Links {
         if Known::open(&known.trial).is_some() {
             return Next::Wait(known.changed.subscribe());
         }
-        if let Some(outcome) = &known.dialling {
+        // A dial whose teller is gone was given up before it began.
+        if let Some(outcome) = known.dialling.as_ref().filter(|outcome| outcome.has_changed().is_ok()) {
             return Next::WaitForDial(outcome.clone());
         }
         let (tell, outcome) = watch::channel(None);
@@ -211,18 +212,6 @@ impl Links {
         known.trial = None;
         known.changed.send_replace(());
         Decision::Use
-    }
-
-    /// A dial is about to be made under a number: what the other side takes for this side's last one.
-    pub(crate) fn attempted(&self, node: NodeId, number: u64) {
-        lock(&self.nodes).entry(node).or_default().last = number;
-    }
-
-    /// That dial was not taken: the last one is what it was.
-    pub(crate) fn not_taken(&self, node: NodeId, number: u64, last: u64) {
-        if let Some(known) = lock(&self.nodes).get_mut(&node).filter(|known| known.last == number) {
-            known.last = last;
-        }
     }
 
     /// A connection has ended.

@@ -134,6 +134,9 @@ impl Hub {
     /// `Connection` when the node cannot be reached.
     pub(crate) async fn link(&self, to: &Peer) -> Result<Arc<Link>> {
         for _ in 0..ATTEMPTS_MAX {
+            if self.over.is_cancelled() {
+                return Err(ended());
+            }
             match self.links.next(to.id) {
                 Next::Use(link) => return Ok(link),
                 Next::Wait(mut changed) => {
@@ -187,7 +190,8 @@ impl Hub {
 async fn wait_for(mut outcome: watch::Receiver<DialOutcome>) -> Result<()> {
     match outcome.wait_for(Option::is_some).await {
         Ok(told) => told.clone().unwrap_or(Ok(())),
-        Err(_) => Err(ended()),
+        // It was given up; whoever waits looks again.
+        Err(_) => Ok(()),
     }
 }
 

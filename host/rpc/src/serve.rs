@@ -79,10 +79,12 @@ impl Serving {
 
     pub(crate) fn stream_opened(&self) {
         self.streams.set(self.streams.get() + 1);
+        self.wire.counters.stream_opened();
     }
 
     pub(crate) fn stream_closed(&self) {
         self.streams.set(self.streams.get() - 1);
+        self.wire.counters.stream_closed();
     }
 
     async fn answer(self: &Rc<Self>, caller: Caller, service: Service, request: Bytes) -> Result<Bytes> {

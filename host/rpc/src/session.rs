@@ -44,7 +44,6 @@ impl Session {
         self.spawn(async move { session.beat().await });
         loop {
             tokio::select! {
-                biased;
                 () = self.link.over().cancelled() => break,
                 reason = self.wire.ended() => {
                     self.link.close(self.link.lost(reason));

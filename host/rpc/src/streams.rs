@@ -20,6 +20,9 @@ use crate::outgoing::{Core, Waiting};
 use crate::session::Session;
 use crate::wire::Attachment;
 
+/// Parts that may be under way whatever their size: while one is taken in there, the next one is sent.
+const PUSHES_MIN: u64 = 2;
+
 /// One stream on a connection.
 pub(crate) struct Sending {
     core: Arc<Core>,
@@ -49,6 +52,8 @@ pub(crate) struct Streams {
     turns: RefCell<VecDeque<Rc<Sending>>>,
     /// Bytes of batches that have not arrived.
     under_way: Cell<u64>,
+    /// Parts that have not arrived.
+    pushes: Cell<u64>,
 }
 
 fn key(core: &Arc<Core>) -> usize {
@@ -189,7 +194,7 @@ impl Session {
     /// Sends from streams in turn for as long as the cap allows.
     fn send_parts(self: &Rc<Self>) {
         let streams = &self.streams;
-        while streams.under_way.get() < self.limits.bulk_bytes {
+        while streams.under_way.get() < self.limits.bulk_bytes || streams.pushes.get() < PUSHES_MIN {
             let Some(sending) = streams.turns.borrow_mut().pop_front() else { return };
             sending.has_turn.set(false);
             let part = sending.waiting.borrow_mut().pop_front();
@@ -221,11 +226,13 @@ impl Session {
             Some(Ok(answer)) => {
                 sending.sent.set(sending.sent.get() + 1);
                 sending.receipts.borrow_mut().push_back(receipt);
+                self.streams.pushes.set(self.streams.pushes.get() + 1);
                 self.count_under_way(self.streams.under_way.get() + bytes);
                 let (session, sending) = (self.clone(), sending.clone());
                 self.spawn(async move {
                     let outcome = answer.progress(&sending).await;
                     sending.arrived.set(sending.arrived.get() + 1);
+                    session.streams.pushes.set(session.streams.pushes.get() - 1);
                     session.count_under_way(session.streams.under_way.get().saturating_sub(bytes));
                     session.after(&sending, outcome);
                 });

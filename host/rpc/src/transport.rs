@@ -67,7 +67,7 @@ impl RpcTransport {
         self.hub.local.cluster_id()
     }
 
-    /// Ends all connections and threads, and waits for that. What is pending fails.
+    /// Ends all connections and threads. What is pending fails. Blocks for up to half a second, until that is done.
     pub fn shutdown(&self) {
         self.hub.shutdown();
     }

@@ -10,7 +10,7 @@ use crate::client;
 use crate::commands;
 use crate::draw::Draw;
 use crate::round_trip::managed_scan;
-use crate::tables;
+use crate::{queries, tables};
 
 /// Reads the bytes as everything that there is, and looks at what comes out.
 fn read_as_everything(bytes: &[u8]) {
@@ -25,13 +25,20 @@ fn read_as_everything(bytes: &[u8]) {
     let _ = wire::decode_client_request(bytes).map(|request| format!("{request:?}"));
     let _ = wire::decode_client_response(bytes).map(|response| format!("{response:?}"));
     let _ = wire::decode_fragment(bytes).map(|fragment| format!("{fragment:?}"));
+    let _ = wire::decode_query_message(bytes).map(|message| format!("{message:?}"));
+    let _ = wire::decode_query_answer(bytes).map(|answer| format!("{answer:?}"));
+    let _ = wire::decode_admission(bytes).map(|message| format!("{message:?}"));
+    let _ = wire::decode_admission_answer(bytes).map(|answer| format!("{answer:?}"));
 }
 
 fn messages(draw: &mut Draw) -> Vec<Vec<u8>> {
     let entry = Entry { at_ms: 1, command: commands::command(draw, 2) };
     let change = Entry { at_ms: 1, command: Command::ChangeTable(commands::change(draw)) };
     let file = Arc::new(tables::file(draw));
-    vec![
+    let queries =
+        queries::messages(draw).into_iter().map(|m| wire::encode_query_message(&m).unwrap().to_vec());
+    let answers = queries::answers(draw).into_iter().map(|a| wire::encode_query_answer(&a).unwrap().to_vec());
+    let mut messages = vec![
         wire::encode_entry(&entry).unwrap(),
         wire::encode_entry(&change).unwrap(),
         wire::encode_table(&commands::definition(draw)).unwrap(),
@@ -40,7 +47,10 @@ fn messages(draw: &mut Draw) -> Vec<Vec<u8>> {
         wire::encode_fragment(&managed_scan(draw)).unwrap(),
         wire::encode_client_request(&client::request(draw)),
         wire::encode_client_response(&client::response(draw)),
-    ]
+    ];
+    messages.extend(queries);
+    messages.extend(answers);
+    messages
 }
 
 proptest! {

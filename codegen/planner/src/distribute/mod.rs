@@ -12,6 +12,7 @@ pub mod location;
 pub mod plain_keys;
 pub mod rule;
 mod several;
+mod single;
 pub mod small;
 pub mod step;
 mod tidy;

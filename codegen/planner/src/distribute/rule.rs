@@ -1,5 +1,6 @@
 //! Which operators give the right rows where: the one place that knows.
 
+use arrow::datatypes::DataType;
 use nyala_schema::expr::Volatility;
 use nyala_schema::fragment::Placement;
 use nyala_schema::guest::OperatorOutput;
@@ -78,6 +79,16 @@ pub fn settle(operator: &Operator, placement: Placement, inputs: &[&Location]) -
             | OperatorKind::RecursionInput { .. },
             _,
         ) => None,
+    }
+}
+
+/// Whether exchanges hash values of a type. Others are compared where all rows are.
+pub fn has_hash(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Struct(fields) => fields.iter().all(|field| has_hash(field.data_type())),
+        DataType::List(item) | DataType::LargeList(item) => has_hash(item.data_type()),
+        DataType::Dictionary(_, value) => has_hash(value),
+        other => !other.is_nested(),
     }
 }
 

@@ -65,7 +65,9 @@ fn check_output(fragment: &Fragment, index: usize, known: &HashMap<FragmentId, &
     expect(receiver.placement == wanted, "an output that fits where its receiver is")?;
     if let FragmentOutput::Hash { keys, .. } = &fragment.output {
         let fields = fragment.root.schema.fields();
-        let is_there = |key| column_of(key).is_some_and(|column| column < fields.len());
+        let has_hash =
+            |column: usize| fields.get(column).is_some_and(|field| rule::has_hash(field.data_type()));
+        let is_there = |key| column_of(key).is_some_and(has_hash);
         expect(!keys.is_empty() && keys.iter().all(is_there), "columns as its keys")?;
     }
     Ok(())
@@ -107,9 +109,10 @@ struct Plan<'a> {
 impl Plan<'_> {
     fn check_places(&self, fragment: &Fragment) -> Result<()> {
         fragment.root.inputs.iter().try_for_each(expect_no_partial)?;
-        if fragment.placement == Placement::Nodes && picks_rows(&fragment.root) {
-            self.check_preselection(fragment)?;
-            return self.location(&fragment.root.inputs[0], fragment.placement).map(drop);
+        let first = below_projections(&fragment.root);
+        if fragment.placement == Placement::Nodes && picks_rows(first) {
+            self.check_preselection(fragment, first)?;
+            return self.location(&first.inputs[0], fragment.placement).map(drop);
         }
         let location = self.location(&fragment.root, fragment.placement)?;
         if let OperatorKind::Aggregate { mode: AggregateMode::Partial, .. } = &fragment.root.kind {
@@ -145,13 +148,15 @@ impl Plan<'_> {
         })
     }
 
-    /// The operator that takes a fragment's rows as they arrive.
+    /// The operator that takes a fragment's rows as they arrive, or with other columns.
     fn consumer(&self, fragment: &Fragment) -> Option<&Operator> {
         let receiver = self.fragments.get(&fragment.output.to()?)?;
         let mut found = None;
         receiver.root.for_each(&mut |operator| {
-            let takes = |input: &Operator| input.kind == OperatorKind::Receive { from: fragment.id };
-            if operator.inputs.iter().any(takes) {
+            let receives = OperatorKind::Receive { from: fragment.id };
+            let takes = |input: &Operator| below_projections(input).kind == receives;
+            let is_projection = matches!(operator.kind, OperatorKind::Project { .. });
+            if !is_projection && operator.inputs.iter().any(takes) {
                 found = Some(operator);
             }
         });
@@ -159,9 +164,9 @@ impl Plan<'_> {
     }
 
     /// What picks rows on each node stands before the same on the coordinator, which picks no more than each node has left.
-    fn check_preselection(&self, fragment: &Fragment) -> Result<()> {
+    fn check_preselection(&self, fragment: &Fragment, first: &Operator) -> Result<()> {
         let consumer = self.consumer(fragment).map(|operator| &operator.kind);
-        let is_last = match (&fragment.root.kind, consumer) {
+        let is_last = match (&first.kind, consumer) {
             (
                 OperatorKind::Limit { skip: 0, fetch: Some(left) },
                 Some(OperatorKind::Limit { skip, fetch }),
@@ -215,6 +220,14 @@ fn expect_no_partial(operator: &Operator) -> Result<()> {
         is_there |= matches!(operator.kind, OperatorKind::Aggregate { mode: AggregateMode::Partial, .. });
     });
     expect(!is_there, "an exchange above a partial aggregate")
+}
+
+/// The operator under projections, which neither add rows nor leave any out.
+fn below_projections(operator: &Operator) -> &Operator {
+    match (&operator.kind, operator.inputs.as_slice()) {
+        (OperatorKind::Project { .. }, [input]) => below_projections(input),
+        _ => operator,
+    }
 }
 
 fn picks_rows(operator: &Operator) -> bool {

@@ -8,10 +8,7 @@ use crate::cluster::{always, auto, holder, outputs, received};
 use crate::query;
 
 /// The operators of that kind, with the fragments that they are in.
-fn find<'a>(
-    fragments: &'a [Fragment],
-    is_wanted: impl Fn(&OperatorKind) -> bool,
-) -> Vec<(&'a Fragment, &'a Operator)> {
+fn find(fragments: &[Fragment], is_wanted: impl Fn(&OperatorKind) -> bool) -> Vec<(&Fragment, &Operator)> {
     let mut found = vec![];
     for fragment in fragments {
         fragment.root.for_each(&mut |operator| {
@@ -211,6 +208,8 @@ fn constant_tables_are_made_on_each_node() {
 
 #[test]
 fn rows_without_columns_travel_with_one() {
+    let limited = always("select count(*) from (select o_comment from orders limit 10 offset 5)");
+    assert_eq!(outputs(&limited), ["client", "gather"], "{}", text(&limited));
     let fragments = always("select count(*) from nation, region");
     assert!(
         fragments.iter().all(|fragment| !fragment.root.schema.fields().is_empty()),

@@ -102,6 +102,26 @@ async fn a_dead_voter_is_replaced_and_comes_back_as_a_learner() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_machine_that_lost_its_disk_comes_back_as_another_node() {
+    let world = World::new(27);
+    let nodes = world.form(3).await;
+    let led = leader(&nodes);
+    let lost = (1..3).find(|n| *n != led).unwrap();
+    world.crash(lost as u64 + 1, &nodes[lost]).await;
+    world.wipe(lost as u64 + 1);
+    // At once, under the same name and address, before anybody has noticed.
+    let new = world.start(lost as u64 + 1).await;
+    new.ready().await.unwrap();
+    assert_ne!(id(&new), id(&nodes[lost]));
+    assert_eq!(state(&nodes[lost], &nodes[led]), Some(NodeState::Down));
+    until(30, "it votes instead", || {
+        let voters = nodes[led].replica().status().voters;
+        voters.contains(&id(&new).0) && !voters.contains(&id(&nodes[lost]).0)
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_drains_finishes_its_work_and_hands_the_lead_over() {
     let world = World::new(23);
     let nodes = world.form(3).await;

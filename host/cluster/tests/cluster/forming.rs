@@ -1,6 +1,7 @@
 //! Clusters come to be, grow, and come back.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nyala_catalog::raft::Role;
@@ -117,6 +118,32 @@ async fn all_come_back_after_a_black_out() {
     until(30, "all see all", || again.iter().all(|node| sees(node, 3))).await;
     assert_eq!(value(&again[0].read_latest().await.unwrap(), "v").as_deref(), Some("before"));
     assert!(again.iter().all(|node| node.members().nodes().iter().all(|info| info.incarnation == 2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_move() {
+    let world = World::new(8);
+    let nodes = world.form(3).await;
+    nodes[2].replica().commit(&set("v", "before")).await.unwrap();
+    world.stop(&nodes[1]).await;
+    world.moves.store(1, Ordering::Relaxed);
+    let moved = world.start(2).await;
+    moved.ready().await.unwrap();
+    let is_known = || nodes[0].replica().status().addresses.get(&id(&moved).0) == Some(&"m2:10".to_owned());
+    until(10, "its address is known", is_known).await;
+    // All at once: nobody is where the others think.
+    world.crash(1, &nodes[0]).await;
+    world.crash(2, &moved).await;
+    world.crash(3, &nodes[2]).await;
+    world.moves.store(2, Ordering::Relaxed);
+    let mut again = Vec::new();
+    for machine in 1..=3 {
+        again.push(world.start(machine).await);
+    }
+    until(30, "all see all", || again.iter().all(|node| sees(node, 3))).await;
+    assert_eq!(value(&again[0].read_latest().await.unwrap(), "v").as_deref(), Some("before"));
+    let new = |address: &String| address.ends_with(":100");
+    until(10, "their addresses are known", || again[0].replica().status().addresses.values().all(new)).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,6 @@
 
 mod failure;
 mod forming;
-mod network;
 mod refusal;
+mod simulation;
 mod world;

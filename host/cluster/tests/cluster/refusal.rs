@@ -1,7 +1,11 @@
 //! Nodes that do not belong.
 
+use bytes::Bytes;
+use nyala_exchange::{Caller, Service};
 use nyala_schema::ErrorCode;
-use nyala_schema::cluster::{ProtocolVersions, Roles};
+use nyala_schema::cluster::{NodeId, ProtocolVersions, Roles};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 use crate::world::{World, address, id, sees, set, until};
 
@@ -54,11 +58,43 @@ async fn a_disk_of_another_cluster_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn bytes_of_strangers_disturb_nobody() {
+    let world = World::new(43);
+    let nodes = world.form(3).await;
+    let mut random = StdRng::seed_from_u64(43);
+    let (client, node) =
+        (Caller::Client { connection: 1, user: "u".into() }, Caller::Node { id: NodeId(7), incarnation: 1 });
+    for service in [Service::CATALOG, Service::GOSSIP, Service::ADMIN] {
+        let refused = nodes[0].handle(&client, service, Bytes::from_static(b"{}")).await.unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::InvalidParameter);
+        for length in 0..200 {
+            let bytes: Vec<u8> = (0..length).map(|_| random.r#gen()).collect();
+            // A few bytes may happen to be a request of a replica; none of these is.
+            if service != Service::CATALOG || bytes.first().is_some_and(|kind| *kind > 12) || bytes.is_empty()
+            {
+                nodes[0].handle(&node, service, bytes.into()).await.unwrap_err();
+            }
+        }
+    }
+    let strange = br#"{"cluster":1,"from":7,"incarnation":1,"digest":[],"records":[]}"#;
+    let refused = nodes[0].handle(&node, Service::GOSSIP, Bytes::from_static(strange)).await.unwrap_err();
+    assert!(refused.message().contains("this is a node of cluster"), "{refused}");
+    assert!(nodes.iter().all(|node| sees(node, 3)));
+    nodes[0].replica().commit(&set("v", "1")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn roles_decide_who_votes() {
     let world = World::new(42);
     let executor = |settings: &mut nyala_cluster::ClusterSettings| {
         settings.roles = Roles { coordinator: false, executor: true, catalog: false };
     };
+    let alone = world.start_with(9, |settings| {
+        settings.join = vec![];
+        executor(settings);
+    });
+    let refused = alone.await.unwrap().ready().await.unwrap_err();
+    assert!(refused.message().contains("must have the role catalog"), "{refused}");
     let first = world.start(1).await;
     let second = world.start_with(2, executor).await.unwrap();
     let third = world.start_with(3, executor).await.unwrap();
@@ -72,8 +108,15 @@ async fn roles_decide_who_votes() {
     fifth.ready().await.unwrap();
     let expected = [id(&first).0, id(&fourth).0, id(&fifth).0].into();
     until(10, "three vote", || first.replica().status().voters == expected).await;
+    // One comes back without the role: another votes instead.
+    world.stop(&fourth).await;
+    let fourth = world.start_with(4, executor).await.unwrap();
+    let sixth = world.start(6).await;
+    let expected = [id(&first).0, id(&fifth).0, id(&sixth).0].into();
+    until(10, "the other votes", || first.replica().status().voters == expected).await;
     assert_eq!(second.members().node(id(&third)).unwrap().roles.to_string(), "executor");
     let check = second.upgrade_check();
-    assert_eq!(check.steps.len(), 5);
+    assert_eq!(check.steps.len(), 6);
+    assert!(check.steps.iter().any(|step| step.node == id(&fourth) && !step.is_voter));
     assert!(check.steps.last().unwrap().is_leader && check.next().is_none() && check.apart.is_empty());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use nyala_catalog::MemoryBlobs;
 use nyala_catalog::raft::MemoryReplicaStore;
 use nyala_cluster::{Cluster, ClusterParts, ClusterSettings, Identity};
+use nyala_exchange::memory::{MemoryNetwork, Weather};
 use nyala_exchange::{Caller, Handler, Receipt, Service, StreamPart};
 use nyala_schema::cluster::{NodeId, NodeState, Peer, StreamId};
 use nyala_schema::command::{Command, OnConflict};
@@ -21,8 +22,6 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
-
-use crate::network::Network;
 
 /// Brings what comes in to the cluster, as soon as there is one.
 #[derive(Default)]
@@ -55,9 +54,11 @@ struct Machine {
 }
 
 pub struct World {
-    pub network: Arc<Network>,
+    pub network: Arc<MemoryNetwork>,
     seed: u64,
     starts: AtomicU64,
+    /// How often all machines have got new addresses.
+    pub moves: AtomicUsize,
     folder: TempDir,
     machines: Mutex<BTreeMap<u64, Machine>>,
 }
@@ -68,10 +69,12 @@ pub fn address(machine: u64) -> String {
 
 impl World {
     pub fn new(seed: u64) -> Self {
+        let weather = Weather { silence_max: Duration::from_secs(3), ..Weather::default() };
         Self {
-            network: Network::new(seed),
+            network: MemoryNetwork::new(seed, weather),
             seed,
             starts: AtomicU64::new(0),
+            moves: AtomicUsize::new(0),
             folder: tempfile::tempdir().unwrap(),
             machines: Mutex::default(),
         }
@@ -96,7 +99,9 @@ impl World {
             let known = machines.entry(machine).or_insert_with(new);
             (known.folder.clone(), known.disk.clone(), self.starts.fetch_add(1, Ordering::Relaxed))
         };
-        let join = if machine == 1 { vec![] } else { vec![address(1), address(2), address(3)] };
+        let moves = self.moves.load(Ordering::Relaxed);
+        let address = |machine: u64| format!("{}{}", address(machine), "0".repeat(moves));
+        let join = if machine == 1 && moves == 0 { vec![] } else { vec![address(1), address(2), address(3)] };
         let mut settings = ClusterSettings {
             name: format!("n{machine}"),
             join,
@@ -196,9 +201,13 @@ pub async fn until(seconds: u64, what: &str, holds: impl Fn() -> bool) -> Durati
 
 /// A view is a register.
 pub fn set(name: &str, value: &str) -> Command {
+    view(name, value, OnConflict::Replace)
+}
+
+pub fn view(name: &str, value: &str, on_conflict: OnConflict) -> Command {
     let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true)]));
     let definition = TableDefinition::View { sql: value.into(), columns: None, schema, uses: vec![] };
-    Command::CreateTable { name: name.into(), definition, on_conflict: OnConflict::Replace }
+    Command::CreateTable { name: name.into(), definition, on_conflict }
 }
 
 pub fn value(snapshot: &nyala_catalog::Snapshot, name: &str) -> Option<String> {

@@ -23,7 +23,8 @@ const FILTER_BYTES_MAX: usize = 4 << 20;
 /// A report, and what of it has to be told again when it does not arrive.
 struct Letter {
     report: Report,
-    ended: Vec<InstanceId>,
+    /// Instances whose end it tells, and whether they failed.
+    ended: Vec<(InstanceId, bool)>,
     mail: Vec<(Attempt, Mail)>,
 }
 
@@ -96,8 +97,10 @@ impl Instances {
         let mut filter_bytes = 0;
         for attempt in self.attempts_of(coordinator) {
             for instance in attempt.reports(is_full) {
-                if instance.state != InstanceState::Running {
-                    letter.ended.push(instance.instance);
+                match instance.state {
+                    InstanceState::Running => {}
+                    InstanceState::Finished => letter.ended.push((instance.instance, false)),
+                    InstanceState::Failed(_) => letter.ended.push((instance.instance, true)),
                 }
                 letter.report.instances.push(instance);
             }
@@ -136,10 +139,10 @@ impl Instances {
     }
 
     fn delivered(&self, letter: Letter, answer: ReportAnswer) {
-        for id in letter.ended {
+        for (id, has_failed) in letter.ended {
             let instance = self.attempt(id.attempt).and_then(|attempt| attempt.instance(id));
             if let Some(instance) = instance {
-                instance.reported();
+                instance.reported(has_failed);
             }
         }
         for (request, lease) in answer.leases {

@@ -1,10 +1,11 @@
 //! An instance that runs on this node.
 
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
+use nyala_exchange::Output;
 use nyala_executor::{CancelHandle, Execution, FilterSink, InstanceStatistics, Profile};
 use nyala_schema::cluster::InstanceId;
 use nyala_schema::deploy::{InstanceFigures, InstanceReport, InstanceState, MadeFilter};
@@ -19,6 +20,8 @@ use crate::profile;
 pub(crate) struct RunningInstance {
     pub(crate) id: InstanceId,
     cancel: CancelHandle,
+    /// Where its rows go; looked after until the receivers have confirmed them.
+    output: Option<Arc<dyn Output>>,
     scans: Vec<Arc<LeasedMorsels>>,
     /// Filters that its scans await.
     awaits: Vec<RuntimeFilterId>,
@@ -30,9 +33,9 @@ pub(crate) struct RunningInstance {
 struct State {
     /// Dropped as soon as nobody needs it: it holds memory.
     execution: Option<Execution>,
-    /// Its rows are still taken by a client.
-    gives_rows: bool,
     is_reported: bool,
+    /// Nothing that is worth a report can follow.
+    is_settled: bool,
     statistics: InstanceStatistics,
     profile: Profile,
 }
@@ -41,7 +44,7 @@ impl RunningInstance {
     pub(crate) fn new(
         id: InstanceId,
         execution: Execution,
-        gives_rows: bool,
+        output: Option<Arc<dyn Output>>,
         scans: Vec<Arc<LeasedMorsels>>,
         awaits: Vec<RuntimeFilterId>,
         outbox: Arc<Outbox>,
@@ -49,13 +52,20 @@ impl RunningInstance {
         let cancel = execution.cancel_handle();
         let state = State {
             execution: None,
-            gives_rows,
             is_reported: false,
+            is_settled: false,
             statistics: InstanceStatistics::default(),
             profile: Profile::default(),
         };
-        let running =
-            Arc::new(Self { id, cancel, scans, awaits, state: Mutex::new(state), over: Mutex::default() });
+        let running = Arc::new(Self {
+            id,
+            cancel,
+            output,
+            scans,
+            awaits,
+            state: Mutex::new(state),
+            over: Mutex::default(),
+        });
         let weak = Arc::downgrade(&running);
         execution.when_over(Box::new(move |result| {
             if let Some(running) = weak.upgrade() {
@@ -110,13 +120,15 @@ impl RunningInstance {
         lock(&self.over).is_some()
     }
 
-    /// As it is now; `None` when its end has been reported.
+    /// As it is now; `None` when its end has been reported, and nothing has been lost since.
     pub(crate) fn report(&self) -> Option<InstanceReport> {
         let over = lock(&self.over).clone();
         let mut state = lock(&self.state);
-        if state.is_reported {
-            return None;
-        }
+        let over = match (state.is_reported, state.is_settled) {
+            (false, _) => over,
+            (true, true) => return None,
+            (true, false) => Some(Err(self.lost()?)),
+        };
         state.note();
         let figures = figures(&state.statistics, self.scans.iter().map(|scan| scan.taken()).sum());
         let (state, profile) = match over {
@@ -137,13 +149,25 @@ impl RunningInstance {
     }
 
     /// Its end has arrived at the coordinator.
-    pub(crate) fn reported(&self) {
+    pub(crate) fn reported(&self, has_failed: bool) {
         let execution = {
             let mut state = lock(&self.state);
+            state.is_settled = has_failed || self.output.is_none();
             state.is_reported = true;
-            if state.gives_rows { None } else { state.execution.take() }
+            // A client still takes rows of an instance without output.
+            self.output.as_ref().and_then(|_| state.execution.take())
         };
         drop(execution);
+    }
+
+    /// What kept rows from their receivers after the instance had handed them over.
+    fn lost(&self) -> Option<Error> {
+        let output = self.output.as_ref()?;
+        let mut context = Context::from_waker(Waker::noop());
+        (0..output.receivers()).find_map(|receiver| match output.poll_ready(receiver, &mut context) {
+            Poll::Ready(Err(error)) => Some(error),
+            Poll::Ready(Ok(_)) | Poll::Pending => None,
+        })
     }
 
     /// What it took, with what users' functions took.

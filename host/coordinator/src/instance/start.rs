@@ -125,10 +125,10 @@ impl Instances {
             filters: if deploy.wanted_filters.is_empty() { None } else { Some(Arc::new(wanted)) },
             filter_wait: Duration::from_millis(u64::from(wait_ms)),
         };
-        let gives_rows = ends.output.is_none();
+        let output = ends.output.clone();
         let awaits = awaited.map(|awaited| awaited.filter).collect();
         let execution = self.parts.executor.start_instance(plan, &deploy.options, ends)?;
-        Ok(RunningInstance::new(id, execution, gives_rows, scans, awaits, outbox.clone()))
+        Ok(RunningInstance::new(id, execution, output, scans, awaits, outbox.clone()))
     }
 
     fn inputs(

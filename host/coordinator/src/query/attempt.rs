@@ -84,7 +84,12 @@ impl RunningAttempt {
         let node_of = |record: &InstanceRecord| self.nodes.get(record.node).map(|node| node.peer.id);
         let known =
             self.instances.iter_mut().find(|known| known.fragment == fragment && known.index == index);
-        let Some(record) = known.filter(|record| record.state == InstanceState::Running) else { return };
+        // One that has finished may find later that its rows did not arrive.
+        let changes = |record: &&mut InstanceRecord| match (&record.state, &report.state) {
+            (InstanceState::Running, _) | (InstanceState::Finished, InstanceState::Failed(_)) => true,
+            (InstanceState::Finished | InstanceState::Failed(_), _) => false,
+        };
+        let Some(record) = known.filter(changes) else { return };
         record.update(&report);
         match (&report.state, node_of(record)) {
             (InstanceState::Running, _) | (_, None) => {}

@@ -157,9 +157,14 @@ impl RunningQuery {
     }
 
     /// Something happened to an attempt: of the current one the first counts, and all that is lost.
-    pub(crate) fn fail(&self, attempt: Attempt, failure: Failure) {
+    pub(crate) fn fail(&self, attempt: Attempt, mut failure: Failure) {
         {
             let mut core = lock(&self.core);
+            if failure.error.code() == ErrorCode::Cancelled && core.cancelled.is_none() {
+                // Not by us: a node has given its part up, as it does when it takes this one for gone.
+                let message = format!("a node gave up its part of the query: {}", failure.error);
+                failure.error = Error::new(ErrorCode::Connection, message);
+            }
             if core.root_ended || core.attempt.as_ref().is_none_or(|current| current.attempt != attempt) {
                 return;
             }

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 /// For a node that was lost.
 pub(crate) const PENALTY_LOST: f64 = 1.0;
-/// For a node that only says that it could not reach others.
-pub(crate) const PENALTY_WITNESS: f64 = 0.25;
+/// For a node that says that it could not reach another, when both answer here: without either the query may go well.
+pub(crate) const PENALTY_WITNESS: f64 = 0.6;
 /// From this on a node is left out.
 const PENALTY_LISTED: f64 = 0.5;
 const PENALTY_MAX: f64 = 8.0;
@@ -81,12 +81,13 @@ mod tests {
     }
 
     #[test]
-    fn witnesses_are_listed_only_when_they_complain_often() {
+    fn witnesses_are_listed_for_a_shorter_time() {
         let (mut list, start) = (Blacklist::new(HALF), Instant::now());
         list.add(NodeId(1), PENALTY_WITNESS, start);
-        assert!(!list.is_listed(NodeId(1), start));
+        assert!(list.is_listed(NodeId(1), start + HALF / 5));
+        assert!(!list.is_listed(NodeId(1), start + HALF / 3));
         list.add(NodeId(1), PENALTY_WITNESS, start);
-        assert!(list.is_listed(NodeId(1), start));
+        assert!(list.is_listed(NodeId(1), start + HALF));
         list.forgive(NodeId(1));
         assert!(!list.is_listed(NodeId(1), start));
     }

@@ -37,9 +37,9 @@ impl ScanLeases {
         Self { instances: preferred.into_iter().map(instance).collect() }
     }
 
-    /// What every instance begins with: everything, if it has no more than `at_once`.
+    /// What every instance begins with: everything, if that is no more than `at_once` for each.
     pub(crate) fn begin(&mut self, at_once: usize) -> Vec<Share> {
-        let whole = self.instances.iter().all(|instance| instance.queue.len() <= at_once);
+        let whole = self.left() <= at_once * self.instances.len();
         let sizes: Vec<usize> = if whole {
             vec![usize::MAX; self.instances.len()]
         } else {

@@ -34,6 +34,8 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     pub tables: Arc<Tables>,
     settings: CoordinatorSettings,
+    /// Of each executor; without any, tasks do the work in virtual time.
+    threads: usize,
     view: watch::Sender<Arc<Vec<NodeInfo>>>,
     next_query: AtomicU64,
 }
@@ -43,8 +45,10 @@ pub struct Node {
     pub coordinator: Arc<Coordinator>,
     pub exchange: Arc<Exchange>,
     pub inbox: Arc<Inbox>,
-    /// Between two pieces of work, milliseconds: makes a node slow.
+    /// Between two pieces of work, milliseconds of virtual time.
     pub pause_ms: Arc<AtomicU64>,
+    /// For each morsel, milliseconds of a thread.
+    pub pace_ms: Arc<AtomicU64>,
     working: AbortHandle,
 }
 
@@ -116,6 +120,11 @@ impl Cluster {
         Self::with(nodes, tables, |_| {})
     }
 
+    /// With threads, in real time.
+    pub fn threaded(nodes: usize, tables: &[(&str, usize)]) -> Self {
+        Self::of(nodes, tables, 2, CoordinatorSettings::default())
+    }
+
     pub fn with(
         nodes: usize,
         tables: &[(&str, usize)],
@@ -123,6 +132,10 @@ impl Cluster {
     ) -> Self {
         let mut settings = CoordinatorSettings::default();
         change(&mut settings);
+        Self::of(nodes, tables, 0, settings)
+    }
+
+    fn of(nodes: usize, tables: &[(&str, usize)], threads: usize, settings: CoordinatorSettings) -> Self {
         let network = MemoryNetwork::new(7, Weather::default());
         let infos = (1..=nodes as u64).map(|id| info(id, 1)).collect();
         let mut cluster = Self {
@@ -130,6 +143,7 @@ impl Cluster {
             nodes: vec![],
             tables: Tables::new(tables),
             settings,
+            threads,
             view: watch::Sender::new(Arc::new(infos)),
             next_query: AtomicU64::new(1),
         };
@@ -144,14 +158,15 @@ impl Cluster {
             self.network.add(peer.clone(), incarnation, Arc::clone(&inbox) as Arc<dyn Handler>);
         let transport: Arc<dyn Transport> = transport;
         let exchange = Exchange::new(transport.clone(), ExchangeConfig::default());
+        let pace_ms = Arc::new(AtomicU64::new(0));
         let executor = Arc::new(Executor::new(ExecutorConfig {
-            threads: 0,
+            threads: self.threads,
             interpreter: Arc::new(Interpreter::new()),
             native: None,
             wasm: None,
             library: Arc::new(FunctionLibrary::new()),
             guests: None,
-            scans: Arc::new(NodeScans { node: id, tables: self.tables.clone() }),
+            scans: Arc::new(NodeScans { node: id, tables: self.tables.clone(), pace_ms: pace_ms.clone() }),
         }));
         let pause_ms = Arc::new(AtomicU64::new(0));
         let working = tokio::spawn(work(executor.clone(), pause_ms.clone())).abort_handle();
@@ -167,7 +182,7 @@ impl Cluster {
             settings: self.settings.clone(),
         });
         assert!(inbox.to.set((coordinator.clone(), exchange.clone())).is_ok());
-        Node { peer, coordinator, exchange, inbox, pause_ms, working }
+        Node { peer, coordinator, exchange, inbox, pause_ms, pace_ms, working }
     }
 
     pub fn request(&self, fragments: Vec<Fragment>) -> QueryRequest {

@@ -2,6 +2,7 @@
 
 mod admission;
 mod cluster;
+mod facade;
 mod failure;
 mod plans;
 mod running;

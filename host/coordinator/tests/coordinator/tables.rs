@@ -1,7 +1,9 @@
 //! Tables in memory, the same on every node.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -45,6 +47,8 @@ impl Tables {
 pub struct NodeScans {
     pub node: u64,
     pub tables: Arc<Tables>,
+    /// What a morsel takes it, milliseconds; for executors with threads.
+    pub pace_ms: Arc<AtomicU64>,
 }
 
 impl Scans for NodeScans {
@@ -60,6 +64,7 @@ impl Scans for NodeScans {
             projection: scan.projection.clone(),
             morsels: morsels.collect(),
             tables: self.tables.clone(),
+            pace_ms: self.pace_ms.clone(),
         }))
     }
 }
@@ -70,6 +75,7 @@ struct MemoryScanner {
     projection: Vec<usize>,
     morsels: Vec<Morsel>,
     tables: Arc<Tables>,
+    pace_ms: Arc<AtomicU64>,
 }
 
 impl Scanner for MemoryScanner {
@@ -87,6 +93,7 @@ impl Scanner for MemoryScanner {
         if self.tables.broken.lock().unwrap().contains(&self.table) {
             return Err(Error::new(ErrorCode::CorruptFile, format!("{} is damaged", self.table)));
         }
+        std::thread::sleep(Duration::from_millis(self.pace_ms.load(Ordering::Relaxed)));
         self.tables.reads.lock().unwrap().push((self.node, self.table.clone(), morsel.index));
         let first = (morsel.index * MORSEL_ROWS) as i64;
         let rows = first..first + morsel.rows as i64;

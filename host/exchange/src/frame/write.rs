@@ -24,6 +24,9 @@ pub(super) const DICTIONARY: u8 = 1;
 /// Shorter buffers are copied together, so that fewer pieces are written to the socket.
 const SMALL_BYTES: usize = 2048;
 
+/// Of the data buffers of a column, more than this part unused: they are compacted.
+const UNUSED_PART_MAX: usize = 8;
+
 /// More data buffers of one column are made one.
 const VIEW_BUFFERS_MAX: usize = 32;
 
@@ -176,8 +179,9 @@ impl Writer {
 
     fn views<T: ByteViewType + ?Sized>(&mut self, array: &GenericByteViewArray<T>) {
         let total: usize = array.data_buffers().iter().map(Buffer::len).sum();
-        let is_scattered = array.data_buffers().len() > VIEW_BUFFERS_MAX;
-        let array = match is_scattered || (total > 0 && array.total_buffer_bytes_used() < total / 2) {
+        // To copy what is used is cheaper than to send what is not.
+        let unused = total.saturating_sub(array.total_buffer_bytes_used());
+        let array = match array.data_buffers().len() > VIEW_BUFFERS_MAX || unused > total / UNUSED_PART_MAX {
             true => array.gc(),
             false => array.clone(),
         };

@@ -1,8 +1,12 @@
 //! Small batches become ones that are worth sending.
 
-use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, make_array};
+use arrow::compute::{concat, take};
 use nyala_schema::Result;
+
+use crate::hub::with_types;
 
 /// Rows of a batch that is worth sending.
 pub const COALESCED_ROWS: usize = 8192;
@@ -13,7 +17,7 @@ const WAITING_ROWS_MAX: usize = 32 * COALESCED_ROWS;
 /// The least, however many receivers there are.
 const ROWS_MIN: usize = 512;
 
-/// Gathers small batches for each receiver until they are worth sending.
+/// Gathers small batches for each receiver until they are worth sending. A dictionary may become its values by that.
 #[derive(Debug)]
 pub struct Coalescer {
     waiting: Vec<Waiting>,
@@ -70,7 +74,42 @@ impl Waiting {
         let Self { mut pieces, rows: _ } = std::mem::take(self);
         match pieces.len() {
             0 | 1 => Ok(pieces.pop()),
-            _ => Ok(Some(concat_batches(&pieces[0].schema(), &pieces)?)),
+            _ => Ok(Some(gather(&pieces)?)),
         }
+    }
+}
+
+/// One batch of many that have the same types.
+fn gather(pieces: &[RecordBatch]) -> Result<RecordBatch> {
+    let rows = pieces.iter().map(RecordBatch::num_rows).sum();
+    let schema = pieces[0].schema();
+    let column = |index: usize| -> Result<ArrayRef> {
+        let arrays: Vec<&dyn Array> = pieces.iter().map(|piece| piece.column(index).as_ref()).collect();
+        if is_worth_a_dictionary(&arrays, rows)
+            && let Ok(array) = concat(&arrays)
+        {
+            return Ok(array);
+        }
+        let plain: Vec<ArrayRef> = arrays.into_iter().map(without_dictionary).collect::<Result<_>>()?;
+        Ok(concat(&plain.iter().map(AsRef::as_ref).collect::<Vec<_>>())?)
+    };
+    let columns: Vec<ArrayRef> = (0..schema.fields().len()).map(column).collect::<Result<_>>()?;
+    let schema = with_types(&schema, columns.iter().map(|column| column.data_type()));
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+}
+
+/// Dictionaries of different values are put together; with more values than rows they cost more than they save.
+fn is_worth_a_dictionary(arrays: &[&dyn Array], rows: usize) -> bool {
+    let mut values = arrays.iter().filter_map(|array| Some(array.as_any_dictionary_opt()?.values()));
+    let Some(first) = values.next() else { return true };
+    let mut others = values.filter(|values| !Arc::ptr_eq(values, first)).peekable();
+    others.peek().is_none() || first.len() + others.map(|values| values.len()).sum::<usize>() <= rows
+}
+
+fn without_dictionary(array: &dyn Array) -> Result<ArrayRef> {
+    match array.as_any_dictionary_opt() {
+        Some(dictionary) => Ok(take(dictionary.values(), dictionary.keys(), None)?),
+        None => Ok(make_array(array.to_data())),
     }
 }

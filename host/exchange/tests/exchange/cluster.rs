@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use nyala_exchange::memory::{MemoryNetwork, MemoryTransport, Weather};
 use nyala_exchange::{
-    Caller, Exchange, ExchangeConfig, Handler, Input, InputSpec, Output, OutputSpec, Readiness, Receipt,
-    Service, StreamPart,
+    Caller, Exchange, ExchangeConfig, ExchangeStatistics, Handler, Input, InputSpec, Output, OutputSpec,
+    Readiness, Receipt, Service, StreamPart,
 };
 use nyala_schema::cluster::{Attempt, NodeId, Peer, QueryId, StreamId};
 use nyala_schema::id::FragmentId;
@@ -222,4 +222,22 @@ pub async fn send_all(output: Arc<dyn Output>, sender: usize, batches: usize, ba
     }
     output.end(Ok(()));
     Ok(())
+}
+
+/// What is there now, without what has been.
+pub fn present(statistics: ExchangeStatistics) -> ExchangeStatistics {
+    ExchangeStatistics {
+        batches_sent: 0,
+        bytes_sent: 0,
+        batches_received: 0,
+        bytes_received: 0,
+        batches_local: 0,
+        ..statistics
+    }
+}
+
+pub fn assert_nothing_left(cluster: &Cluster) {
+    for node in &cluster.nodes {
+        assert_eq!(present(node.exchange.statistics()), ExchangeStatistics::default(), "{}", node.peer);
+    }
 }

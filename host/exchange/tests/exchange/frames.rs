@@ -11,6 +11,7 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use nyala_exchange::Frame;
 use nyala_exchange::frame::{Body, FRAME_BYTES_MAX};
+use nyala_exchange::partition::Partitioner;
 use nyala_schema::ErrorCode;
 
 use crate::arrays;
@@ -159,6 +160,17 @@ fn a_slice_takes_as_many_bytes_as_it_needs() {
     let slice = Frame::of(&batch.slice(5000, 100)).unwrap();
     assert!(slice.wire_bytes() < whole / 80, "{} of {whole}", slice.wire_bytes());
     assert_eq!(sent(&slice).batch(&batch.schema()).unwrap(), batch.slice(5000, 100));
+}
+
+#[test]
+fn what_is_picked_out_of_texts_takes_no_others_along() {
+    let texts: ArrayRef =
+        Arc::new((0..9000).map(|row| Some(format!("{row:030}"))).collect::<StringViewArray>());
+    let batch = one_column(texts);
+    let pieces = Partitioner::new(vec![0], 2).split(&batch).unwrap();
+    let bytes: u64 = pieces.iter().flatten().map(|piece| Frame::of(piece).unwrap().wire_bytes()).sum();
+    let whole = Frame::of(&batch).unwrap().wire_bytes();
+    assert!(bytes < whole + whole / 50, "{bytes} of {whole}");
 }
 
 #[test]

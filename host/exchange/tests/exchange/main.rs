@@ -1,6 +1,7 @@
 //! Frames, streams and the network in memory.
 
 mod cluster;
+mod failures;
 mod frames;
 mod network;
 mod partition;

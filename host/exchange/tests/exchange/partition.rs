@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow::compute::{cast, concat_batches};
+use arrow::compute::{cast, concat, concat_batches};
 use arrow::datatypes::DataType;
 use nyala_exchange::partition::{COALESCED_ROWS, Coalescer, Partitioner, Route, Router};
 use nyala_schema::ErrorCode;
@@ -148,6 +148,35 @@ fn batches_of_other_encodings_are_not_mixed() {
     assert_eq!(coalescer.push(0, plain.clone()).unwrap(), None);
     assert_eq!(coalescer.push(0, encoded.clone()).unwrap(), Some(plain));
     assert_eq!(coalescer.flush(0).unwrap(), Some(encoded));
+}
+
+#[test]
+fn dictionaries_are_gathered_while_they_pay() {
+    let piece = |number: usize, values: usize| {
+        let texts: StringArray = (0..values).map(|value| Some(format!("{number} {value}"))).collect();
+        let keys: arrow::array::UInt8Array = (0..200).map(|row| Some((row % values) as u8)).collect();
+        let array: ArrayRef = Arc::new(DictionaryArray::new(keys, Arc::new(texts)));
+        RecordBatch::try_from_iter([("text", array)]).unwrap()
+    };
+    let gathered = |pieces: &[RecordBatch]| {
+        let mut coalescer = Coalescer::new(1);
+        for piece in pieces {
+            assert_eq!(coalescer.push(0, piece.clone()).unwrap(), None);
+        }
+        let batch = coalescer.flush(0).unwrap().unwrap();
+        let plain: Vec<ArrayRef> =
+            pieces.iter().map(|piece| cast(piece.column(0), &DataType::Utf8).unwrap()).collect();
+        let expected = concat(&plain.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap();
+        assert_eq!(&cast(batch.column(0), &DataType::Utf8).unwrap(), &expected);
+        batch.column(0).data_type().clone()
+    };
+    let is_dictionary = |data_type: DataType| matches!(data_type, DataType::Dictionary(..));
+    assert!(is_dictionary(gathered(&vec![piece(0, 150); 5])));
+    assert!(is_dictionary(gathered(&[piece(0, 3), piece(1, 4)])));
+    // More values than keys can name.
+    let many: Vec<RecordBatch> = (0..30).map(|number| piece(number, 20)).collect();
+    assert_eq!(gathered(&many), DataType::Utf8);
+    assert_eq!(gathered(&[piece(0, 200), piece(1, 250)]), DataType::Utf8);
 }
 
 #[test]

@@ -41,6 +41,13 @@ impl Bloom {
         blocks.len().is_power_of_two().then_some(Self { blocks })
     }
 
+    /// With as many keys in half the blocks, of which there are at least two.
+    pub(crate) fn halved(self) -> Self {
+        let pairs = self.blocks.chunks_exact(2);
+        let join = |pair: &[[u32; 8]]| std::array::from_fn(|word| pair[0][word] | pair[1][word]);
+        Self { blocks: pairs.map(join).collect() }
+    }
+
     /// Adds the keys of another one, which may be larger or smaller: the block of a key in a filter of half the size is at
     /// half the place.
     pub(crate) fn union(self, other: Self) -> Self {

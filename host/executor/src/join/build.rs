@@ -23,6 +23,9 @@ use crate::memory::Reservation;
 use crate::run::Query;
 use crate::state::{Stage, data_types};
 
+/// The union of filters that are sent holds the keys of all instances.
+const ROOM_WHERE_SENT: usize = 4;
+
 pub(crate) struct JoinState {
     spec: JoinSpec,
     /// Whether build rows are looked at beyond their keys: then semi-joins, too, need to know which rows match.
@@ -138,8 +141,9 @@ impl JoinState {
     /// Makes a filter known to the scans of the instance, and to other instances; to those also when there is none.
     fn publish(&self, index: usize, query: &Query) -> Result<()> {
         let filter = &self.filters[index];
+        let room = if query.ends.filters.is_some() { ROOM_WHERE_SENT } else { 1 };
         let made = match self.keys()?.get(filter.key) {
-            Some(key) if !self.spec.null_equals_null => RuntimeFilter::of(key),
+            Some(key) if !self.spec.null_equals_null => RuntimeFilter::of(key, room),
             _ => None,
         };
         if let Some(sink) = &query.ends.filters {

@@ -28,15 +28,16 @@ pub(super) enum Set {
 }
 
 impl RuntimeFilter {
-    /// `None` for keys that are no integers.
-    pub(crate) fn of(keys: &ArrayRef) -> Option<Self> {
+    /// `None` for keys that are no integers. `room`: for how many times as many keys a Bloom filter is made, when those of other
+    /// instances may be added.
+    pub(crate) fn of(keys: &ArrayRef, room: usize) -> Option<Self> {
         let values = integers(keys.as_ref())?;
         let nulls = keys.nulls().filter(|nulls| nulls.null_count() > 0);
         let Some((min, max)) = min_max(values, nulls) else {
             return Some(Self { range: None, set: Set::Range });
         };
         let range = u64::try_from(max.checked_sub(min)?).ok().filter(|&range| range < u64::MAX - 1)?;
-        let set = with_integers!(values, values => set_of(values, nulls, min, range));
+        let set = with_integers!(values, values => set_of(values, nulls, (min, range), room));
         Some(Self { range: Some((min, range)), set })
     }
 
@@ -122,7 +123,12 @@ fn compact<T: Integer>(
     positions
 }
 
-fn set_of<T: Integer>(values: &[T], nulls: Option<&NullBuffer>, min: i128, range: u64) -> Set {
+fn set_of<T: Integer>(
+    values: &[T],
+    nulls: Option<&NullBuffer>,
+    (min, range): (i128, u64),
+    room: usize,
+) -> Set {
     let keys = values.len() - nulls.map_or(0, NullBuffer::null_count);
     let is_valid = |row: usize| nulls.is_none_or(|nulls| nulls.is_valid(row));
     let distances =
@@ -133,7 +139,7 @@ fn set_of<T: Integer>(values: &[T], nulls: Option<&NullBuffer>, min: i128, range
         let set: u64 = bits.iter().map(|word| u64::from(word.count_ones())).sum();
         return if set == range + 1 { Set::Range } else { Set::Bitmap(bits) };
     }
-    let mut bloom = Bloom::new(keys);
+    let mut bloom = Bloom::new(keys.saturating_mul(room));
     distances.for_each(|distance| bloom.insert(distance.wrapping_add(min as u64)));
     Set::Bloom(bloom)
 }

@@ -285,7 +285,9 @@ impl PipelineRun {
         if !self.source.may_wait() || self.is_source_finished.swap(true, Ordering::Relaxed) {
             return;
         }
-        self.source.close();
+        if self.satisfied_steps() > 0 {
+            self.source.close();
+        }
         query.tasks.wake_all();
     }
 

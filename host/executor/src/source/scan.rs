@@ -264,8 +264,10 @@ impl SourceWorker for ScanWorker {
             let reader = match &mut self.reader {
                 Some(reader) => reader,
                 None => {
-                    let filters = source.runtime_filters.iter().map(|used| used.id);
-                    ready!(self.query.filters.poll(filters, context));
+                    if !source.runtime_filters.is_empty() {
+                        let filters = source.runtime_filters.iter().map(|used| used.id);
+                        ready!(self.query.filters.poll(filters, context));
+                    }
                     match ready!(source.poll_morsel(&self.query, context))? {
                         Some(morsel) => self.reader.insert(source.scanner.read(morsel)?),
                         None => return Poll::Ready(Ok(None)),

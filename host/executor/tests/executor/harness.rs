@@ -23,7 +23,7 @@ use crate::table::{Table, batch_text};
 /// Rows of a morsel; batches are smaller still.
 pub const MORSEL_ROWS: usize = 100;
 
-type Tables = Arc<Mutex<HashMap<String, Vec<Vec<ArrayRef>>>>>;
+pub type Tables = Arc<Mutex<HashMap<String, Vec<Vec<ArrayRef>>>>>;
 
 pub struct Harness {
     pub executor: Executor,
@@ -76,6 +76,18 @@ impl Harness {
         let executor = Executor::new(config);
         let options = Options { threads: 2, batch_rows: 64, ..Options::default() };
         Self { executor, tables, columns_read, options }
+    }
+
+    pub fn tables(&self) -> Tables {
+        self.tables.clone()
+    }
+
+    /// Makes the tables of another harness known, as far as there are any now.
+    pub fn share(&self, tables: &Tables) {
+        if !Arc::ptr_eq(&self.tables, tables) {
+            let all = tables.lock().unwrap().clone();
+            self.tables.lock().unwrap().extend(all);
+        }
     }
 
     /// Makes the table known and gives its scan.

@@ -70,52 +70,80 @@ async fn a_peer_that_accepts_and_never_answers_is_given_up() {
     assert!(begun.elapsed() < Duration::from_secs(4));
 }
 
-/// Passes bytes on until it is told to stop, as a cable that is pulled.
+#[derive(Clone, Copy, PartialEq)]
+enum Carries {
+    Once,
+    /// As a cable that is pulled: both ends stay open.
+    Nothing,
+    /// From the far end to the near one.
+    Twice,
+}
+
+/// Passes bytes on, as it is told.
 struct Cable {
     address: String,
-    pulled: tokio::sync::watch::Sender<bool>,
+    told: tokio::sync::watch::Sender<Carries>,
 }
 
 impl Cable {
     async fn to(address: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (pulled, pull) = tokio::sync::watch::channel(false);
+        let (told, tell) = tokio::sync::watch::channel(Carries::Once);
         let here = listener.local_addr().unwrap().to_string();
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let far = TcpStream::connect(&address).await.unwrap();
                 let (near_in, near_out) = near.into_split();
                 let (far_in, far_out) = far.into_split();
-                tokio::spawn(carry(near_in, far_out, pull.clone()));
-                tokio::spawn(carry(far_in, near_out, pull.clone()));
+                tokio::spawn(carry(near_in, far_out, tell.clone(), false));
+                tokio::spawn(carry(far_in, near_out, tell.clone(), true));
             }
         });
-        Self { address: here, pulled }
+        Self { address: here, told }
     }
 }
 
 async fn carry(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
-    mut pull: tokio::sync::watch::Receiver<bool>,
+    mut tell: tokio::sync::watch::Receiver<Carries>,
+    is_back: bool,
 ) {
     let mut buffer = vec![0; 64 << 10];
     loop {
-        if *pull.borrow_and_update() {
-            // Both ends stay open, and nothing passes.
-            if pull.changed().await.is_err() {
+        let carries = *tell.borrow_and_update();
+        if carries == Carries::Nothing {
+            if tell.changed().await.is_err() {
                 return;
             }
             continue;
         }
         let count = tokio::select! {
             read = from.read(&mut buffer) => read.unwrap_or(0),
-            changed = pull.changed() => if changed.is_err() { return } else { continue },
+            changed = tell.changed() => if changed.is_err() { return } else { continue },
         };
-        if count == 0 || to.write_all(&buffer[..count]).await.is_err() {
-            return;
+        let times = if is_back && carries == Carries::Twice { 2 } else { 1 };
+        for _ in 0..times {
+            if count == 0 || to.write_all(&buffer[..count]).await.is_err() {
+                return;
+            }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_answers_twice_loses_its_connection_only() {
+    let (a, b, c) = (start(config(1)), start(config(2)), start(config(3)));
+    echo(&a, &c, "hello").await.unwrap();
+    let cable = Cable::to(b.transport.local().address.clone()).await;
+    let peer = Peer { id: NodeId(2), address: cable.address.clone() };
+    a.transport.call(&peer, ECHO, Bytes::new()).await.unwrap();
+    cable.told.send_replace(Carries::Twice);
+    // The first answer may be taken before the second one comes.
+    let _ = a.transport.call(&peer, ECHO, Bytes::new()).await;
+    a.node.wait(|seen| seen.gone == [NodeId(2)]).await;
+    assert_eq!(echo(&a, &c, "undisturbed").await.unwrap(), "undisturbed");
+    assert!(c.node.seen.lock().unwrap().gone.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,7 +158,7 @@ async fn a_peer_that_stops_fails_everything_within_the_heartbeat_limit() {
     let (transport, to) = (a.transport.clone(), peer.clone());
     let call = tokio::spawn(async move { transport.call(&to, HANG, Bytes::new()).await });
     b.node.wait(|seen| seen.hanging == 1 && seen.held.len() == 1).await;
-    cable.pulled.send_replace(true);
+    cable.told.send_replace(Carries::Nothing);
     let begun = Instant::now();
     let error = call.await.unwrap().unwrap_err();
     assert_eq!(error.code(), ErrorCode::Connection);
@@ -139,6 +167,6 @@ async fn a_peer_that_stops_fails_everything_within_the_heartbeat_limit() {
     assert!(begun.elapsed() < Duration::from_secs(4));
     a.node.wait(|seen| seen.gone == [NodeId(2)]).await;
     b.node.wait(|seen| seen.gone == [NodeId(1)] && seen.hanging == 0).await;
-    cable.pulled.send_replace(false);
+    cable.told.send_replace(Carries::Once);
     assert_eq!(a.transport.call(&peer, ECHO, Bytes::from_static(b"back")).await.unwrap(), "back");
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::plant::{Inbox, Plant};
 use super::query;
-use crate::cluster::{Node, peer};
+use crate::cluster::{Node, peer, present};
 
 /// In simulated time.
 const STORY_MAX: Duration = Duration::from_secs(1000);
@@ -133,14 +133,6 @@ impl World {
 
     /// What is still there of queries that are over.
     fn left(&self) -> Vec<ExchangeStatistics> {
-        let present = |statistics: ExchangeStatistics| ExchangeStatistics {
-            batches_sent: 0,
-            bytes_sent: 0,
-            batches_received: 0,
-            bytes_received: 0,
-            batches_local: 0,
-            ..statistics
-        };
         let nodes = (0..self.size()).filter_map(|index| self.node(index));
         let left = nodes.map(|node| present(node.exchange.statistics()));
         left.filter(|statistics| *statistics != ExchangeStatistics::default()).collect()

@@ -99,6 +99,18 @@ fn check(harness: &Harness, table: &Table, key_columns: &[usize], nodes: usize) 
     assert_eq!(found, expected, "{} rows by {key_columns:?} on {nodes}", table.rows.len());
 }
 
+/// Queries in one piece, and cut up.
+pub fn samples(harness: &Harness) -> Vec<(Operator, Vec<Fragment>)> {
+    let scan = harness.scan(&table(4000, 1500, 31));
+    let calls = calls(&scan);
+    let sample = |columns: &[usize]| {
+        let keys: Vec<Expr> = columns.iter().map(|&index| column(&scan, index)).collect();
+        let fragments = two_steps(&keys, &calls, scan.clone());
+        (aggregate(keys, calls.clone(), scan.clone()), fragments)
+    };
+    vec![sample(&[0, 1]), sample(&[]), sample(&[6])]
+}
+
 #[test]
 fn two_steps_give_what_one_gives() {
     for harness in harnesses() {

@@ -173,6 +173,19 @@ impl<'a> Cluster<'a> {
     }
 }
 
+/// Shares of the scans of an instance: part i goes to instance i, counted round.
+pub fn by_number(
+    harness: &Harness,
+    fragment: &Fragment,
+    index: usize,
+    instances: usize,
+) -> HashMap<OperatorId, Arc<dyn Morsels>> {
+    let mut cluster = Cluster::new(harness, instances);
+    cluster.sharing = Sharing::ByNumber;
+    let shares = cluster.shares(fragment).unwrap();
+    shares.iter().map(|(id, share)| (*id, share.of(index))).collect()
+}
+
 struct Shares {
     sharing: Sharing,
     parts: usize,

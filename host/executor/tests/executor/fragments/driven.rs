@@ -17,7 +17,7 @@ use super::wire::{Pipe, Ways};
 use crate::harness::{Harness, aggregate, call, column};
 use crate::table::{Kind, Random, Table, batch_text};
 
-fn driven() -> Harness {
+pub fn driven() -> Harness {
     let mut harness =
         Harness::with_guests(Arc::new(crate::guests::Fakes::default()), |config| config.threads = 0);
     harness.options.threads = 3;

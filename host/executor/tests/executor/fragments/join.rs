@@ -52,6 +52,12 @@ fn partitioned(kind: JoinKind, probe: Operator, build: Operator, with_residual: 
     ]
 }
 
+/// A join in one piece, and cut up.
+pub fn sample(harness: &Harness, kind: JoinKind) -> (Operator, Vec<Fragment>) {
+    let (probe, build) = sides(harness, Kind::Text, (3000, 1000), 900);
+    (join(kind, probe.clone(), build.clone(), true, false), partitioned(kind, probe, build, true))
+}
+
 #[test]
 fn partitioned_joins_of_all_kinds() {
     for harness in harnesses() {

@@ -6,6 +6,7 @@ mod driven;
 mod ending;
 mod filter;
 mod join;
+mod network;
 mod wire;
 
 use std::sync::Arc;

@@ -1,0 +1,74 @@
+//! The face that sessions see: calls that wait on their own thread.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use nyala_schema::ErrorCode;
+
+use crate::cluster::Cluster;
+use crate::plans::{gathered_sums, local_sums};
+
+/// One of many threads that wait, beside the runtime's.
+async fn waiting<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_that_wait_get_rows_progress_and_profile() {
+    let cluster = Cluster::threaded(3, &[("t", 6000)]);
+    for plan in [local_sums("t"), gathered_sums("t")] {
+        let (coordinator, request) = (cluster.nodes[0].coordinator.clone(), cluster.request(plan));
+        let instances = if request.fragments.len() == 1 { 1 } else { 4 };
+        let (rows, profile, detail) = waiting(move || {
+            let mut handle = coordinator.start_query(request).unwrap();
+            assert_eq!(handle.schema().field(0).name(), "n");
+            let mut rows = 0;
+            while let Some(batch) = handle.next(Duration::from_secs(20)).expect("it does not hang").unwrap() {
+                rows += batch.num_rows();
+            }
+            assert!(handle.next(Duration::ZERO).expect("the end stays").unwrap().is_none());
+            assert!((handle.progress().fraction - 1.0).abs() < 1e-9);
+            (rows, handle.profile(), handle.detail())
+        })
+        .await;
+        assert_eq!((rows, profile.rows, detail.instances.len()), (1, 1, instances));
+        let scanned: u64 = profile.operators.values().filter(|o| o.name == "scan").map(|o| o.rows_out).sum();
+        assert_eq!(scanned, 6000, "{profile:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thread_that_waits_is_woken_by_a_cancellation() {
+    let cluster = Cluster::threaded(3, &[("t", 60_000)]);
+    cluster.nodes.iter().for_each(|node| node.pace_ms.store(20, Ordering::Relaxed));
+    let (coordinator, request) = (cluster.nodes[0].coordinator.clone(), cluster.request(gathered_sums("t")));
+    let mut handle = waiting(move || coordinator.start_query(request).unwrap()).await;
+    let cancel = handle.cancel_handle();
+    let waits = tokio::task::spawn_blocking(move || {
+        assert!(handle.next(Duration::from_millis(20)).is_none());
+        (handle.next(Duration::from_secs(30)), Instant::now())
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let cancelled = Instant::now();
+    cancel.cancel();
+    let (ended, at) = waits.await.unwrap();
+    assert_eq!(ended.unwrap().unwrap_err().code(), ErrorCode::Cancelled);
+    assert!(at - cancelled < Duration::from_millis(500), "{:?}", at - cancelled);
+    assert!(cancel.progress().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_queries_at_once_leave_nothing_behind() {
+    let cluster = std::sync::Arc::new(Cluster::threaded(3, &[("t", 2000)]));
+    let run = |number: usize| {
+        let cluster = cluster.clone();
+        tokio::spawn(async move { cluster.run(number % 3, gathered_sums("t")).await })
+    };
+    let started = Instant::now();
+    let all: Vec<_> = (0..64).map(run).collect();
+    for query in all {
+        assert_eq!(query.await.unwrap().unwrap(), crate::plans::expected(2000));
+    }
+    println!("64 queries on three nodes: {:?}", started.elapsed());
+    cluster.until(Duration::from_secs(5), "all is freed", |c| (0..3).all(|n| c.is_free(n))).await;
+}

@@ -1,0 +1,8 @@
+//! Nodes in one process, on loopback ports, over one warehouse.
+
+mod embedded;
+mod files;
+mod harness;
+mod life;
+mod queries;
+mod statements;

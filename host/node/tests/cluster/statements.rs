@@ -1,0 +1,98 @@
+//! SHOW QUERIES, KILL QUERY and system tables, over all nodes; outcomes by id.
+
+use std::time::Duration;
+
+use nyala_node::{ErrorCode, Outcome};
+use nyala_schema::cluster::QueryId;
+use uuid::Uuid;
+
+use crate::harness::{Cluster, PATIENCE, in_background, one, rows, run, until};
+
+const SLOW: &str = "SELECT count(*) FROM slow_table";
+
+fn with_slow_table() -> Cluster {
+    let cluster = Cluster::start(3);
+    let mut session = cluster.session(0);
+    run(&mut session, "CREATE TABLE slow_table (id BIGINT)");
+    for part in 0..3 {
+        run(
+            &mut session,
+            &format!(
+                "INSERT INTO slow_table SELECT value + {part} FROM generate_series(1, 5000) AS s(value)"
+            ),
+        );
+    }
+    cluster
+}
+
+#[test]
+fn a_query_is_seen_and_killed_from_another_node() {
+    let cluster = with_slow_table();
+    let mut slow = cluster.spread(0);
+    run(&mut slow, "SET fault = 'slow_scan:3000ms'");
+    let answer = in_background(slow.for_user("ann"), SLOW);
+    let mut other = cluster.session(2);
+    let find = format!("SELECT id, node, user_name, state FROM system.queries WHERE sql = '{SLOW}'");
+    until(|| !run(&mut other, &find).is_empty());
+    let found = one(&mut other, &find);
+    let fields: Vec<&str> = found.split('|').collect();
+    assert_eq!(fields[1..], ["n1", "ann", "running"]);
+    let shown = run(&mut other, "SHOW QUERIES");
+    assert!(shown.iter().any(|row| row.contains(SLOW) && row.contains("ann")), "{shown:?}");
+    run(&mut other, &format!("KILL QUERY '{}'", fields[0]));
+    let error = answer.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Cancelled);
+    until(|| one(&mut other, &find).ends_with("cancelled"));
+    let error = rows(&mut other, &format!("KILL QUERY '{}'", fields[0])).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::UndefinedObject);
+}
+
+#[test]
+fn nodes_connections_and_metrics_are_tables() {
+    let cluster = Cluster::start(3);
+    let mut session = cluster.session(1);
+    let nodes = run(&mut session, "SELECT name, state FROM system.nodes ORDER BY name");
+    assert_eq!(nodes, ["n1|active", "n2|active", "n3|active"]);
+    assert_eq!(run(&mut session, "SHOW NODES").len(), 3);
+    assert_eq!(one(&mut session, "SELECT count(*) FROM system.nodes WHERE is_leader"), "1");
+    assert_eq!(one(&mut session, "SELECT name FROM system.nodes WHERE is_local"), "n2");
+    // One with each other node.
+    assert_eq!(one(&mut session, "SELECT count(DISTINCT node) FROM system.connections"), "2");
+    let active = "SELECT value FROM system.metrics WHERE name = 'nyala_nodes' AND labels = 'state=active'";
+    assert_eq!(one(&mut session, active), "3.0");
+}
+
+#[test]
+fn a_statement_is_committed_once_under_its_id() {
+    let cluster = with_slow_table();
+    let mut first = cluster.session(0);
+    let done = QueryId(Uuid::now_v7().as_u128());
+    first.execute_as("INSERT INTO slow_table VALUES (1)", done, 0).unwrap();
+    let mut other = cluster.session(1);
+    let Outcome::Done { version } = other.outcome(done, 0).unwrap() else { panic!("it was done") };
+    other.wait_for_version(version, Duration::from_secs(5)).unwrap();
+    assert_eq!(one(&mut other, "SELECT count(*) FROM slow_table"), "15001");
+    // Whoever asks first settles it: what comes under that name later is not done.
+    let never = QueryId(Uuid::now_v7().as_u128());
+    assert_eq!(other.outcome(never, 0).unwrap(), Outcome::Never);
+    let late = first.execute_as("INSERT INTO slow_table VALUES (2)", never, 0);
+    assert!(late.is_err());
+    run(&mut first, "SET catalog_reads = latest");
+    assert_eq!(one(&mut first, "SELECT count(*) FROM slow_table"), "15001");
+    // The next attempt is another matter.
+    first.execute_as("INSERT INTO slow_table VALUES (2)", never, 1).unwrap();
+    assert_eq!(one(&mut first, "SELECT count(*) FROM slow_table"), "15002");
+}
+
+#[test]
+fn what_goes_wrong_in_a_worker_of_another_node_fails_one_query() {
+    let cluster = with_slow_table();
+    let mut session = cluster.spread(0);
+    run(&mut session, "SET fault = 'panic_in_worker'");
+    let error = rows(&mut session, SLOW).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Internal, "{error:?}");
+    run(&mut session, "SET fault = ''");
+    assert_eq!(one(&mut session, SLOW), "15000");
+    run(&mut session, "SET fault = 'drop_connection'");
+    assert_eq!(one(&mut session, SLOW), "15000");
+}
