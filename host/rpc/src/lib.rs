@@ -1,8 +1,9 @@
 //! Calls and streams between nodes over Cap'n Proto: one connection per pair of hosts.
 //!
-//! Reading order: [`transport`] is what a node has, [`client`] what other programs have; `hub` and `reactor` are the threads, `accept`
-//! and `dial` how connections come about, `links` which of them stay; `session` is the life of one, `serve` and `sink` what
-//! the other side may ask, `outgoing`, `streams` and `turns` the way of a batch; `wire` are the messages on the socket.
+//! Reading order: [`transport`] is what a node has, [`client`] what other programs have; `hub` and `reactor` are the threads;
+//! `accept` and `dial` are how connections come about, `links` which of them stay; `session` is the life of one, `serve` and
+//! `sink` what the other side may ask, `outgoing`, `streams` and `turns` the way of a batch; `wire` are the messages on the
+//! socket.
 
 mod accept;
 pub mod client;
