@@ -10,10 +10,10 @@ use nyala_schema::{Error, Result};
 
 use crate::config::{ClientConfig, PROTOCOL};
 use crate::dial::Dialled;
+use crate::hub::Hub;
 use crate::link::Link;
 use crate::local::{Local, refused};
 use crate::message::Who;
-use crate::reactor::Hub;
 
 /// A connection with a node. Closed when dropped.
 pub struct ClientConnection {

@@ -1,14 +1,15 @@
 //! Calls and streams between nodes over Cap'n Proto: one connection per pair of hosts.
 //!
-//! Reading order: [`transport`] is what a node has, [`client`] what other programs have; `reactor` are the threads, `accept`
+//! Reading order: [`transport`] is what a node has, [`client`] what other programs have; `hub` and `reactor` are the threads, `accept`
 //! and `dial` how connections come about, `links` which of them stay; `session` is the life of one, `serve` and `sink` what
-//! the other side may ask, `outgoing` and `streams` the way of a batch; `wire` are the messages on the socket.
+//! the other side may ask, `outgoing`, `streams` and `turns` the way of a batch; `wire` are the messages on the socket.
 
 mod accept;
 pub mod client;
 pub mod config;
 mod connection;
 mod dial;
+mod hub;
 mod link;
 mod links;
 mod local;
@@ -22,6 +23,7 @@ mod socket;
 mod streams;
 pub mod tls;
 pub mod transport;
+mod turns;
 mod wire;
 
 #[rustfmt::skip]

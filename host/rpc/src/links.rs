@@ -256,3 +256,92 @@ pub(crate) fn fenced(name: &str, incarnation: u64, known: u64) -> Error {
     )
     .with_hint("stop the older of the two processes")
 }
+
+#[cfg(test)]
+mod tests {
+    use nyala_schema::cluster::Peer;
+
+    use super::*;
+    use crate::link::End;
+
+    fn link(node: u64, incarnation: u64, number: u64, is_dialled: bool) -> Arc<Link> {
+        let peer = Peer { id: NodeId(node), address: "h:1".into() };
+        let end = End {
+            caller: Caller::Node { id: peer.id, incarnation },
+            peer: Some(peer),
+            address: "h:1".into(),
+            number,
+            protocol: 1,
+            is_encrypted: false,
+            is_dialled,
+        };
+        Link::new(end, Arc::default()).0
+    }
+
+    fn uses(links: &Links, node: u64) -> Option<u64> {
+        match links.next(NodeId(node)) {
+            Next::Use(link) => Some(link.end.number),
+            _ => None,
+        }
+    }
+
+    /// Nodes 1 and 2 have both dialled: what each says to the other's connection, then to its own.
+    #[test]
+    fn of_two_that_crossed_both_sides_keep_the_one_of_the_lower_id() {
+        let (one, two) = (Links::new(Some(NodeId(1))), Links::new(Some(NodeId(2))));
+        let (by_one_there, by_two_here) = (link(1, 1, 11, false), link(2, 1, 22, false));
+        assert!(matches!(two.came_in(&by_one_there, 0), Verdict::Taken { replaced: None }));
+        assert!(matches!(one.came_in(&by_two_here, 0), Verdict::Taken { replaced: None }));
+        assert!(matches!(one.next(NodeId(2)), Next::Wait(_)), "it is not used before its dialler does");
+        let (by_one_here, by_two_there) = (link(2, 1, 11, true), link(1, 1, 22, true));
+        assert!(matches!(two.decide(&by_two_there), Decision::Drop));
+        assert!(matches!(one.decide(&by_one_here), Decision::Use));
+        two.confirm(&by_one_there);
+        assert_eq!((uses(&one, 2), uses(&two, 1)), (Some(11), Some(11)));
+        assert!(by_two_here.is_open(), "its dialler closes it");
+        one.confirm(&by_two_here);
+        assert_eq!(uses(&one, 2), Some(11), "too late");
+    }
+
+    #[test]
+    fn a_second_connection_is_taken_only_from_who_has_lost_the_first() {
+        let links = Links::new(Some(NodeId(1)));
+        let first = link(2, 1, 5, false);
+        links.came_in(&first, 0);
+        assert!(matches!(links.came_in(&link(2, 1, 6, false), 0), Verdict::Superseded), "on trial");
+        links.confirm(&first);
+        assert!(matches!(links.came_in(&link(2, 1, 7, false), 0), Verdict::Superseded), "in use");
+        let again = link(2, 1, 8, false);
+        let Verdict::Taken { replaced: Some(former) } = links.came_in(&again, 5) else {
+            panic!("it knew of the first")
+        };
+        assert_eq!(former.end.number, 5);
+        links.remove(&again);
+        assert!(matches!(links.next(NodeId(2)), Next::Dial { last: 8, .. }));
+    }
+
+    #[test]
+    fn runs_of_a_node_follow_each_other() {
+        let links = Links::new(Some(NodeId(1)));
+        let first = link(2, 3, 5, true);
+        assert!(matches!(links.decide(&first), Decision::Use));
+        assert!(matches!(links.came_in(&link(2, 2, 6, false), 5), Verdict::Fenced { known: 3 }));
+        assert!(links.retire(NodeId(2), 3).is_none());
+        let retired = links.retire(NodeId(2), 4).expect("of an earlier run");
+        assert!(Arc::ptr_eq(&retired, &first));
+        assert!(matches!(links.decide(&link(2, 4, 7, true)), Decision::Use));
+        assert!(matches!(links.decide(&link(2, 3, 8, true)), Decision::Fenced { known: 4 }));
+    }
+
+    #[test]
+    fn one_dials_for_all_and_a_dial_that_was_given_up_is_made_again() {
+        let links = Links::new(Some(NodeId(1)));
+        let Next::Dial { tell, .. } = links.next(NodeId(2)) else { panic!("the first dials") };
+        assert!(matches!(links.next(NodeId(2)), Next::WaitForDial(_)));
+        drop(tell);
+        let Next::Dial { tell, outcome, .. } = links.next(NodeId(2)) else { panic!("again") };
+        links.dialled(NodeId(2), &tell, Err(fenced("x", 1, 2)));
+        assert!(outcome.borrow().as_ref().is_some_and(Result::is_err));
+        assert!(matches!(links.next(NodeId(2)), Next::Dial { .. }));
+    }
+}

@@ -12,10 +12,10 @@ use nyala_schema::{Error, ErrorCode, Result};
 
 use crate::config::RpcConfig;
 use crate::dial::Dialled;
+use crate::hub::Hub;
 use crate::local::{Local, refused};
 use crate::message::Who;
 use crate::outgoing::Producer;
-use crate::reactor::Hub;
 
 /// Carries calls and streams of a node. Ends when dropped.
 pub struct RpcTransport {

@@ -26,7 +26,7 @@ const STRANGER_BYTES_MAX: usize = 64 << 10;
 /// Of a message beside what a batch or a request takes.
 pub(crate) const ENVELOPE_BYTES_MAX: usize = 64 << 10;
 /// Of the buffer that small messages are read through.
-const READ_BUFFER_BYTES: usize = 32 << 10;
+const READ_BUFFER_BYTES: usize = 16 << 10;
 
 pub(crate) type ReadHalf = Box<dyn AsyncRead + Unpin>;
 pub(crate) type WriteHalf = Box<dyn AsyncWrite + Unpin>;

@@ -147,6 +147,8 @@ async fn damaged_sessions_disturb_nobody() {
     let node = start(RpcConfig { limits, ..config(1) });
     let friend = start(config(2));
     echo(&friend, &node, "hello").await.unwrap();
+    // Each connection has one.
+    let handles = Arc::strong_count(&node.node);
     let sessions = [node_session(&node).await, client_session(&node).await];
     let mut random = SmallRng::seed_from_u64(20_261_126);
     let address = node.transport.local().address.clone();
@@ -169,4 +171,5 @@ async fn damaged_sessions_disturb_nobody() {
     assert!(!node.node.seen.lock().unwrap().gone.contains(&NodeId(2)));
     until(|| node.transport.connections().len() == 1).await;
     node.node.wait(|seen| seen.hanging == 0).await;
+    until(|| Arc::strong_count(&node.node) == handles).await;
 }
