@@ -34,7 +34,7 @@ impl Execution {
     }
 
     /// The next batch; `None` when there was none within `wait`, `Some(Ok(None))` at the end. After an error, and
-    /// after the end, every call gives the same again.
+    /// after the end, every call gives the same again. An executor without threads makes none while this waits.
     ///
     /// # Errors
     /// The first error of the query; `Cancelled` when that was what ended it.

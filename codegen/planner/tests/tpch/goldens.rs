@@ -5,8 +5,9 @@ use nyala_schema::Fragment;
 
 use crate::{cluster, folder, plan, query};
 
-/// A partial aggregation; a broadcast; partitioned joins; groups where a join has them; an aggregate for all nodes.
-const CUT: [usize; 5] = [1, 3, 9, 13, 22];
+/// A partial aggregation; a broadcast; partitioned joins; groups where a join has them; groups of what is grouped;
+/// an aggregate for all nodes.
+const CUT: [usize; 6] = [1, 3, 9, 13, 18, 22];
 
 fn text(fragments: &[Fragment]) -> String {
     fragments.iter().map(ToString::to_string).collect()

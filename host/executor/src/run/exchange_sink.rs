@@ -48,6 +48,8 @@ enum Route {
 struct Receiver {
     gathering: Gathering,
     made: VecDeque<RecordBatch>,
+    /// Of `made`.
+    made_bytes: u64,
     is_closed: bool,
 }
 
@@ -76,6 +78,7 @@ impl ExchangeSink {
         let receiver = |_| Receiver {
             gathering: Gathering::new(&query.plan.output_schema, count),
             made: VecDeque::new(),
+            made_bytes: 0,
             is_closed: false,
         };
         Ok(Self {
@@ -106,7 +109,7 @@ impl ExchangeSink {
 
     /// A batch gathered for `receiver` waits for those whom it is for.
     fn queue(&mut self, receiver: usize, batch: RecordBatch) -> Result<()> {
-        self.reservation.grow(bytes_of_all(batch.columns()))?;
+        let bytes = bytes_of_all(batch.columns());
         let to = match &mut self.route {
             Route::Gather | Route::Hash(_) => receiver..receiver + 1,
             Route::Broadcast => 0..self.receivers.len(),
@@ -123,8 +126,20 @@ impl ExchangeSink {
         };
         for to in self.receivers[to].iter_mut().filter(|to| !to.is_closed) {
             to.made.push_back(batch.clone());
+            to.made_bytes += bytes;
         }
         Ok(())
+    }
+
+    /// Puts all that waits on the account; what is sent to all receivers once.
+    fn account(&mut self) -> Result<()> {
+        let gathered: u64 = self.receivers.iter().map(|to| to.gathering.bytes()).sum();
+        let made = self.receivers.iter().map(|to| to.made_bytes);
+        let made: u64 = match self.route {
+            Route::Broadcast => made.max().unwrap_or(0),
+            Route::Gather | Route::Turns(_) | Route::Hash(_) => made.sum(),
+        };
+        self.reservation.set(gathered + made)
     }
 
     /// Sends what there is for a receiver. Pending when it takes no more yet.
@@ -140,6 +155,7 @@ impl ExchangeSink {
                 }
             }
         }
+        to.made_bytes = 0;
         Poll::Ready(Ok(()))
     }
 
@@ -159,13 +175,15 @@ impl Receiver {
     fn close(&mut self) {
         self.is_closed = true;
         self.made.clear();
+        self.made_bytes = 0;
     }
 }
 
 impl SinkWorker for ExchangeSink {
     fn consume(&mut self, mut chunk: Chunk) -> Result<()> {
         let columns = chunk.materialise_all(&self.columns)?;
-        self.spread(&columns, chunk.rows)
+        self.spread(&columns, chunk.rows)?;
+        self.account()
     }
 
     fn finish(&mut self) -> Result<()> {
@@ -174,7 +192,7 @@ impl SinkWorker for ExchangeSink {
                 self.queue(receiver, batch)?;
             }
         }
-        Ok(())
+        self.account()
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
@@ -193,7 +211,7 @@ impl SinkWorker for ExchangeSink {
             return Poll::Pending;
         }
         self.unasked = 0;
-        self.reservation.set(0)?;
+        self.account()?;
         if self.receivers.iter().all(|to| to.is_closed) {
             self.query.enough();
         }

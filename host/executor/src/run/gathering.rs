@@ -12,10 +12,11 @@ use crate::column::size::bytes_of_all;
 /// Rows or bytes of a batch that is worth sending.
 const ROWS_MIN: usize = 8192;
 const BYTES_MIN: u64 = 1 << 20;
-/// Rows that wait for all receivers together; with many of them batches are smaller.
-const WAITING_ROWS_MAX: usize = 32 * ROWS_MIN;
+/// So many receivers are given such batches; with more of them batches are smaller, so that what waits for all stays bounded.
+const RECEIVERS_FULL: usize = 32;
 /// However many receivers there are.
 const ROWS_FLOOR: usize = 512;
+const BYTES_FLOOR: u64 = 1 << 16;
 
 pub(crate) struct Gathering {
     schema: SchemaRef,
@@ -24,14 +25,22 @@ pub(crate) struct Gathering {
     rows: usize,
     bytes: u64,
     rows_min: usize,
+    bytes_min: u64,
 }
 
 impl Gathering {
     /// For batches of this schema, of which each may have dictionaries of text.
     pub(crate) fn new(schema: &SchemaRef, receivers: usize) -> Self {
-        let rows_min = (WAITING_ROWS_MAX / receivers.max(1)).clamp(ROWS_FLOOR, ROWS_MIN);
+        let receivers = receivers.max(1);
+        let rows_min = (ROWS_MIN * RECEIVERS_FULL / receivers).clamp(ROWS_FLOOR, ROWS_MIN);
+        let bytes_min = (BYTES_MIN * RECEIVERS_FULL as u64 / receivers as u64).clamp(BYTES_FLOOR, BYTES_MIN);
         let parts = vec![vec![]; schema.fields().len()];
-        Self { schema: schema.clone(), parts, rows: 0, bytes: 0, rows_min }
+        Self { schema: schema.clone(), parts, rows: 0, bytes: 0, rows_min, bytes_min }
+    }
+
+    /// Of what waits.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Adds rows; gives what is worth sending now.
@@ -44,7 +53,7 @@ impl Gathering {
         }
         self.rows += rows;
         self.bytes += bytes_of_all(&columns[..self.parts.len()]);
-        if self.rows < self.rows_min && self.bytes < BYTES_MIN {
+        if self.rows < self.rows_min && self.bytes < self.bytes_min {
             return Ok(None);
         }
         self.take()

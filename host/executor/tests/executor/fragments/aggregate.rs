@@ -219,6 +219,31 @@ fn unread_calls_of_a_final_aggregate_fall_away() {
     assert!(plan.contains("aggregate") && plan.contains("final") && !plan.contains("library"), "{plan}");
 }
 
+/// Rows without columns are still rows, also when what picks their receiver stays behind.
+#[test]
+fn rows_without_columns() {
+    for harness in harnesses() {
+        let scan = harness.scan(&table(3000, 30, 17));
+        let bare = project(vec![], scan);
+        let counted =
+            |input: Operator| aggregate(vec![], vec![call("count", vec![], DataType::Int64)], input);
+        let rows = counted(receive(2, &bare));
+        let total =
+            aggregate(vec![], vec![call("sum", vec![column(&rows, 0)], DataType::Int64)], receive(1, &rows));
+        for by in [
+            FragmentOutput::RoundRobin { to: nyala_schema::id::FragmentId(1) },
+            FragmentOutput::Hash { to: nyala_schema::id::FragmentId(1), keys: vec![int(5)] },
+        ] {
+            let fragments = vec![
+                fragment(0, total.clone(), to_client()),
+                fragment(1, rows.clone(), gather(0)),
+                fragment(2, bare.clone(), by),
+            ];
+            assert_eq!(Cluster::new(&harness, 3).sorted(&fragments).unwrap(), [["3000"]]);
+        }
+    }
+}
+
 #[test]
 fn a_filter_above_runs_on_what_was_received() {
     for harness in harnesses() {
