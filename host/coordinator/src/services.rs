@@ -12,7 +12,7 @@ use nyala_schema::wire::{decode_query_answer, encode_query_message};
 use nyala_schema::{Error, ErrorCode, Result};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::admission::Admission;
@@ -36,6 +36,8 @@ pub(crate) struct Services {
     pub(crate) admission: Arc<Admission>,
     blacklist: Mutex<Blacklist>,
     random: Mutex<SmallRng>,
+    /// One permit for each thread that may start queries.
+    starting: Option<Arc<Semaphore>>,
     pub(crate) queries: Mutex<Queries>,
     /// How many queries run or wait.
     pub(crate) count: watch::Sender<usize>,
@@ -84,6 +86,8 @@ impl Services {
             Self {
                 blacklist: Mutex::new(Blacklist::new(settings.blacklist_half_life)),
                 random: Mutex::new(SmallRng::seed_from_u64(settings.seed)),
+                starting: (settings.starting_threads > 0)
+                    .then(|| Arc::new(Semaphore::new(settings.starting_threads))),
                 transport,
                 members,
                 executor,
@@ -99,7 +103,7 @@ impl Services {
         })
     }
 
-    /// Runs what may read files, off the threads that must not wait.
+    /// Runs what may read files, off the threads that must not wait; so many at once as there are threads for it.
     ///
     /// # Errors
     /// Those of `work`; Internal when it panicked.
@@ -107,7 +111,16 @@ impl Services {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let done = self.runtime.spawn_blocking(work).await;
+        let Some(starting) = &self.starting else { return work() };
+        // Held until the work is done, also when nobody waits for it any more.
+        let permit = starting.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| Error::internal("this node's coordinator has ended"))?;
+        let done = self.runtime.spawn_blocking(move || {
+            let result = work();
+            drop(permit);
+            result
+        });
+        let done = done.await;
         done.unwrap_or_else(|error| Err(Error::internal(format!("starting a query failed: {error}"))))
     }
 
@@ -159,10 +172,15 @@ impl Services {
     /// Ends an attempt everywhere, without waiting for it.
     pub(crate) fn spawn_end(&self, attempt: Attempt, peers: Vec<Peer>, reason: Error) {
         self.instances.cancel(attempt, &reason);
+        self.spawn(move |services| async move {
+            crate::query::end_everywhere(&services, attempt, &peers, &reason).await;
+        });
+    }
+
+    /// Does something beside, that nobody waits for.
+    pub(crate) fn spawn<F: Future<Output = ()> + Send + 'static>(&self, work: impl FnOnce(Arc<Self>) -> F) {
         if let Some(services) = self.this.upgrade() {
-            self.runtime.spawn(async move {
-                crate::query::end_everywhere(&services, attempt, &peers, &reason).await;
-            });
+            self.runtime.spawn(work(services));
         }
     }
 

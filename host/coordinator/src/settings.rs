@@ -27,6 +27,9 @@ pub struct CoordinatorSettings {
     pub morsels_at_once: usize,
     /// How long a scan waits for a filter of another fragment, at most.
     pub filter_wait_max: Duration,
+    /// Threads that open files and start instances at once. With 0 that is done on the runtime's own threads, as simulation
+    /// wants it.
+    pub starting_threads: usize,
     /// Finished queries that are remembered.
     pub finished_max: usize,
     pub admission: AdmissionSettings,
@@ -47,6 +50,7 @@ impl Default for CoordinatorSettings {
             blacklist_half_life: Duration::from_secs(20),
             morsels_at_once: 4,
             filter_wait_max: Duration::from_millis(500),
+            starting_threads: 8,
             finished_max: 100,
             admission: AdmissionSettings::default(),
             seed: 0,

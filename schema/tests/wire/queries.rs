@@ -40,7 +40,7 @@ fn error(draw: &mut Draw) -> Error {
         error = error.with_hint(draw.text());
     }
     if draw.flag() {
-        error = error.at(Position { line: 1 + draw.small(), column: draw.small() });
+        error = error.at(Position { line: draw.small().max(1), column: draw.small() });
     }
     error
 }

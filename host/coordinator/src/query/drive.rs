@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use nyala_schema::cluster::{Attempt, NodeId, NodeInfo, Peer};
+use nyala_schema::cluster::{Attempt, NodeId, NodeInfo, NodeState, Peer};
 use nyala_schema::deploy::{AdmissionAsk, Deploy, InstanceState, QueryAnswer, QueryMessage};
 use nyala_schema::{Error, ErrorCode, Result};
 use tokio::time::{Instant, timeout};
@@ -18,6 +18,9 @@ use crate::services::Services;
 
 /// For the nodes to say that they have ended an attempt: who does not is taken for lost.
 const CANCEL_DEADLINE: Duration = Duration::from_secs(1);
+/// Between two tries to tell those, and how many there are.
+const CANCEL_AGAIN: Duration = Duration::from_secs(1);
+const CANCEL_TRIES_MAX: u32 = 30;
 /// For the last reports of a query that has given all rows.
 const LAST_REPORTS_WAIT: Duration = Duration::from_millis(500);
 /// For the report that says where an error comes from, when the error itself was faster.
@@ -78,7 +81,9 @@ async fn run(services: &Arc<Services>, query: &Arc<RunningQuery>) -> Result<()> 
         }
         tracing::info!(query = %query.id, attempt = number, error = %failure.error, "a query is run again");
         let reachable: Vec<Peer> =
-            others.into_iter().filter(|peer| !failure.lost.contains(&peer.id)).collect();
+            others.iter().filter(|peer| !failure.lost.contains(&peer.id)).cloned().collect();
+        let lost: Vec<Peer> = others.iter().filter(|peer| failure.lost.contains(&peer.id)).cloned().collect();
+        services.spawn_end(attempt, lost, failure.error.clone());
         let silent = end_everywhere(services, attempt, &reachable, &failure.error).await;
         blame(services, &failure, &silent);
         tokio::select! {
@@ -174,10 +179,26 @@ pub(crate) async fn end_everywhere(
         let message = &message;
         async move {
             let answer = timeout(CANCEL_DEADLINE, services.ask(peer, message)).await;
-            if matches!(answer, Ok(Ok(_))) { None } else { Some(peer.id) }
+            if matches!(answer, Ok(Ok(_))) { None } else { Some(peer.clone()) }
         }
     });
-    join_all(ends).await.into_iter().flatten().collect()
+    let silent: Vec<Peer> = join_all(ends).await.into_iter().flatten().collect();
+    for peer in &silent {
+        let (peer, message) = (peer.clone(), message.clone());
+        services.spawn(move |services| async move { end_later(&services, &peer, &message).await });
+    }
+    silent.into_iter().map(|peer| peer.id).collect()
+}
+
+/// Tells a node that did not answer again, while it may still be there: what others sent it waits there otherwise.
+async fn end_later(services: &Services, peer: &Peer, message: &QueryMessage) {
+    for _ in 0..CANCEL_TRIES_MAX {
+        tokio::time::sleep(CANCEL_AGAIN).await;
+        let is_there = services.members.node(peer.id).is_some_and(|node| node.state != NodeState::Down);
+        if !is_there || services.ask(peer, message).await.is_ok() {
+            return;
+        }
+    }
 }
 
 fn blame(services: &Services, failure: &Failure, silent: &[NodeId]) {

@@ -130,13 +130,13 @@ impl Cluster {
         tables: &[(&str, usize)],
         change: impl FnOnce(&mut CoordinatorSettings),
     ) -> Self {
-        let mut settings = CoordinatorSettings::default();
+        let mut settings = CoordinatorSettings { starting_threads: 0, ..CoordinatorSettings::default() };
         change(&mut settings);
         Self::of(nodes, tables, 0, settings)
     }
 
     fn of(nodes: usize, tables: &[(&str, usize)], threads: usize, settings: CoordinatorSettings) -> Self {
-        let network = MemoryNetwork::new(7, Weather::default());
+        let network = MemoryNetwork::new(settings.seed, Weather::default());
         let infos = (1..=nodes as u64).map(|id| info(id, 1)).collect();
         let mut cluster = Self {
             network,
@@ -149,6 +149,21 @@ impl Cluster {
         };
         cluster.nodes = (1..=nodes as u64).map(|id| cluster.start(id, 1)).collect();
         cluster
+    }
+
+    pub fn seeded(nodes: usize, tables: &[(&str, usize)], seed: u64) -> Self {
+        Self::with(nodes, tables, |settings| settings.seed = seed)
+    }
+
+    /// A node that has crashed comes back as another incarnation.
+    pub fn restart(&mut self, node: usize) {
+        let id = node as u64 + 1;
+        self.nodes[node] = self.start(id, 2);
+        self.view.send_modify(|all| {
+            let mut nodes = all.as_ref().clone();
+            nodes[node] = info(id, 2);
+            *all = Arc::new(nodes);
+        });
     }
 
     fn start(&self, id: u64, incarnation: u64) -> Node {

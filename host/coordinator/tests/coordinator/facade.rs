@@ -72,3 +72,23 @@ async fn many_queries_at_once_leave_nothing_behind() {
     println!("64 queries on three nodes: {:?}", started.elapsed());
     cluster.until(Duration::from_secs(5), "all is freed", |c| (0..3).all(|n| c.is_free(n))).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn what_coordination_costs() {
+    const QUERIES: u32 = 300;
+    let cluster = Cluster::threaded(3, &[("t", 100)]);
+    for (what, plan) in [("one fragment", local_sums("t")), ("three nodes", gathered_sums("t"))] {
+        let coordinator = cluster.nodes[0].coordinator.clone();
+        let requests: Vec<_> = (0..QUERIES).map(|_| cluster.request(plan.clone())).collect();
+        let took = waiting(move || {
+            let started = Instant::now();
+            for request in requests {
+                let mut handle = coordinator.start_query(request).unwrap();
+                while handle.next(Duration::from_secs(20)).unwrap().unwrap().is_some() {}
+            }
+            started.elapsed()
+        });
+        println!("{what}: {:?} a query", took.await / QUERIES);
+    }
+}
