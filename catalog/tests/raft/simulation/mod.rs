@@ -99,12 +99,12 @@ fn a_run_repeats_itself() {
 #[test]
 fn runs_are_worth_their_time() {
     let mut total = run::Counts::default();
-    for seed in 0..20 {
+    for seed in 0..40 {
         let report = run(seed, None);
         report.verdict.unwrap();
         total.add(&report.counts);
     }
-    println!("20 seeds: {total:?}");
+    println!("40 seeds: {total:?}");
     assert!(total.done > 400, "{total:?}");
     assert!(total.unknown > 10, "{total:?}");
     assert!(total.settled_done >= 3 && total.settled_never >= 3, "{total:?}");

@@ -122,6 +122,29 @@ async fn a_machine_that_lost_its_disk_comes_back_as_another_node() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_larger_cluster_loses_a_quarter_of_its_nodes() {
+    let world = World::new(28);
+    let nodes = world.form(20).await;
+    sleep(Duration::from_secs(10)).await;
+    let voters = nodes[0].replica().status().voters;
+    // One voter among them: the others still have a majority.
+    let voter = nodes.iter().position(|node| voters.contains(&id(node).0)).unwrap();
+    let spare = (0..20).filter(|n| !voters.contains(&id(&nodes[*n]).0)).take(4);
+    let dead: Vec<usize> = spare.chain([voter]).collect();
+    for n in &dead {
+        world.crash(*n as u64 + 1, &nodes[*n]).await;
+    }
+    let rest: Vec<_> = (0..20).filter(|n| !dead.contains(n)).collect();
+    let is_down = |n: &usize, by: &usize| state(&nodes[*n], &nodes[*by]) == Some(NodeState::Down);
+    until(12, "all see it", || rest.iter().all(|by| dead.iter().all(|n| is_down(n, by)))).await;
+    for by in &rest {
+        let up = nodes[*by].members().nodes().iter().filter(|node| node.state == NodeState::Active).count();
+        assert_eq!(up, 15, "nobody else is taken for dead");
+    }
+    nodes[rest[0]].replica().commit(&set("v", "1")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_drains_finishes_its_work_and_hands_the_lead_over() {
     let world = World::new(23);
     let nodes = world.form(3).await;
