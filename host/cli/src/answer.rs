@@ -31,7 +31,7 @@ impl From<nyala_node::Answer> for Answer {
 impl From<nyala_client::Answer> for Answer {
     fn from(answer: nyala_client::Answer) -> Self {
         match answer {
-            nyala_client::Answer::Rows(stream) => Self::Rows(Rows::Remote(Box::new(stream))),
+            nyala_client::Answer::Rows(stream) => Self::Rows(Rows::Remote(stream)),
             nyala_client::Answer::Done(tag) => Self::Done(tag),
         }
     }

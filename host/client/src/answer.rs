@@ -3,7 +3,7 @@
 use crate::rows::RowStream;
 
 pub enum Answer {
-    Rows(RowStream),
+    Rows(Box<RowStream>),
     /// A command tag such as `CREATE TABLE` or `INSERT 42`.
     Done(String),
 }

@@ -109,10 +109,10 @@ impl RowStream {
     }
 
     fn ready(&mut self) -> Option<Result<Option<RecordBatch>>> {
-        if self.is_released || self.is_over {
-            if let Some(batch) = self.held.pop_front() {
-                return Some(Ok(Some(batch)));
-            }
+        if (self.is_released || self.is_over)
+            && let Some(batch) = self.held.pop_front()
+        {
+            return Some(Ok(Some(batch)));
         }
         if let Some(error) = self.failure.take() {
             return Some(Err(error));

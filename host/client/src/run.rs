@@ -73,9 +73,9 @@ pub async fn run(place: &Arc<Place>, sql: &str) -> Result<Begun> {
             Err(Trouble::Failed(error)) => return Err(error),
             Err(Trouble::Elsewhere(_)) if !in_transaction => place.move_on(seat.moves).await?,
             Err(Trouble::Elsewhere(error) | Trouble::Lost(error)) => {
-                match after_loss(place, &seat, sql, statement, in_transaction, &error).await? {
-                    Some(tag) => return Ok(Begun::Done(tag)),
-                    None => {}
+                let done = after_loss(place, &seat, sql, statement, in_transaction, &error).await?;
+                if let Some(tag) = done {
+                    return Ok(Begun::Done(tag));
                 }
             }
         }

@@ -108,7 +108,7 @@ impl RemoteSession {
             Begun::Done(tag) => Answer::Done(tag),
             Begun::Rows(begun) => {
                 let (place, reactor) = (Arc::clone(&self.place), Arc::clone(&self.reactor));
-                Answer::Rows(RowStream::new(place, reactor, sql, begun))
+                Answer::Rows(Box::new(RowStream::new(place, reactor, sql, begun)))
             }
         })
     }

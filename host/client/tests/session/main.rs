@@ -44,7 +44,7 @@ fn done(session: &mut RemoteSession, sql: &str) -> Result<String> {
 
 fn rows(session: &mut RemoteSession, sql: &str) -> Result<RowStream> {
     match session.execute(sql)? {
-        Answer::Rows(rows) => Ok(rows),
+        Answer::Rows(rows) => Ok(*rows),
         Answer::Done(tag) => panic!("{sql} gave {tag}"),
     }
 }
