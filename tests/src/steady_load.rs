@@ -115,7 +115,9 @@ impl Client {
             self.steps += 1;
             self.seen.writes += 1;
         }
-        if let Some(batches) = self.ask("SELECT count(*) AS rows, CAST(sum(n) AS BIGINT) AS sum FROM constant") {
+        if let Some(batches) =
+            self.ask("SELECT count(*) AS rows, CAST(sum(n) AS BIGINT) AS sum FROM constant")
+        {
             self.seen.reads += 1;
             self.expect(&batches, &[CONSTANT_ROWS, CONSTANT_SUM], "constant");
         }
@@ -184,7 +186,8 @@ impl Seen {
     /// The latency that one in `1 / (1 - part)` exceeds, e.g. 0.99.
     pub fn latency(&mut self, part: f64) -> Duration {
         self.latencies.sort();
-        let place = ((self.latencies.len() as f64 * part) as usize).min(self.latencies.len().saturating_sub(1));
+        let place =
+            ((self.latencies.len() as f64 * part) as usize).min(self.latencies.len().saturating_sub(1));
         self.latencies.get(place).copied().unwrap_or_default()
     }
 }

@@ -1,8 +1,8 @@
 //! Behaviour, tested from outside: scripts, published answers, an oracle, the program, the project's own rules.
 
 mod client_service;
-mod cluster_program;
 mod cluster_kill;
+mod cluster_program;
 mod command_line;
 mod definitions;
 mod differential;
@@ -15,8 +15,8 @@ mod hostile;
 mod hostile_modules;
 mod hostile_operators;
 mod kill;
-mod packaging;
 mod nodes;
+mod packaging;
 mod plugins;
 mod scripts;
 mod tidy;

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod cluster;
+mod contest;
 mod engine;
 mod figure;
 mod plugins;

@@ -9,7 +9,9 @@ use nyala_tests::{LocalCluster, steady_load};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, clients, seconds] = arguments.as_slice() else { bail!("killed-nodes FOLDER CLIENTS SECONDS") };
+    let [folder, clients, seconds] = arguments.as_slice() else {
+        bail!("killed-nodes FOLDER CLIENTS SECONDS")
+    };
     let cluster = LocalCluster::start(Path::new(folder), steady_load::NODES, &["--threads", "1"]);
     let (kills, mut seen) =
         steady_load::run_and_kill(&cluster, clients.parse()?, Duration::from_secs(seconds.parse()?));

@@ -24,7 +24,8 @@ fn main() -> anyhow::Result<()> {
     first.ok("CREATE TABLE t (n BIGINT NOT NULL)");
     first.ok(&format!("INSERT INTO t SELECT n FROM generate_series(1, {ROWS}) AS s(n)"));
     let sql = question();
-    let fragments = first.ok(&format!("EXPLAIN {sql}")).iter().filter(|line| line.contains("fragment")).count();
+    let fragments =
+        first.ok(&format!("EXPLAIN {sql}")).iter().filter(|line| line.contains("fragment")).count();
     let held = Held::default();
     let start = Instant::now();
     let succeeded = std::thread::scope(|scope| {
@@ -60,7 +61,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn question() -> String {
-    let part = |part: usize| format!("SELECT n % {} AS k, count(*) AS c FROM t GROUP BY n % {}", part + 997, part + 997);
+    let part = |part: usize| {
+        format!("SELECT n % {} AS k, count(*) AS c FROM t GROUP BY n % {}", part + 997, part + 997)
+    };
     let parts: Vec<String> = (0..PARTS).map(part).collect();
     format!("SELECT count(*), sum(c) FROM ({}) AS all_parts", parts.join(" UNION ALL "))
 }

@@ -25,7 +25,8 @@ fn main() -> anyhow::Result<()> {
             let mut own = addresses.clone();
             own.rotate_left(client % addresses.len());
             scope.spawn(move || {
-                let settings = ClientSettings { user: format!("client{client}"), ..ClientSettings::default() };
+                let settings =
+                    ClientSettings { user: format!("client{client}"), ..ClientSettings::default() };
                 let mut session = RemoteSession::connect(own, settings).expect("a node answers");
                 for query in queries.iter().cycle().skip(client) {
                     if is_over.load(Ordering::Relaxed) {

@@ -3,12 +3,11 @@
 use anyhow::Result;
 
 use super::{Bench, bulk};
+use crate::bench::contest::{self, Contest};
 use crate::bench::engine::Engine;
 use crate::bench::figure::{Figure, Unit, Wanted};
-use crate::bench::median;
 use crate::build::tpch_setup;
 
-const QUERIES: usize = 22;
 const TABLES: [&str; 8] =
     ["customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier"];
 
@@ -53,29 +52,7 @@ struct Outcome {
 }
 
 fn contest(bench: &Bench, engines: &mut [Engine; 2]) -> Result<Outcome> {
-    let mut logarithms = [0.0; 2];
-    let mut worst = (0, 0.0);
-    for query in 1..=QUERIES {
-        let path = bench.root.join(format!("tests/tpch/queries/q{query:02}.sql")).display().to_string();
-        let mut times = [vec![], vec![]];
-        for round in 0..=bench.runs {
-            for (engine, times) in engines.iter_mut().zip(&mut times) {
-                let ms = engine.time(&path)?;
-                // The first round warms caches.
-                times.extend((round > 0).then_some(ms));
-            }
-        }
-        let medians = times.map(|times| median(&times));
-        for (sum, ms) in logarithms.iter_mut().zip(medians) {
-            *sum += ms.ln() / QUERIES as f64;
-        }
-        let ratio = medians[0] / medians[1];
-        eprintln!("query {query}: {:.1} : {:.1} ms, {ratio:.2}", medians[0], medians[1]);
-        if ratio > worst.1 {
-            worst = (query, ratio);
-        }
-    }
-    let means = logarithms.map(f64::exp);
+    let Contest { means, worst, .. } = contest::tpch(&bench.root, bench.runs, engines)?;
     Ok(Outcome {
         ratio: means[0] / means[1],
         of: format!(

@@ -67,5 +67,6 @@ pub fn told(program: &Path, arguments: &[String]) -> Result<Value> {
     if !output.status.success() {
         bail!("{} {arguments:?}: {}", program.display(), String::from_utf8_lossy(&output.stderr));
     }
-    serde_json::from_slice(&output.stdout).with_context(|| format!("reading what {} tells", program.display()))
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("reading what {} tells", program.display()))
 }

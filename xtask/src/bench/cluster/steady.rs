@@ -10,7 +10,8 @@ const CLIENTS: usize = 16;
 
 pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let folder = bench.folder.join("kill").display().to_string();
-    let told = test_program(bench, "killed-nodes", &[folder, CLIENTS.to_string(), bench.seconds.to_string()])?;
+    let told =
+        test_program(bench, "killed-nodes", &[folder, CLIENTS.to_string(), bench.seconds.to_string()])?;
     let of = format!(
         "{:.0} kills in {} s, {CLIENTS} clients, {:.0} writes, {:.0} reads",
         number(&told, "kills")?,

@@ -4,12 +4,11 @@ use anyhow::Result;
 
 use super::Bench;
 use super::processes::Cluster;
+use crate::bench::contest::{self, Contest};
 use crate::bench::engine::{self, Engine};
 use crate::bench::figure::{Figure, Unit, Wanted};
-use crate::bench::median;
 use crate::build::{tpch_data, tpch_setup};
 
-const QUERIES: usize = 22;
 const NODES: usize = 3;
 
 pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
@@ -25,26 +24,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let mut remote = std::process::Command::new(&bench.program);
     remote.args(["bench", "--serve", "--connect", &cluster.addresses]);
     let mut engines = [Engine::start("three nodes", remote)?, Engine::start("embedded", embedded)?];
-    let mut totals = [0.0; 2];
-    let mut worst = (0, 0.0);
-    for query in 1..=QUERIES {
-        let path = bench.root.join(format!("tests/tpch/queries/q{query:02}.sql")).display().to_string();
-        let mut times = [vec![], vec![]];
-        for round in 0..=bench.runs {
-            for (engine, times) in engines.iter_mut().zip(&mut times) {
-                let ms = engine.time(&path)?;
-                // The first round warms caches.
-                times.extend((round > 0).then_some(ms));
-            }
-        }
-        let medians = times.map(|times| median(&times));
-        totals.iter_mut().zip(medians).for_each(|(total, ms)| *total += ms);
-        let ratio = medians[0] / medians[1];
-        eprintln!("query {query}: {:.1} : {:.1} ms, {ratio:.2}", medians[0], medians[1]);
-        if ratio > worst.1 {
-            worst = (query, ratio);
-        }
-    }
+    let Contest { totals, worst, .. } = contest::tpch(&bench.root, bench.runs, &mut engines)?;
     Ok(vec![Figure {
         what: format!("TPC-H on {NODES} nodes ÷ the engine in one process, totals"),
         measured: totals[0] / totals[1],

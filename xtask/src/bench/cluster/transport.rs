@@ -61,7 +61,11 @@ pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
         measured: middle("control_ms_p99".into())?,
         unit: Unit::Milliseconds,
         wanted: Wanted::AtMost(5.0),
-        of: format!("median {:.2} ms; with TLS {:.2} ms", middle("control_ms_median".into())?, middle("tls_control_ms_p99".into())?),
+        of: format!(
+            "median {:.2} ms; with TLS {:.2} ms",
+            middle("control_ms_median".into())?,
+            middle("tls_control_ms_p99".into())?
+        ),
     });
     Ok(figures)
 }
