@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nyala_node::{Node, NodeConfig};
+use nyala_node::{Node, NodeConfig, PoolConfig};
 use nyala_schema::option::Options;
 use tempfile::TempDir;
 
@@ -47,6 +47,8 @@ fn config(folder: &Path, number: usize, join: Option<String>) -> NodeConfig {
     NodeConfig {
         join: join.into_iter().collect(),
         name: Some(format!("n{number}")),
+        // That scripts name.
+        pools: [("reports".to_owned(), PoolConfig::default())].into(),
         warehouse: Some(folder.join("warehouse").display().to_string()),
         threads: 1,
         options,

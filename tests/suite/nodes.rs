@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use nyala_tests::{Database, Nodes, compare, project_root, tpch_folder};
 
-/// Scripts of what one process is asked about itself.
-const OF_ONE_NODE: [&str; 0] = [];
+/// Scripts that show plans of one node.
+const OF_ONE_NODE: [&str; 1] = ["function_explain.slt"];
 
 fn scripts() -> Vec<PathBuf> {
     let folder = project_root().join("tests/scripts");
