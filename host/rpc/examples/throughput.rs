@@ -7,6 +7,7 @@
 //! things as well.
 
 use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ use nyala_schema::cluster::{Attempt, NodeId, Peer, QueryId, StreamId};
 use nyala_schema::id::FragmentId;
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
@@ -275,9 +276,11 @@ async fn other(kind: &str, folder: Option<&str>) -> Other {
         .stdout(Stdio::piped())
         .spawn()
         .expect("starts");
-    let out = tokio::process::ChildStdout::from_std(child.stdout.take().expect("piped")).expect("read");
-    let line = BufReader::new(out).lines().next_line().await.expect("said").expect("an address");
-    Other { child, address: line }
+    let mut said = BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    // The one line that it says at once.
+    said.read_line(&mut line).expect("said");
+    Other { child, address: line.trim().to_owned() }
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
