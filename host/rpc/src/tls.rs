@@ -201,12 +201,14 @@ impl Made<'_> {
         good_for: &str,
         usages: &[ExtendedKeyUsagePurpose],
     ) -> Result<()> {
-        let is_file_name = !name.is_empty() && name != "ca" && !name.contains(['/', '\\', '\0', '.']);
+        let is_file_name = !name.is_empty()
+            && !["ca", "ca-key"].contains(&name)
+            && !name.starts_with('.')
+            && !name.contains(['/', '\\', '\0']);
         if !is_file_name {
             let text = format!("'{name}' cannot be the name of a certificate's file");
-            return Err(
-                Error::new(ErrorCode::InvalidParameter, text).with_hint("use letters, digits and hyphens")
-            );
+            return Err(Error::new(ErrorCode::InvalidParameter, text)
+                .with_hint("use letters, digits, hyphens and dots"));
         }
         let key = KeyPair::generate().map_err(not_made)?;
         let mut params = CertificateParams::new(Vec::new()).map_err(not_made)?;

@@ -161,6 +161,9 @@ fn nodes(source: &Source<'_>) -> Vec<Vec<Cell>> {
     let Some(network) = source.engine.network() else { return vec![this_process(source.engine)] };
     let (leader, local) = (network.cluster.leader().map(|peer| peer.id), network.members.local());
     let row = |node: &NodeInfo| {
+        // Of others it is what they last said.
+        let version =
+            if node.peer.id == local { source.engine.newest().version } else { node.catalog_version };
         vec![
             Cell::text(node.peer.id.to_string()),
             Cell::text(&node.name),
@@ -171,7 +174,7 @@ fn nodes(source: &Source<'_>) -> Vec<Vec<Cell>> {
             Cell::Flag(local == node.peer.id),
             Cell::number(node.cores),
             Cell::number(node.memory_bytes),
-            Cell::number(node.catalog_version),
+            Cell::number(version),
             Cell::text(&node.version),
             Cell::number(node.protocol.min),
             Cell::number(node.protocol.max),

@@ -261,7 +261,7 @@ fn the_authority_is_kept_and_keys_are_their_owners_only() {
         let mode = std::fs::metadata(folder.path().join(key)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
-    for name in ["", "ca", "../x", "a.b"] {
+    for name in ["", "ca", "../x", ".a"] {
         let error = certificates(folder.path(), &[name.into()], &[]).unwrap_err();
         assert_eq!(error.code(), ErrorCode::InvalidParameter);
     }
