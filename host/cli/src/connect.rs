@@ -16,6 +16,9 @@ use crate::terminal;
 /// Addresses of nodes when none is given on the command line.
 const VARIABLE: &str = "NYALA_CONNECT";
 
+/// Who says nothing of himself, where the system does not either.
+const NOBODY: &str = "nobody";
+
 #[derive(Args, Clone, Default)]
 pub struct ConnectArguments {
     /// Use a cluster: addresses of some of its nodes, or the folder of one on this machine [default: $NYALA_CONNECT]
@@ -76,7 +79,8 @@ impl ConnectArguments {
         for address in &addresses {
             check(address)?;
         }
-        let user = self.user.clone().or_else(|| std::env::var("USER").ok()).unwrap_or_default();
+        let login = std::env::var("USER").ok().filter(|name| !name.is_empty());
+        let user = self.user.clone().or(login).unwrap_or_else(|| NOBODY.to_owned());
         let settings = ClientSettings {
             user,
             cluster: self.cluster.clone(),

@@ -32,17 +32,17 @@ pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
         for (with, name) in [("", ""), ("tls_", ", both with TLS")] {
             figures.push(Figure {
                 what: format!("batches of {kib} KiB ÷ raw framed TCP{name}"),
-                measured: middle(format!("{with}ours_{kib}k_of_raw"))?,
+                measured: middle(format!("{with}{kib}k_ours_of_raw"))?,
                 unit: Unit::Ratio,
                 wanted: Wanted::AtLeast(0.8),
                 of: format!(
                     "{:.2} : {:.2} GiB/s",
-                    middle(format!("{with}ours_{kib}k_gib_per_s"))?,
-                    middle(format!("{with}raw_{kib}k_gib_per_s"))?
+                    middle(format!("{with}{kib}k_ours_gib_per_s"))?,
+                    middle(format!("{with}{kib}k_raw_gib_per_s"))?
                 ),
             });
         }
-        let ours = middle(format!("ours_{kib}k_gib_per_s"))?;
+        let ours = middle(format!("{kib}k_ours_gib_per_s"))?;
         let flights = rounds.iter().map(|(_, peers)| match &peers[place] {
             Ok(told) => Ok(number(told, "mib_per_second")? / 1024.0),
             Err(error) => Err(anyhow::anyhow!("{error:#}")),
