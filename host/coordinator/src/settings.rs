@@ -48,7 +48,9 @@ impl Default for CoordinatorSettings {
             report_silence_max: Duration::from_secs(5),
             coordinator_grace: Duration::from_millis(700),
             blacklist_half_life: Duration::from_secs(20),
-            morsels_at_once: 4,
+            // What a slow node may hold up is then some tens of milliseconds of work, and every other node finds in its cache
+            // what it read before.
+            morsels_at_once: 20,
             filter_wait_max: Duration::from_millis(500),
             starting_threads: 8,
             finished_max: 100,

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use nyala_tests::{Database, Nodes};
 
 /// Each gives a fragment that groups what nodes send, beside the one that scans.
-const PARTS: usize = 25;
+const PARTS: usize = 48;
 const ROWS: usize = 20_000;
 /// Between two looks at what the process holds.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
