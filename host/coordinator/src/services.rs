@@ -12,7 +12,7 @@ use nyala_schema::wire::{decode_query_answer, encode_query_message};
 use nyala_schema::{Error, ErrorCode, Result};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::admission::Admission;
@@ -38,6 +38,8 @@ pub(crate) struct Services {
     random: Mutex<SmallRng>,
     /// One permit for each thread that may start queries.
     starting: Option<Arc<Semaphore>>,
+    /// One permit for each query that runs.
+    turns: Arc<Semaphore>,
     pub(crate) queries: Mutex<Queries>,
     /// How many queries run or wait.
     pub(crate) count: watch::Sender<usize>,
@@ -88,6 +90,7 @@ impl Services {
                 random: Mutex::new(SmallRng::seed_from_u64(settings.seed)),
                 starting: (settings.starting_threads > 0)
                     .then(|| Arc::new(Semaphore::new(settings.starting_threads))),
+                turns: Arc::new(Semaphore::new(settings.running_at_once.clamp(1, Semaphore::MAX_PERMITS))),
                 transport,
                 members,
                 executor,
@@ -277,6 +280,13 @@ impl Services {
         for node in silent {
             self.lost(node, &format!("has not reported for {} s", silence_max.as_secs()));
         }
+    }
+
+    /// Waits until few enough queries run: those that do would only be slower for one more. Not for ever: one may run for a
+    /// client that does not read on, or wait for a query that waits here.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        let permit = self.turns.clone().acquire_owned();
+        tokio::time::timeout(self.settings.turn_wait_max, permit).await.ok()?.ok()
     }
 }
 

@@ -23,6 +23,9 @@ pub struct CoordinatorSettings {
     pub coordinator_grace: Duration,
     /// After which a node's penalty for a failure is half of what it was.
     pub blacklist_half_life: Duration,
+    /// Queries that this node coordinates at once; others wait for their turn, at most for so long.
+    pub running_at_once: usize,
+    pub turn_wait_max: Duration,
     /// Scans of no more morsels for each node than this are shared out whole, at once.
     pub morsels_at_once: usize,
     /// How long a scan waits for a filter of another fragment, at most.
@@ -48,6 +51,8 @@ impl Default for CoordinatorSettings {
             report_silence_max: Duration::from_secs(5),
             coordinator_grace: Duration::from_millis(700),
             blacklist_half_life: Duration::from_secs(20),
+            running_at_once: usize::MAX,
+            turn_wait_max: Duration::from_secs(10),
             // What a slow node may hold up is then some tens of milliseconds of work, and every other node finds in its cache
             // what it read before.
             morsels_at_once: 20,

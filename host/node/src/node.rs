@@ -35,6 +35,8 @@ pub const BLOCKING_THREADS_MAX: usize = 24;
 const WAREHOUSE_FOLDER: &str = "warehouse";
 /// The part of a drain's time that statements may take to end by themselves.
 const STATEMENTS_SHARE: f64 = 0.9;
+/// Queries that a node coordinates at once, for each of its worker threads: enough to keep them busy while some wait.
+const RUNNING_PER_THREAD: usize = 2;
 /// How long the threads of a node that stops may take.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -298,6 +300,7 @@ fn coordinator_settings(config: &NodeConfig) -> CoordinatorSettings {
     CoordinatorSettings {
         admission: AdmissionSettings { pools, ..AdmissionSettings::default() },
         seed: rand::random(),
+        running_at_once: RUNNING_PER_THREAD * config.threads.max(1),
         ..CoordinatorSettings::default()
     }
 }

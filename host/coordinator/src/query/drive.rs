@@ -29,7 +29,7 @@ const ORIGIN_WAIT: Duration = Duration::from_millis(50);
 /// Runs a query until it is over.
 pub(crate) async fn drive(services: Arc<Services>, query: Arc<RunningQuery>) {
     let result = match admit(&services, &query).await {
-        Ok(()) => run(&services, &query).await,
+        Ok(()) => in_turn(&services, &query).await,
         Err(error) => Err(error),
     };
     query.end(result);
@@ -49,6 +49,14 @@ async fn admit(services: &Services, query: &RunningQuery) -> Result<()> {
         admitted = services.admission.admit(ask) => admitted,
         reason = query.until(RunningQuery::cancelled) => Err(reason),
     }
+}
+
+async fn in_turn(services: &Arc<Services>, query: &Arc<RunningQuery>) -> Result<()> {
+    let _turn = tokio::select! {
+        turn = services.turn() => turn,
+        reason = query.until(RunningQuery::cancelled) => return Err(reason),
+    };
+    run(services, query).await
 }
 
 async fn run(services: &Arc<Services>, query: &Arc<RunningQuery>) -> Result<()> {
