@@ -3,6 +3,7 @@
 mod client_service;
 mod cluster_kill;
 mod cluster_program;
+mod cluster_upkeep;
 mod command_line;
 mod definitions;
 mod differential;

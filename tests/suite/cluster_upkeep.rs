@@ -1,0 +1,129 @@
+//! What those who run a cluster do with it: drain a node, take one out, look whether it can be upgraded, use certificates.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nyala_tests::{LocalCluster, program};
+
+fn nyala(arguments: &[&str]) -> Output {
+    Command::new(program()).args(arguments).output().unwrap()
+}
+
+#[track_caller]
+fn succeeds(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn states(addresses: &str) -> String {
+    let sql = "SELECT name, state FROM system.nodes ORDER BY name";
+    let rows = succeeds(&nyala(&["sql", "--connect", addresses, "--format", "csv", "-c", sql]));
+    rows.lines().skip(1).collect::<Vec<_>>().join(" ")
+}
+
+/// What a node says of itself takes a moment to go round.
+#[track_caller]
+fn become_states(addresses: &str, wanted: &str) {
+    let until = Instant::now() + Duration::from_secs(10);
+    while states(addresses) != wanted {
+        assert!(Instant::now() < until, "{} instead of {wanted}", states(addresses));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn nodes_are_drained_come_back_and_are_taken_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = LocalCluster::start(folder.path(), 3, &["--threads", "1"]);
+    // The two that stay.
+    let addresses = [&cluster.addresses()[0], &cluster.addresses()[1]].map(String::as_str).join(",");
+    let sql = "CREATE TABLE t (n BIGINT); INSERT INTO t VALUES (1), (2)";
+    succeeds(&nyala(&["sql", "--connect", &addresses, "-c", sql]));
+    let check = succeeds(&nyala(&["cluster", "upgrade-check", "--connect", &addresses]));
+    assert!(check.contains("n1") && check.contains("n3"), "{check}");
+
+    succeeds(&nyala(&["cluster", "drain", "n2", "--within", "5s", "--connect", &addresses]));
+    become_states(&addresses, "n1,active n2,draining n3,active");
+    let count = ["sql", "--connect", &addresses, "--format", "csv", "-c", "SELECT count(*) AS n FROM t"];
+    assert_eq!(succeeds(&nyala(&count)), "n\n2\n");
+    cluster.restart(2);
+    become_states(&addresses, "n1,active n2,active n3,active");
+
+    cluster.kill(3);
+    succeeds(&nyala(&["cluster", "remove", "n3", "--connect", &addresses]));
+    become_states(&addresses, "n1,active n2,active");
+    let again = nyala(&["cluster", "restart", "3", "--dir", &folder.path().display().to_string()]);
+    assert!(!again.status.success(), "a node that was removed does not come back with its old disk");
+    assert_eq!(succeeds(&nyala(&count)), "n\n2\n");
+}
+
+/// A node over TLS in a process of its own; ends with this.
+struct SecureNode {
+    child: Child,
+    address: String,
+}
+
+impl SecureNode {
+    fn start(folder: &Path, name: &str, address: &str, join: &str) -> Self {
+        let place = |name: &str| folder.join(name).display().to_string();
+        let mut command = Command::new(program());
+        command.args(["node", "--data", &place(name), "--name", name, "--listen", address, "--join", join]);
+        command.args(["--warehouse", &place("warehouse"), "--threads", "1"]);
+        command.args(["--tls-ca", &place("certs/ca.pem")]);
+        command.args(["--tls-cert", &place(&format!("certs/{name}.example.pem"))]);
+        command.args(["--tls-key", &place(&format!("certs/{name}.example-key.pem"))]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains(address), "{name} said {line:?}");
+        Self { child, address: address.to_owned() }
+    }
+}
+
+impl Drop for SecureNode {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+#[test]
+fn certificates_are_needed_where_they_are_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::create_dir(folder.path().join("warehouse")).unwrap();
+    let names = ["cluster", "certs", "--dir", &place("certs"), "--names", "n1.example,n2.example"];
+    succeeds(&nyala(&names));
+    succeeds(&nyala(&["cluster", "certs", "--dir", &place("others"), "--names", "n1.example"]));
+    let (first, second) = (free_address(), free_address());
+    let nodes = [
+        SecureNode::start(folder.path(), "n1", &first, &first),
+        SecureNode::start(folder.path(), "n2", &second, &first),
+    ];
+    let ask = |node: &SecureNode, certificates: Option<&str>, sql: &str| {
+        let mut command = Command::new(program());
+        command.args(["sql", "--connect", &node.address, "--format", "csv", "-q", "-c", sql]);
+        if let Some(folder) = certificates {
+            command.args(["--tls-ca", &place(&format!("{folder}/ca.pem"))]);
+            command.args(["--tls-cert", &place(&format!("{folder}/client.pem"))]);
+            command.args(["--tls-key", &place(&format!("{folder}/client-key.pem"))]);
+        }
+        command.output().unwrap()
+    };
+    succeeds(&ask(&nodes[0], Some("certs"), "CREATE TABLE t AS SELECT 7 AS n"));
+    assert_eq!(succeeds(&ask(&nodes[1], Some("certs"), "SELECT n FROM t")), "n\n7\n");
+    let encrypted = "SELECT count(*) AS n FROM system.connections WHERE NOT is_encrypted";
+    assert_eq!(succeeds(&ask(&nodes[0], Some("certs"), encrypted)), "n\n0\n");
+    for refused in [None, Some("others")] {
+        assert!(!ask(&nodes[0], refused, "SELECT 1").status.success(), "{refused:?}");
+    }
+    // Who was refused has disturbed nobody.
+    assert_eq!(succeeds(&ask(&nodes[0], Some("certs"), "SELECT n FROM t")), "n\n7\n");
+}
