@@ -53,6 +53,7 @@ fn nodes_are_drained_come_back_and_are_taken_out() {
     become_states(&addresses, "n1,active n2,active n3,active");
 
     cluster.kill(3);
+    become_states(&addresses, "n1,active n2,active n3,down");
     succeeds(&nyala(&["cluster", "remove", "n3", "--connect", &addresses]));
     become_states(&addresses, "n1,active n2,active");
     let again = nyala(&["cluster", "restart", "3", "--dir", &folder.path().display().to_string()]);
