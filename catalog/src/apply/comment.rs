@@ -83,6 +83,16 @@ pub(super) fn forget(next: &mut Snapshot, kind: ObjectKind, name: &str) {
     }
 }
 
+/// Comments on columns that the table does not have any more go.
+pub(super) fn keep_columns(next: &mut Snapshot, table: &str) {
+    for (column, text) in take_columns(next, table) {
+        let target = CommentTarget::Column(table.to_owned(), column);
+        if exists(next, &target) {
+            next.comments.insert(target, text);
+        }
+    }
+}
+
 fn take_columns(next: &mut Snapshot, table: &str) -> Vec<(String, Arc<str>)> {
     let from = CommentTarget::Column(table.to_owned(), String::new());
     let of_table = next.comments.range(from..).map_while(|(target, text)| match target {

@@ -21,6 +21,7 @@ pub(super) fn table(next: &mut Snapshot, name: &str, to: u64) -> Result<()> {
     let retired = restore(table, to, catalog_version, at_ms)
         .map_err(|error| error.context(format!("table \"{name}\"")))?;
     version::expire_some(table, at_ms, retired);
+    comment::keep_columns(next, name);
     Ok(())
 }
 
