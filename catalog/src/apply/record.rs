@@ -41,8 +41,11 @@ pub(super) fn record(before: &Snapshot, next: &mut Snapshot, what: String) {
             true => next.since.insert(key, next.version),
             false => next.since.remove(&key),
         };
-        if !is_there {
-            comment::forget(next, kind, &name);
+        match (is_there, kind) {
+            (false, _) => comment::forget(next, kind, &name),
+            // Another table may have its place.
+            (true, ObjectKind::Table) => comment::keep_columns(next, &name),
+            (true, _) => {}
         }
         let Some(object) = old else { continue };
         let is_dropped = !is_there && !moved.contains(&object);
