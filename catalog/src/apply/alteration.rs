@@ -36,14 +36,8 @@ pub(super) fn alter(
         version::push(table, catalog_version, at_ms, TableOperation::Alter, Rows::default());
         version::expire_some(table, at_ms, 0);
     }
-    match alteration {
-        TableAlteration::DropColumn { name: column, .. } => {
-            comment::rename_column(next, name, column, None);
-        }
-        TableAlteration::RenameColumn { from, to } => {
-            comment::rename_column(next, name, from, Some(to));
-        }
-        _ => {}
+    if let TableAlteration::RenameColumn { from, to } = alteration {
+        comment::rename_column(next, name, from, to);
     }
     Ok(())
 }

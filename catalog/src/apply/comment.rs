@@ -67,10 +67,10 @@ pub(super) fn rename_table(next: &mut Snapshot, from: &str, to: &str) {
     }
 }
 
-/// A column's comment goes to its new name, or goes.
-pub(super) fn rename_column(next: &mut Snapshot, table: &str, from: &str, to: Option<&str>) {
+/// A column's comment goes to its new name.
+pub(super) fn rename_column(next: &mut Snapshot, table: &str, from: &str, to: &str) {
     let target = |column: &str| CommentTarget::Column(table.to_owned(), column.to_owned());
-    if let (Some(text), Some(to)) = (next.comments.remove(&target(from)), to) {
+    if let Some(text) = next.comments.remove(&target(from)) {
         next.comments.insert(target(to), text);
     }
 }

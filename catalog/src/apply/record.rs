@@ -41,19 +41,35 @@ pub(super) fn record(before: &Snapshot, next: &mut Snapshot, what: String) {
             true => next.since.insert(key, next.version),
             false => next.since.remove(&key),
         };
-        match (is_there, kind) {
-            (false, _) => comment::forget(next, kind, &name),
-            // Another table may have its place.
-            (true, ObjectKind::Table) => comment::keep_columns(next, &name),
-            (true, _) => {}
+        if !is_there {
+            comment::forget(next, kind, &name);
         }
         let Some(object) = old else { continue };
         let is_dropped = !is_there && !moved.contains(&object);
         let retired = Retired { since: since.unwrap_or(0), at_ms: next.at_ms, is_dropped, object };
         next.retired.insert((next.version, kind, name), Arc::new(retired));
     }
+    for table in reshaped(before, next) {
+        comment::keep_columns(next, &table);
+    }
     next.journal.insert(next.version, Arc::new(JournalEntry { at_ms: next.at_ms, what }));
     forget_some(next, retired);
+}
+
+/// Tables and views that have other columns than what had their name before.
+fn reshaped(before: &Snapshot, next: &Snapshot) -> Vec<String> {
+    let has_other_columns =
+        |old: &TableDefinition, new: &TableDefinition| match (old.managed(), new.managed()) {
+            (Some(old), Some(new)) if Arc::ptr_eq(&old.shape, &new.shape) => false,
+            _ => old.schema() != new.schema(),
+        };
+    let changed = before.tables.diff(&next.tables).filter_map(|difference| match difference {
+        DiffItem::Update { old: (name, old), new: (_, new) } if has_other_columns(old, new) => {
+            Some(name.clone())
+        }
+        DiffItem::Update { .. } | DiffItem::Add(..) | DiffItem::Remove(..) => None,
+    });
+    changed.collect()
 }
 
 fn differences(before: &Snapshot, next: &Snapshot) -> Vec<Difference> {

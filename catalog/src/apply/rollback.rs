@@ -11,7 +11,7 @@ use nyala_schema::managed::{DataFile, ManagedTable, TableOperation, TableShape};
 use nyala_schema::table::{TableDefinition, TableName};
 
 use super::version::Rows;
-use super::{comment, summary, table, version};
+use super::{summary, table, version};
 use crate::history;
 use crate::snapshot::{Retired, Snapshot};
 
@@ -21,7 +21,6 @@ pub(super) fn table(next: &mut Snapshot, name: &str, to: u64) -> Result<()> {
     let retired = restore(table, to, catalog_version, at_ms)
         .map_err(|error| error.context(format!("table \"{name}\"")))?;
     version::expire_some(table, at_ms, retired);
-    comment::keep_columns(next, name);
     Ok(())
 }
 
@@ -79,11 +78,6 @@ pub(super) fn catalog(next: &mut Snapshot, to: u64) -> Result<()> {
     next.operators = was.operators;
     next.modules = was.modules;
     forget_drops(next);
-    let gone: Vec<_> =
-        next.comments.keys().filter(|target| !comment::exists(next, target)).cloned().collect();
-    for target in gone {
-        next.comments.remove(&target);
-    }
     Ok(())
 }
 
