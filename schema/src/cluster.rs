@@ -182,4 +182,15 @@ pub struct NodeInfo {
     pub catalog_version: u64,
     /// Where metrics and health are asked for, `host:port`.
     pub http: Option<String>,
+    /// What the node runs on, where it could find out.
+    pub machine: Option<Machine>,
+}
+
+/// A running operating system, which containers share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// No other has it.
+    pub id: String,
+    /// Of all that runs there.
+    pub cores: u32,
 }

@@ -140,6 +140,9 @@ struct Node {
   catalogVersion @13 :UInt64;
   hasHttp @14 :Bool;
   http @15 :Text;
+  hasMachine @16 :Bool;
+  machine @17 :Text;
+  machineCores @18 :UInt32;
 }
 
 enum NodeState { joining @0; active @1; draining @2; suspect @3; down @4; }

@@ -80,6 +80,7 @@ fn served(state: NodeState) -> Arc<Served> {
         protocol: ProtocolVersions { min: 1, max: 1 },
         catalog_version: 0,
         http: None,
+        machine: None,
     };
     let engine = Engine::open(Config::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,6 +1,6 @@
 //! What a node says of itself, as it travels: JSON, so that an older node reads what a newer one says as far as it knows it.
 
-use nyala_schema::cluster::{NodeId, NodeInfo, NodeState, Peer, ProtocolVersions, Roles};
+use nyala_schema::cluster::{Machine, NodeId, NodeInfo, NodeState, Peer, ProtocolVersions, Roles};
 use serde::{Deserialize, Serialize};
 
 /// What a node says of itself.
@@ -22,6 +22,21 @@ pub struct Record {
     pub catalog_version: u64,
     #[serde(default)]
     pub http: Option<String>,
+    #[serde(default)]
+    pub machine: Option<OnMachine>,
+}
+
+/// A [`Machine`], as it travels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnMachine {
+    pub id: String,
+    pub cores: u32,
+}
+
+impl From<Machine> for OnMachine {
+    fn from(machine: Machine) -> Self {
+        Self { id: machine.id, cores: machine.cores }
+    }
 }
 
 /// What a node says of its own state.
@@ -65,6 +80,7 @@ impl Record {
             protocol: ProtocolVersions { min: self.protocol_min, max: self.protocol_max },
             catalog_version: self.catalog_version,
             http: self.http.clone(),
+            machine: self.machine.as_ref().map(|on| Machine { id: on.id.clone(), cores: on.cores }),
         }
     }
 

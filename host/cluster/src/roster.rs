@@ -289,6 +289,7 @@ mod tests {
             protocol_max: 1,
             catalog_version: 0,
             http: None,
+            machine: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nyala_catalog::raft::Settings;
-use nyala_schema::cluster::{ProtocolVersions, Roles};
+use nyala_schema::cluster::{Machine, ProtocolVersions, Roles};
 
 #[derive(Debug, Clone)]
 pub struct ClusterSettings {
@@ -19,6 +19,8 @@ pub struct ClusterSettings {
     pub memory_bytes: u64,
     /// Where metrics and health are asked for, `host:port`.
     pub http: Option<String>,
+    /// What this node runs on.
+    pub machine: Option<Machine>,
     /// Of the program.
     pub version: String,
     pub protocol: ProtocolVersions,
@@ -42,6 +44,7 @@ impl Default for ClusterSettings {
             cores: 1,
             memory_bytes: 0,
             http: None,
+            machine: None,
             version: env!("CARGO_PKG_VERSION").into(),
             protocol: ProtocolVersions { min: 1, max: 1 },
             warehouse: None,

@@ -82,6 +82,7 @@ mod tests {
             protocol: ProtocolVersions { min: protocol.0, max: protocol.1 },
             catalog_version: 0,
             http: None,
+            machine: None,
         }
     }
 

@@ -151,6 +151,7 @@ impl Services {
             protocol: ProtocolVersions { min: 0, max: 0 },
             catalog_version: 0,
             http: None,
+            machine: None,
         })
     }
 

@@ -24,6 +24,7 @@ mod function;
 mod handler;
 mod history;
 mod information;
+mod machine;
 mod memory;
 mod metrics;
 mod modules;

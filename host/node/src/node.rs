@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use crate::config::{NodeConfig, PoolConfig, TlsFiles};
 use crate::engine::{Config, Engine, Ground};
 use crate::handler::{NodeHandler, Receivers};
+use crate::machine;
 use crate::network::Network;
 use crate::serve::ClientService;
 use crate::session::Session;
@@ -271,6 +272,7 @@ fn cluster_settings(config: &NodeConfig, address: &str, warehouse: &str) -> Clus
         cores: u32::try_from(config.threads).unwrap_or(u32::MAX),
         memory_bytes: config.memory_bytes,
         http: config.http.map(|http| http.to_string()),
+        machine: machine::own(),
         protocol: nyala_rpc::PROTOCOL,
         warehouse: Some(warehouse.to_owned()),
         replica: ReplicaSettings::default(),

@@ -2,7 +2,7 @@
 
 use super::generated::client_capnp::{NodeState as WireState, node};
 use super::{enum_pairs, optional_text};
-use crate::cluster::{NodeId, NodeInfo, NodeState, Peer, ProtocolVersions, Roles};
+use crate::cluster::{Machine, NodeId, NodeInfo, NodeState, Peer, ProtocolVersions, Roles};
 use crate::error::Result;
 
 enum_pairs!(state_to, state_from, NodeState, WireState, Joining, Active, Draining, Suspect, Down);
@@ -26,6 +26,11 @@ pub(super) fn encode(value: &NodeInfo, mut builder: node::Builder<'_>) {
         builder.set_has_http(true);
         builder.set_http(http);
     }
+    if let Some(machine) = &value.machine {
+        builder.set_has_machine(true);
+        builder.set_machine(&machine.id);
+        builder.set_machine_cores(machine.cores);
+    }
 }
 
 pub(super) fn decode(reader: node::Reader<'_>) -> Result<NodeInfo> {
@@ -45,5 +50,7 @@ pub(super) fn decode(reader: node::Reader<'_>) -> Result<NodeInfo> {
         protocol: ProtocolVersions { min: reader.get_protocol_min(), max: reader.get_protocol_max() },
         catalog_version: reader.get_catalog_version(),
         http: optional_text(reader.get_has_http(), || reader.get_http())?,
+        machine: optional_text(reader.get_has_machine(), || reader.get_machine())?
+            .map(|id| Machine { id, cores: reader.get_machine_cores() }),
     })
 }

@@ -9,7 +9,7 @@ use nyala_schema::client::{
     ClientRequest, ClientResponse, ClientSession, FetchEnd, FragmentProgress, Names, OpenQuery, ResponseBody,
     SessionState, Setting, StatementOutcome, StatementProgress, StatementSummary, TransactionState,
 };
-use nyala_schema::cluster::{NodeId, NodeInfo, NodeState, Peer, ProtocolVersions, QueryId, Roles};
+use nyala_schema::cluster::{Machine, NodeId, NodeInfo, NodeState, Peer, ProtocolVersions, QueryId, Roles};
 use nyala_schema::error::Position;
 use nyala_schema::{Error, ErrorCode, wire};
 use proptest::prelude::*;
@@ -170,6 +170,7 @@ fn node(draw: &mut Draw) -> NodeInfo {
         protocol: ProtocolVersions { min: draw.small(), max: draw.small() },
         catalog_version: draw.number(),
         http: draw.maybe(Draw::text),
+        machine: draw.maybe(|draw| Machine { id: draw.text(), cores: draw.small() }),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a way of running a plan costs: nanoseconds of the busiest node, roughly, which are bytes that it copies.
+//! What a way of running a plan costs: nanoseconds until the busiest node is ready, roughly, which are bytes that it copies.
 //!
 //! Only the proportions matter. Work that nodes share costs each of them its part.
 
@@ -56,6 +56,8 @@ pub struct Flow {
 #[derive(Debug, Clone, Copy)]
 pub struct Prices {
     pub nodes: f64,
+    /// The work that they do while the coordinator does one piece.
+    pub strength: f64,
     /// Whether what can be distributed is to be, whatever it costs.
     pub is_forced: bool,
 }
@@ -65,27 +67,29 @@ impl Prices {
     pub fn at(&self, location: &Location, work: f64) -> f64 {
         match location {
             Location::Coordinator if self.is_forced => work * UNWANTED,
-            Location::Coordinator | Location::Everywhere => work,
-            Location::Nodes(_) => work / self.nodes,
+            Location::Coordinator => work,
+            Location::Everywhere => work * self.nodes / self.strength,
+            Location::Nodes(_) => work / self.strength,
         }
     }
 
     /// Rows that leave `from`: sent and received by the busiest node.
     pub fn moving(&self, from: &Location, moved: &Move, flow: Flow) -> f64 {
         let bytes = flow.rows * (flow.width + ROW_MOVED);
-        let share = bytes / self.nodes;
+        let (share, copies) = (bytes / self.strength, bytes * self.nodes);
         let sent = match (from, moved) {
             (_, Move::Stay) => return 0.0,
-            (Location::Coordinator | Location::Everywhere, Move::Broadcast) => bytes * self.nodes,
+            (Location::Coordinator | Location::Everywhere, Move::Broadcast) => copies,
             (Location::Coordinator | Location::Everywhere, Move::Gather | Move::Deal | Move::Hash(_)) => {
                 bytes
             }
-            (Location::Nodes(_), Move::Broadcast) => bytes,
+            (Location::Nodes(_), Move::Broadcast) => copies / self.strength,
             (Location::Nodes(_), Move::Gather | Move::Deal | Move::Hash(_)) => share,
         };
         let received = match moved {
             Move::Stay => 0.0,
-            Move::Gather | Move::Broadcast => bytes,
+            Move::Gather => bytes,
+            Move::Broadcast => copies / self.strength,
             Move::Deal | Move::Hash(_) => share,
         };
         sent + received + if self.is_forced { 0.0 } else { EXCHANGE }

@@ -26,15 +26,25 @@ use nyala_schema::{Error, Fragment, Operator, Result};
 use cost::Prices;
 
 /// Where a query may run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Distribution {
     /// That take part, the coordinator's own among them when it executes.
     pub nodes: usize,
+    /// The work that they do together while the coordinator does one piece. At least 1; less than one for each node where
+    /// nodes share a machine.
+    pub strength: f64,
+}
+
+impl Distribution {
+    /// Nodes that are all as strong as the coordinator.
+    pub fn equal(nodes: usize) -> Self {
+        Self { nodes, strength: nodes as f64 }
+    }
 }
 
 impl Default for Distribution {
     fn default() -> Self {
-        Self { nodes: 1 }
+        Self::equal(1)
     }
 }
 
@@ -64,7 +74,8 @@ pub fn distribute(
 ) -> Result<Vec<Fragment>> {
     let root = plain_keys::plain_keys(root);
     let is_forced = options.distribution == DistributionChoice::Always;
-    let prices = Prices { nodes: distribution.nodes as f64, is_forced };
+    let prices =
+        Prices { nodes: distribution.nodes as f64, strength: distribution.strength.max(1.0), is_forced };
     let choices = choice::choose(&root, prices);
     let way = choices.at_coordinator(prices);
     let way = way.ok_or_else(|| Error::internal("no way leads to the coordinator"))?;

@@ -12,7 +12,7 @@ use crate::logical;
 pub fn on_nodes(sql: &str, nodes: usize, distribution: DistributionChoice) -> Vec<Fragment> {
     let options = Options { distribution, ..Options::default() };
     let logical = logical(sql).expect("a logical plan");
-    let fragments = nyala_planner::plan_for(&logical, 7, &options, Distribution { nodes });
+    let fragments = nyala_planner::plan_for(&logical, 7, &options, Distribution::equal(nodes));
     fragments.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
 }
 

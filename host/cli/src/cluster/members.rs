@@ -123,6 +123,7 @@ mod tests {
             protocol: ProtocolVersions { min: max.saturating_sub(1).max(1), max },
             catalog_version: 1,
             http: None,
+            machine: None,
         }
     }
 

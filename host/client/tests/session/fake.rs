@@ -96,6 +96,7 @@ impl FakeCluster {
                 protocol: ProtocolVersions { min: 1, max: 1 },
                 catalog_version: 1,
                 http: None,
+                machine: None,
             };
             let node = FakeNode {
                 info,

@@ -40,6 +40,7 @@ mod tests {
             protocol: ProtocolVersions { min: 1, max: 1 },
             catalog_version: 0,
             http: None,
+            machine: None,
         }
     }
 

@@ -281,6 +281,7 @@ fn info(id: u64, incarnation: u64) -> NodeInfo {
         protocol: ProtocolVersions { min: 1, max: 1 },
         catalog_version: 1,
         http: None,
+        machine: None,
     }
 }
 

@@ -7,12 +7,14 @@ mod ask;
 pub mod message;
 mod query;
 pub mod serve;
+mod strength;
 
 use std::sync::Arc;
 
 use nyala_cluster::Cluster;
 use nyala_coordinator::Coordinator;
 use nyala_exchange::{Exchange, Members, Transport};
+use nyala_planner::Distribution;
 use nyala_schema::cluster::{NodeInfo, NodeState};
 use tokio::runtime::Handle;
 
@@ -39,10 +41,13 @@ impl Network {
         self.members.nodes().iter().filter(|node| node.peer.id != local).cloned().collect()
     }
 
-    /// How many nodes a query may run on now.
-    pub fn executors(&self) -> usize {
-        let nodes = self.members.nodes();
-        nodes.iter().filter(|node| node.roles.executor && node.state == NodeState::Active).count().max(1)
+    /// What queries may run on now.
+    pub fn distribution(&self) -> Distribution {
+        let all = self.members.nodes();
+        let executes = |node: &&NodeInfo| node.roles.executor && node.state == NodeState::Active;
+        let nodes: Vec<&NodeInfo> = all.iter().filter(executes).collect();
+        let local = all.iter().find(|node| node.peer.id == self.members.local());
+        Distribution { nodes: nodes.len().max(1), strength: strength::strength(&nodes, local) }
     }
 
     /// Ends the connections with all other nodes; they are made again when they are needed.

@@ -9,7 +9,6 @@ use arrow::datatypes::SchemaRef;
 use nyala_coordinator::{Coordinator, QueryCancel, QueryHandle, QueryRequest};
 use nyala_executor::Profile;
 use nyala_frontend::LogicalPlan;
-use nyala_planner::Distribution;
 use nyala_schema::cluster::QueryId;
 use nyala_schema::deploy::{InstanceState, InstanceStatus};
 use nyala_schema::id::FragmentId;
@@ -30,8 +29,7 @@ impl Network {
     /// # Errors
     /// Those of planning.
     pub fn plan(&self, logical: &LogicalPlan, version: u64, options: &Options) -> Result<Vec<Fragment>> {
-        let distribution = Distribution { nodes: self.executors() };
-        nyala_planner::plan_for(logical, version, options, distribution)
+        nyala_planner::plan_for(logical, version, options, self.distribution())
     }
 
     /// Has the coordinator of this node run a query. Waits for its admission.
