@@ -31,7 +31,7 @@ impl Processes {
             std::fs::create_dir_all(&folder)?;
             let folder = folder.to_str().context("the work folder's path is not text")?;
             let (port, cores) = (scheduler.to_string(), cores.to_string());
-            children.push(start(&["executor", &port, &cores, folder], Stdio::inherit())?);
+            children.push(start(&["executor", &port, &cores, folder], Stdio::null())?);
         }
         let begin = Instant::now();
         while !is_ready(scheduler).unwrap_or(false) {
