@@ -5,8 +5,11 @@ mod cluster;
 mod contest;
 mod engine;
 mod figure;
+mod flags;
+mod parts;
 mod plugins;
 mod tpch;
+mod workspace;
 
 use std::path::Path;
 

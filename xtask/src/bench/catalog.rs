@@ -7,17 +7,15 @@ mod managed_tpch;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
 use super::engine;
-use super::figure::{Figure, Figures};
-use crate::build::{cache_folder, nyala, tpch_data};
-
-/// A name for `--only`, and what it measures.
-type Part = (&'static str, fn(&Bench) -> Result<Vec<Figure>>);
+use super::flags::Flags;
+use super::parts::{self, Part, fresh_folder};
+use crate::build::{nyala, tpch_data};
 
 /// In this order.
-const PARTS: [Part; 5] = [
+const PARTS: [Part<Bench>; 5] = [
     ("commits", engine_figures::commits),
     ("files", engine_figures::files),
     ("tables", engine_figures::tables),
@@ -33,60 +31,34 @@ struct Bench {
     scale: String,
     runs: usize,
     threads: usize,
-    parts: Vec<String>,
+    parts: Vec<&'static str>,
 }
 
 pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
     let mut bench = parse(root, arguments)?;
-    if bench.folder.exists() {
-        std::fs::remove_dir_all(&bench.folder)
-            .with_context(|| format!("clearing {}", bench.folder.display()))?;
-    }
-    std::fs::create_dir_all(&bench.folder).with_context(|| format!("making {}", bench.folder.display()))?;
+    bench.folder = fresh_folder("bench-catalog")?;
     bench.program = nyala(root)?;
-    let mut figures = Figures::default();
-    for (name, measure) in PARTS {
-        if bench.parts.iter().any(|part| part == name) {
-            figures.extend(name, measure(&bench));
-        }
-    }
+    let figures = parts::measure(&PARTS, &bench.parts, &bench);
     println!("scale {}, {} threads, {} runs\n", bench.scale, bench.threads, bench.runs);
     figures.print();
     Ok(())
 }
 
 fn parse(root: &Path, arguments: &[String]) -> Result<Bench> {
-    let names = || PARTS.map(|(name, _)| name.to_owned()).to_vec();
-    let mut bench = Bench {
+    let mut flags = Flags::read(arguments)?;
+    let (scale, runs) = if flags.quick { ("0.1", 3) } else { ("1", 5) };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let bench = Bench {
         root: root.to_owned(),
         program: PathBuf::new(),
-        folder: cache_folder()?.join("bench-catalog"),
-        scale: "1".into(),
-        runs: 5,
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        parts: names(),
+        folder: PathBuf::new(),
+        scale: flags.take("--scale")?.unwrap_or_else(|| scale.into()),
+        runs: flags.take("--runs")?.unwrap_or(runs),
+        threads: flags.take("--threads")?.unwrap_or(cores),
+        parts: flags.parts(&PARTS.map(|(name, _)| name))?,
     };
-    let mut rest = arguments.iter();
-    while let Some(flag) = rest.next() {
-        if flag == "--quick" {
-            (bench.scale, bench.runs) = ("0.1".into(), 3);
-            continue;
-        }
-        let value = rest.next().with_context(|| format!("{flag} takes a value"))?;
-        match flag.as_str() {
-            "--scale" => bench.scale = value.clone(),
-            "--runs" => bench.runs = value.parse()?,
-            "--threads" => bench.threads = value.parse()?,
-            "--only" => bench.parts = value.split(',').map(str::to_owned).collect(),
-            other => bail!("unknown option {other}"),
-        }
-    }
-    if bench.runs == 0 {
-        bail!("at least 1 run is needed");
-    }
-    if let Some(unknown) = bench.parts.iter().find(|part| !names().contains(part)) {
-        bail!("there is no part '{unknown}'; parts are {}", names().join(", "));
-    }
+    flags.finish()?;
+    ensure!(bench.runs > 0, "at least 1 run is needed");
     Ok(bench)
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask bench cluster`: what the transport, many nodes, TPC-H on three nodes and killed nodes give, with the wanted
 //! figures beside.
 
+mod ballista;
 mod many;
 mod processes;
 mod steady;
@@ -10,17 +11,15 @@ mod transport;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::figure::{Figure, Figures};
-use crate::build::{cache_folder, nyala};
-
-/// A name for `--only`, and what it measures.
-type Part = (&'static str, fn(&Bench) -> Result<Vec<Figure>>);
+use super::flags::Flags;
+use super::parts::{self, Part, fresh_folder};
+use crate::build::nyala;
 
 /// In this order.
-const PARTS: [Part; 5] = [
+const PARTS: [Part<Bench>; 5] = [
     ("transport", transport::measure),
     ("many", many::measure),
     ("tpch", tpch::measure),
@@ -38,59 +37,34 @@ struct Bench {
     /// Of measurements that take a given time.
     seconds: u64,
     nodes: usize,
-    parts: Vec<String>,
+    parts: Vec<&'static str>,
 }
 
 pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
     let mut bench = parse(root, arguments)?;
-    if bench.folder.exists() {
-        std::fs::remove_dir_all(&bench.folder)
-            .with_context(|| format!("clearing {}", bench.folder.display()))?;
-    }
-    std::fs::create_dir_all(&bench.folder).with_context(|| format!("making {}", bench.folder.display()))?;
+    bench.folder = fresh_folder("bench-cluster")?;
     bench.program = nyala(root)?;
-    let mut figures = Figures::default();
-    for (name, measure) in PARTS {
-        if bench.parts.iter().any(|part| part == name) {
-            figures.extend(name, measure(&bench));
-        }
-    }
+    let figures = parts::measure(&PARTS, &bench.parts, &bench);
     println!("scale {}, {} runs, {} nodes at most\n", bench.scale, bench.runs, bench.nodes);
     figures.print();
     Ok(())
 }
 
 fn parse(root: &Path, arguments: &[String]) -> Result<Bench> {
-    let names = || PARTS.map(|(name, _)| name.to_owned()).to_vec();
-    let mut bench = Bench {
+    let mut flags = Flags::read(arguments)?;
+    let (scale, runs, seconds, nodes) = if flags.quick { ("0.1", 3, 30, 20) } else { ("1", 5, 300, 100) };
+    let bench = Bench {
         root: root.to_owned(),
         program: PathBuf::new(),
-        folder: cache_folder()?.join("bench-cluster"),
-        scale: "1".into(),
-        runs: 5,
-        seconds: 300,
-        nodes: 100,
-        parts: names(),
+        folder: PathBuf::new(),
+        scale: flags.take("--scale")?.unwrap_or_else(|| scale.into()),
+        runs: flags.take("--runs")?.unwrap_or(runs),
+        seconds: flags.take("--seconds")?.unwrap_or(seconds),
+        nodes: flags.take("--nodes")?.unwrap_or(nodes),
+        parts: flags.parts(&PARTS.map(|(name, _)| name))?,
     };
-    let mut rest = arguments.iter();
-    while let Some(flag) = rest.next() {
-        if flag == "--quick" {
-            (bench.scale, bench.runs, bench.seconds, bench.nodes) = ("0.1".into(), 3, 30, 20);
-            continue;
-        }
-        let value = rest.next().with_context(|| format!("{flag} takes a value"))?;
-        match flag.as_str() {
-            "--scale" => bench.scale = value.clone(),
-            "--runs" => bench.runs = value.parse()?,
-            "--seconds" => bench.seconds = value.parse()?,
-            "--nodes" => bench.nodes = value.parse()?,
-            "--only" => bench.parts = value.split(',').map(str::to_owned).collect(),
-            other => bail!("unknown option {other}"),
-        }
-    }
-    if let Some(unknown) = bench.parts.iter().find(|part| !names().contains(part)) {
-        bail!("there is no part '{unknown}'; parts are {}", names().join(", "));
-    }
+    flags.finish()?;
+    ensure!(bench.runs > 0, "at least 1 run is needed");
     Ok(bench)
 }
 

@@ -16,6 +16,12 @@ pub struct Engine {
     pub peak_memory_bytes: u64,
 }
 
+pub struct Run {
+    pub ms: f64,
+    /// Of the last statement that gave any.
+    pub rows: Option<u64>,
+}
+
 impl Engine {
     /// The program must greet with `{"version": …}`.
     pub fn start(name: &str, mut command: Command) -> Result<Self> {
@@ -45,13 +51,19 @@ impl Engine {
         Ok(answer)
     }
 
-    /// Milliseconds that the engine says it took. An `error` in the answer is one.
-    pub fn time(&mut self, line: &str) -> Result<f64> {
+    /// What the engine says of a run. An `error` in the answer is one.
+    pub fn run(&mut self, line: &str) -> Result<Run> {
         let answer = self.ask(line)?;
         if let Some(error) = answer["error"].as_str() {
             bail!("{} fails on {line}: {error}", self.name);
         }
-        answer["ms"].as_f64().with_context(|| format!("{} gives no time for {line}", self.name))
+        let ms = answer["ms"].as_f64().with_context(|| format!("{} gives no time for {line}", self.name))?;
+        Ok(Run { ms, rows: answer["rows"].as_u64() })
+    }
+
+    /// Milliseconds of a run.
+    pub fn time(&mut self, line: &str) -> Result<f64> {
+        Ok(self.run(line)?.ms)
     }
 
     fn read(&mut self) -> Result<Value> {

@@ -21,6 +21,7 @@ pub enum Unit {
 
 pub struct Figure {
     pub what: String,
+    /// Not a number where it could not be measured.
     pub measured: f64,
     pub unit: Unit,
     pub wanted: Wanted,
@@ -57,8 +58,7 @@ impl Figures {
             match found {
                 Ok(figure) => println!("{}", figure.line()),
                 Err(error) => {
-                    let reason = format!("{error:#}").replace('\n', " ").replace('|', "\\|");
-                    println!("| {what} | – | | | not measured: {reason} |");
+                    println!("| {what} | – | | | not measured: {} |", cell(&format!("{error:#}")));
                 }
             }
         }
@@ -73,13 +73,19 @@ impl Figure {
             Wanted::Nothing => String::new(),
         };
         let reached = match self.wanted {
+            _ if self.measured.is_nan() => "",
             Wanted::AtMost(limit) => yes_or_no(self.measured <= limit),
             Wanted::AtLeast(limit) => yes_or_no(self.measured >= limit),
             Wanted::Nothing => "",
         };
         let measured = self.unit.show(self.measured);
-        format!("| {} | {measured} | {wanted} | {reached} | {} |", self.what, self.of)
+        format!("| {} | {measured} | {wanted} | {reached} | {} |", self.what, cell(&self.of))
     }
+}
+
+/// Text as Markdown's tables take it.
+fn cell(text: &str) -> String {
+    text.replace('\n', " ").replace('|', "\\|")
 }
 
 fn yes_or_no(yes: bool) -> &'static str {
@@ -115,5 +121,6 @@ mod tests {
         assert_eq!(figure(1.04, Wanted::AtMost(1.1)).line(), "| sum | 1.04 × | ≤ 1.10 × | yes | 2 ms |");
         assert_eq!(figure(1.2, Wanted::AtMost(1.1)).line(), "| sum | 1.20 × | ≤ 1.10 × | **no** | 2 ms |");
         assert_eq!(figure(9.0, Wanted::AtLeast(10.0)).line(), "| sum | 9.00 × | ≥ 10.00 × | **no** | 2 ms |");
+        assert_eq!(figure(f64::NAN, Wanted::AtMost(0.5)).line(), "| sum | – | ≤ 0.50 × |  | 2 ms |");
     }
 }

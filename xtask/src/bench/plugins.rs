@@ -15,17 +15,15 @@ mod text;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
 use super::engine;
-use super::figure::{Figure, Figures};
-use crate::build::{cache_folder, nyala};
-
-/// A name for `--only`, and what it measures.
-type Part = (&'static str, fn(&Bench) -> Result<Vec<Figure>>);
+use super::flags::Flags;
+use super::parts::{self, Part, fresh_folder};
+use crate::build::nyala;
 
 /// In this order.
-const PARTS: [Part; 9] = [
+const PARTS: [Part<Bench>; 9] = [
     ("numbers", numbers::measure),
     ("text", text::measure),
     ("duckdb", contest::duckdb),
@@ -42,7 +40,7 @@ struct Settings {
     rows: u64,
     runs: usize,
     threads: usize,
-    parts: Vec<String>,
+    parts: Vec<&'static str>,
     /// The binary of guest-ops/operators, for a function by the SDK.
     operators: Option<PathBuf>,
 }
@@ -57,18 +55,9 @@ struct Bench {
 
 pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
     let settings = parse(arguments)?;
-    let folder = cache_folder()?.join("bench-plugins");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).with_context(|| format!("clearing {}", folder.display()))?;
-    }
-    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let folder = fresh_folder("bench-plugins")?;
     let bench = Bench { root: root.to_owned(), program: nyala(root)?, folder, settings };
-    let mut figures = Figures::default();
-    for (name, measure) in PARTS {
-        if bench.settings.parts.iter().any(|part| part == name) {
-            figures.extend(name, measure(&bench));
-        }
-    }
+    let figures = parts::measure(&PARTS, &bench.settings.parts, &bench);
     let Settings { rows, threads, .. } = bench.settings;
     println!("{rows} rows, {threads} threads\n");
     figures.print();
@@ -76,36 +65,19 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
 }
 
 fn parse(arguments: &[String]) -> Result<Settings> {
-    let names = || PARTS.map(|(name, _)| name.to_owned()).to_vec();
-    let mut settings = Settings {
-        rows: 100_000_000,
-        runs: 7,
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        parts: names(),
-        operators: None,
+    let mut flags = Flags::read(arguments)?;
+    let (rows, runs) = if flags.quick { (2_000_000, 5) } else { (100_000_000, 7) };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let operators = flags.take::<PathBuf>("--operators")?;
+    let settings = Settings {
+        rows: flags.take("--rows")?.unwrap_or(rows),
+        runs: flags.take("--runs")?.unwrap_or(runs),
+        threads: flags.take("--threads")?.unwrap_or(cores),
+        parts: flags.parts(&PARTS.map(|(name, _)| name))?,
+        operators: operators.map(std::path::absolute).transpose()?,
     };
-    let mut rest = arguments.iter();
-    while let Some(flag) = rest.next() {
-        if flag == "--quick" {
-            (settings.rows, settings.runs) = (2_000_000, 5);
-            continue;
-        }
-        let value = rest.next().with_context(|| format!("{flag} takes a value"))?;
-        match flag.as_str() {
-            "--rows" => settings.rows = value.parse()?,
-            "--runs" => settings.runs = value.parse()?,
-            "--threads" => settings.threads = value.parse()?,
-            "--operators" => settings.operators = Some(std::path::absolute(value)?),
-            "--only" => settings.parts = value.split(',').map(str::to_owned).collect(),
-            other => bail!("unknown option {other}"),
-        }
-    }
-    if settings.rows < 10 || settings.runs == 0 {
-        bail!("at least 10 rows and 1 run are needed");
-    }
-    if let Some(unknown) = settings.parts.iter().find(|part| !names().contains(part)) {
-        bail!("there is no part '{unknown}'; parts are {}", names().join(", "));
-    }
+    flags.finish()?;
+    ensure!(settings.rows >= 10 && settings.runs > 0, "at least 10 rows and 1 run are needed");
     Ok(settings)
 }
 

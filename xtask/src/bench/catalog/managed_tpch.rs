@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Bench, bulk};
-use crate::bench::contest::{self, Contest};
+use crate::bench::contest::{self, Pair};
 use crate::bench::engine::Engine;
 use crate::bench::figure::{Figure, Unit, Wanted};
 use crate::build::tpch_setup;
@@ -52,7 +52,8 @@ struct Outcome {
 }
 
 fn contest(bench: &Bench, engines: &mut [Engine; 2]) -> Result<Outcome> {
-    let Contest { means, worst, .. } = contest::tpch(&bench.root, bench.runs, engines)?;
+    let contest = contest::tpch(&bench.root, bench.runs, engines);
+    let Pair { means, worst, .. } = contest.pair(0, 1).of_all()?;
     Ok(Outcome {
         ratio: means[0] / means[1],
         of: format!(

@@ -1,7 +1,6 @@
 //! Batches between two processes, against raw TCP and Arrow Flight; control calls under bulk.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::Result;
 
@@ -9,7 +8,7 @@ use super::processes::{example, told};
 use super::{Bench, number};
 use crate::bench::figure::{Figure, Unit, Wanted};
 use crate::bench::median;
-use crate::build::{succeed, target_folder};
+use crate::bench::workspace::Workspace;
 
 const BATCH_BYTES: [usize; 2] = [256 << 10, 1 << 20];
 
@@ -71,10 +70,6 @@ pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
 }
 
 fn build_flight(bench: &Bench) -> Result<PathBuf> {
-    let target = target_folder(&bench.root)?.join("arrow-flight");
     eprintln!("building Arrow Flight (the first time takes some minutes)");
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(bench.root.join("xtask/peers/flight")).env("CARGO_TARGET_DIR", &target);
-    succeed(command.args(["build", "--release", "--locked", "--quiet"]))?;
-    Ok(target.join("release/arrow-flight-peer"))
+    Workspace::new(&bench.root, "flight")?.program("arrow-flight-peer")
 }
