@@ -44,6 +44,8 @@ struct Operator {
     recursionInput @27 :UInt32;
     tableFunction :group { function @28 :GuestFunction; arguments @29 :List(Expr); }
     guest @30 :GuestCall;
+    # In the order in which each sender has its rows.
+    merge :group { from @31 :UInt32; keys @32 :List(SortKey); }
   }
 }
 

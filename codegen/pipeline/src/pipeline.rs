@@ -13,7 +13,7 @@ use nyala_schema::operator::{JoinKind, UnnestColumn};
 use nyala_schema::scan::TableScan;
 
 use crate::program::{Code, Type};
-use crate::state::{StateId, StateSpec};
+use crate::state::{SortColumn, StateId, StateSpec};
 
 /// All pipelines of a fragment. A pipeline may start when every pipeline that writes a state it reads is done;
 /// the list is in an order in which this holds.
@@ -91,10 +91,12 @@ pub enum Source {
         state: StateId,
         probe_types: Vec<Type>,
     },
+    /// With an `order`, that of each sender's rows, they are merged in it.
     Receive {
         operator: OperatorId,
         from: FragmentId,
         types: Vec<Type>,
+        order: Vec<SortColumn>,
     },
 }
 

@@ -65,7 +65,8 @@ fn two_steps_of_an_aggregate() {
     let fields = split_fields(&keys, &calls);
     let kind = |mode| OperatorKind::Aggregate { keys: keys.clone(), aggregates: calls.clone(), mode };
     let partial = plans.operator(kind(AggregateMode::Partial), vec![scan.clone()], fields.clone());
-    let rows = plans.operator(OperatorKind::Receive { from: FragmentId(2) }, vec![], fields.clone());
+    let received = OperatorKind::Receive { from: FragmentId(2), order: vec![] };
+    let rows = plans.operator(received, vec![], fields.clone());
     let single = plans.aggregate(scan, keys.clone(), calls.clone());
     let last = plans.operator(kind(AggregateMode::Final), vec![rows], support::fields(&single));
     let plan = sent(partial, FragmentOutput::Gather { to: TO });

@@ -58,7 +58,12 @@ fn encode_kind(kind: &OperatorKind, mut builder: operator::kind::Builder<'_>) ->
             series.set_bounds(&encode_series(start, stop, step)?);
             series.set_inclusive(*inclusive);
         }
-        OperatorKind::Receive { from } => builder.set_receive(from.0),
+        OperatorKind::Receive { from, order } if order.is_empty() => builder.set_receive(from.0),
+        OperatorKind::Receive { from, order } => {
+            let mut merge = builder.init_merge();
+            merge.set_from(from.0);
+            encode_sort_keys(order, merge.init_keys(count(order.len())))?;
+        }
         OperatorKind::Filter { predicate } => expr::encode(predicate, builder.init_filter())?,
         OperatorKind::Project { expressions } => {
             expr::encode_list(expressions, builder.init_project(count(expressions.len())))?;
@@ -142,7 +147,11 @@ fn decode_kind(reader: operator::kind::Reader<'_>) -> Result<OperatorKind> {
             arguments: expr::decode_list(target.get_arguments()?)?,
         },
         operator::kind::Guest(call) => OperatorKind::Guest(guest::decode_call(call?)?),
-        operator::kind::Receive(from) => OperatorKind::Receive { from: FragmentId(from) },
+        operator::kind::Receive(from) => OperatorKind::Receive { from: FragmentId(from), order: vec![] },
+        operator::kind::Merge(merge) => OperatorKind::Receive {
+            from: FragmentId(merge.get_from()),
+            order: decode_sort_keys(merge.get_keys()?)?,
+        },
         operator::kind::Filter(predicate) => OperatorKind::Filter { predicate: expr::decode(predicate?)? },
         operator::kind::Project(list) => OperatorKind::Project { expressions: expr::decode_list(list?)? },
         operator::kind::Expand(lists) => OperatorKind::Expand {

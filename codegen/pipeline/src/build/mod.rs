@@ -72,7 +72,7 @@ impl Builder {
             OperatorKind::Scan(scan) => self.scan(node, scan, consume),
             OperatorKind::Values(batch) => self.values(node, batch, consume),
             OperatorKind::Series { .. } => self.series(node, consume),
-            OperatorKind::Receive { from } => self.receive(node, *from, consume),
+            OperatorKind::Receive { from, order } => self.receive(node, *from, order, consume),
             OperatorKind::Filter { predicate } => self.filter(node, predicate, needed, consume),
             OperatorKind::Project { expressions } => self.project(node, expressions, needed, consume),
             OperatorKind::Expand { projections } => self.expand(node, projections, needed, consume),

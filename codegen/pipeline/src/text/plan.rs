@@ -128,8 +128,9 @@ impl fmt::Display for Source {
             Self::BuildRows { operator, state, probe_types } => {
                 write!(f, "build-rows {operator} state {} behind {}", state.0, Types(probe_types))
             }
-            Self::Receive { operator, from, types } => {
-                write!(f, "receive {operator} from {from} {}", Types(types))
+            Self::Receive { operator, from, types, order } => {
+                write!(f, "receive {operator} from {from} {}", Types(types))?;
+                if order.is_empty() { Ok(()) } else { write!(f, " merged by [{}]", Separated(order)) }
             }
         }
     }

@@ -135,6 +135,10 @@ impl Proposal<'_> {
                     self.preselect(*fetch);
                 }
             }
+            OperatorKind::Sort { keys, fetch: None } => {
+                self.one_input(&None);
+                self.merge(keys);
+            }
             OperatorKind::Limit { skip, fetch: Some(fetch) } => {
                 self.one_input(&None);
                 self.preselect(skip.saturating_add(*fetch));
@@ -143,7 +147,6 @@ impl Proposal<'_> {
             | OperatorKind::Filter { .. }
             | OperatorKind::Project { .. }
             | OperatorKind::Expand { .. }
-            | OperatorKind::Sort { fetch: None, .. }
             | OperatorKind::Limit { fetch: None, .. }
             | OperatorKind::Unnest { .. }
             | OperatorKind::AtMostOneRow

@@ -16,6 +16,8 @@ pub const GROUPED_ROW: f64 = 20.0;
 const GROUP: f64 = 20.0;
 /// Of a row, for each doubling of the rows.
 const SORTED_ROW: f64 = 4.0;
+/// Of a row that is merged, for each doubling of the streams.
+const MERGED_ROW: f64 = 8.0;
 const PAIR: f64 = 1.0;
 /// Decoding a byte of a column.
 const SCANNED_BYTE: f64 = 1.0;
@@ -89,6 +91,11 @@ impl Prices {
             Move::Deal | Move::Hash(_) => share,
         };
         sent + received + if self.is_forced { 0.0 } else { EXCHANGE }
+    }
+
+    /// Sorted rows of all nodes put together on the coordinator.
+    pub fn merging(&self, rows: f64) -> f64 {
+        self.at(&Location::Coordinator, rows * (ROW + MERGED_ROW * self.nodes.max(2.0).log2()))
     }
 
     pub fn shared_scan(&self) -> f64 {

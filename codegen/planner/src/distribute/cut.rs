@@ -95,7 +95,7 @@ impl Cutter {
         };
         let receiver = Operator {
             id: OperatorId(0),
-            kind: OperatorKind::Receive { from: id },
+            kind: OperatorKind::Receive { from: id, order: vec![] },
             inputs: vec![],
             schema: root.schema.clone(),
             rows_estimated: root.rows_estimated,
@@ -139,6 +139,17 @@ impl Cutter {
                 let first = preselecting(&operator, input, *rows)?;
                 let receiver = self.send(first, id, Placement::Nodes, &Move::Gather, to);
                 Ok(Operator { inputs: vec![receiver], ..operator })
+            }
+            Step::Merge => {
+                let OperatorKind::Sort { keys, fetch: None } = &operator.kind else {
+                    return Err(Error::internal(format!("{} gives no order to merge by", operator.kind)));
+                };
+                let order = keys.clone();
+                let id = self.next_fragment();
+                let input = self.only_input(inputs, choices, index, id)?;
+                let sorted = Operator { inputs: vec![input], ..operator };
+                let receiver = self.send(sorted, id, Placement::Nodes, &Move::Gather, to);
+                Ok(Operator { kind: OperatorKind::Receive { from: id, order }, ..receiver })
             }
         }
     }

@@ -1,12 +1,12 @@
 //! Ways of running operators with one input, or none.
 
 use nyala_schema::Expr;
-use nyala_schema::operator::AggregateCall;
+use nyala_schema::operator::{AggregateCall, SortKey};
 use nyala_schema::scan::{ScanSource, TableScan};
 
 use super::choice::{Input, Proposal, Way, can_move, columns_of};
 use super::cost::{Flow, Move};
-use super::location::{Location, Partitioning};
+use super::location::{Location, Partitioning, column_of};
 use super::step::Step;
 use super::width::schema_widths;
 
@@ -117,6 +117,24 @@ impl Proposal<'_> {
             let inputs = vec![Input { way: index, moved: Move::Stay }];
             let step = Step::Preselect { rows };
             self.ways.push(Way { location: Location::Coordinator, cost, step, inputs });
+        }
+    }
+
+    /// Each node sorts its rows; the coordinator merges them.
+    pub(super) fn merge(&mut self, keys: &[SortKey]) {
+        let Some(input) = self.inputs.first() else { return };
+        if keys.is_empty() || !keys.iter().all(|key| column_of(&key.expr).is_some()) {
+            return;
+        }
+        for (index, way) in input.ways.iter().enumerate() {
+            if !matches!(way.location, Location::Nodes(_)) {
+                continue;
+            }
+            let sorted = way.cost + self.prices.at(&way.location, self.work.own);
+            let moved = self.prices.moving(&way.location, &Move::Gather, input.flow());
+            let cost = sorted + moved + self.prices.merging(input.rows);
+            let inputs = vec![Input { way: index, moved: Move::Stay }];
+            self.ways.push(Way { location: Location::Coordinator, cost, step: Step::Merge, inputs });
         }
     }
 }

@@ -160,11 +160,34 @@ fn first_rows_are_picked_on_nodes_and_once_more() {
             find(&fragments[..1], |kind| matches!(kind, OperatorKind::Limit { skip: 5, fetch: Some(10) }));
         assert_eq!(last.len(), 1, "{}", text(&fragments));
     }
-    let all = always("select o_orderkey from orders order by o_orderkey");
-    assert!(matches!(all[1].root.kind, OperatorKind::Scan(_)), "{}", text(&all));
     let random = always("select o_orderkey from orders order by random() limit 3");
     let sorts = find(&random, |kind| matches!(kind, OperatorKind::Sort { .. }));
     assert!(sorts.iter().all(|(fragment, _)| fragment.placement == Placement::Coordinator));
+}
+
+#[test]
+fn all_rows_are_sorted_on_nodes_and_merged() {
+    let queries = [
+        "select l_orderkey, l_comment from lineitem order by l_comment desc nulls last, l_orderkey",
+        "select o_orderkey from orders order by o_totalprice * 2, o_orderkey",
+        "select l_orderkey, count(*) as c from lineitem group by 1 order by c",
+        "select o_orderdate from orders order by 1 offset 10",
+        "select array_agg(k) from (select l_orderkey as k from lineitem order by l_partkey)",
+    ];
+    for sql in queries {
+        for fragments in [always(sql), auto(sql)] {
+            let sorts = find(&fragments, |kind| matches!(kind, OperatorKind::Sort { fetch: None, .. }));
+            let [(fragment, sort)] = sorts.as_slice() else { panic!("{}", text(&fragments)) };
+            let OperatorKind::Sort { keys, .. } = &sort.kind else { panic!("{sort}") };
+            assert_eq!(fragment.placement, Placement::Nodes, "{}", text(&fragments));
+            let merge = OperatorKind::Receive { from: fragment.id, order: keys.clone() };
+            let merges = find(&fragments, |kind| *kind == merge);
+            assert_eq!(merges[0].0.placement, Placement::Coordinator, "{}", text(&fragments));
+        }
+    }
+    // What is small when it comes to the sort is sorted where it is.
+    let few = auto("select l_returnflag, sum(l_tax) from lineitem group by 1 order by 1");
+    assert!(few.iter().all(|fragment| !text(std::slice::from_ref(fragment)).contains("Merge")));
 }
 
 #[test]

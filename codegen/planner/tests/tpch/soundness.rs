@@ -36,6 +36,10 @@ fn change(operator: &mut Operator, changed: &mut impl FnMut(&mut Operator)) {
     operator.inputs.iter_mut().for_each(|input| change(input, changed));
 }
 
+fn received(from: u32) -> OperatorKind {
+    OperatorKind::Receive { from: FragmentId(from), order: vec![] }
+}
+
 fn expect_refused(fragments: &[Fragment], about: &str) {
     let text: String = fragments.iter().map(ToString::to_string).collect();
     let error = verify(fragments).expect_err(&format!("{about} is not noticed:\n{text}"));
@@ -84,8 +88,8 @@ fn rows_that_arrive_at_the_wrong_place_are_noticed() {
     broken(JOIN, "a fragment twice", |fragments| fragments[3].id = fragments[2].id);
     broken(JOIN, "a fragment that nobody receives", |fragments| {
         change(&mut fragments[1].root, &mut |operator| {
-            if operator.kind == (OperatorKind::Receive { from: FragmentId(3) }) {
-                operator.kind = OperatorKind::Receive { from: FragmentId(2) };
+            if operator.kind == received(3) {
+                operator.kind = received(2);
             }
         });
     });
@@ -93,7 +97,7 @@ fn rows_that_arrive_at_the_wrong_place_are_noticed() {
     broken(JOIN, "other columns than were sent", |fragments| {
         let schema = fragments[2].root.schema.clone();
         change(&mut fragments[1].root, &mut |operator| {
-            if operator.kind == (OperatorKind::Receive { from: FragmentId(3) }) {
+            if operator.kind == received(3) {
                 operator.schema = schema.clone();
             }
         });
@@ -131,6 +135,24 @@ fn work_in_the_wrong_place_is_noticed() {
                 keys[0].descending = true;
             }
         });
+    });
+    const SORTED: &str = "select l_tax from lineitem order by l_tax";
+    broken(SORTED, "an order that is lost", |fragments| {
+        change(&mut fragments[0].root, &mut |operator| {
+            if let OperatorKind::Receive { order, .. } = &mut operator.kind {
+                order.clear();
+            }
+        });
+    });
+    broken(SORTED, "another order than that of the rows", |fragments| {
+        change(&mut fragments[0].root, &mut |operator| {
+            if let OperatorKind::Receive { order, .. } = &mut operator.kind {
+                order[0].nulls_first = !order[0].nulls_first;
+            }
+        });
+    });
+    broken(SORTED, "an order of rows that have none", |fragments| {
+        fragments[1].root = fragments[1].root.inputs.remove(0);
     });
     broken("select o_comment from orders", "at most one row on each node", |fragments| {
         let scan = fragments[1].root.clone();
