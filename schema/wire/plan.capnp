@@ -13,6 +13,7 @@ struct Fragment {
     broadcast @5 :UInt32;
     hash :group { to @6 :UInt32; keys @7 :List(Expr); }
     roundRobin @8 :UInt32;
+    range :group { to @10 :UInt32; key @11 :SortKey; bounds @12 :Data; }
   }
   onNodes @9 :Bool;
 }

@@ -28,7 +28,7 @@ pub struct PipelinePlan {
 }
 
 /// Who gets the rows of `Sink::Output`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum PlanOutput {
     Client,
     /// The one instance of another fragment.
@@ -40,6 +40,12 @@ pub enum PlanOutput {
     /// The instance that the hash of these columns picks: positions in the list of every `Sink::Output`.
     Hash {
         keys: Vec<usize>,
+    },
+    /// The instance whose range of a column holds the row: a position in the list of every `Sink::Output`, and the first values of
+    /// all ranges but the first one, in the column's type.
+    Range {
+        key: SortColumn,
+        bounds: Vec<Value>,
     },
 }
 

@@ -9,8 +9,8 @@ use expect_test::expect;
 use nyala_pipeline::{PipelinePlan, PlanOutput, Sink, build, verify};
 use nyala_schema::fragment::{FragmentOutput, Placement};
 use nyala_schema::id::FragmentId;
-use nyala_schema::operator::{AggregateCall, AggregateMode, Operator, OperatorKind};
-use nyala_schema::{Expr, Fragment};
+use nyala_schema::operator::{AggregateCall, AggregateMode, Operator, OperatorKind, SortKey};
+use nyala_schema::{ErrorCode, Expr, Fragment, Value};
 use support::*;
 
 const TO: FragmentId = FragmentId(1);
@@ -124,6 +124,35 @@ fn an_aggregate_that_cannot_be_split_is_refused() {
 }
 
 #[test]
+fn rows_leave_by_ranges_and_are_merged_in_order() {
+    let mut plans = Plans::default();
+    let scan = plans.scan(vec![int("a"), money("c", 0, 99)], vec![]);
+    let key = SortKey { expr: column(&scan, 1), descending: true, nulls_first: false };
+    let bounds = ["0.50", "0.25"].map(|text| Value::utf8(text).cast(&key.expr.data_type()).unwrap()).to_vec();
+    let output = |key: &SortKey, bounds: &[Value]| FragmentOutput::Range {
+        to: TO,
+        key: key.clone(),
+        bounds: bounds.to_vec(),
+    };
+    expect![[r#""#]].assert_eq(&sent(scan.clone(), output(&key, &bounds)).to_string());
+    let refused = |output: FragmentOutput| {
+        let (id, root) = (FragmentId(2), scan.clone());
+        build(&Fragment { id, catalog_version: 1, root, output, placement: Placement::Nodes }).unwrap_err()
+    };
+    let turned = SortKey { descending: false, ..key.clone() };
+    assert_eq!(refused(output(&turned, &bounds)).code(), ErrorCode::Connection);
+    assert_eq!(refused(output(&key, &[Value::int64(5)])).code(), ErrorCode::Connection);
+    let rows = |order: Vec<SortKey>| {
+        let kind = OperatorKind::Receive { from: FragmentId(2), order };
+        Operator { kind, inputs: vec![], ..scan.clone() }
+    };
+    let whole = |root: Operator| build(&Fragment::whole(root, 1));
+    expect![[r#""#]].assert_eq(&whole(rows(vec![key.clone()])).unwrap().to_string());
+    let other = SortKey { expr: number(1), ..key };
+    assert_eq!(whole(rows(vec![other])).unwrap_err().code(), ErrorCode::Internal);
+}
+
+#[test]
 fn outputs_that_break_a_rule_are_refused() {
     let broken = |change: &dyn Fn(&mut PipelinePlan)| {
         let mut plans = Plans::default();
@@ -138,7 +167,7 @@ fn outputs_that_break_a_rule_are_refused() {
     let start = "pipeline 0: sink: output";
     assert_eq!(with(PlanOutput::Gather), format!("{start}: columns that nobody reads"));
     assert_eq!(with(PlanOutput::Hash { keys: vec![] }), format!("{start}: a hash of nothing"));
-    assert_eq!(with(PlanOutput::Hash { keys: vec![7] }), format!("{start}: a hash key that is no column"));
+    assert_eq!(with(PlanOutput::Hash { keys: vec![7] }), format!("{start}: a key that is no column"));
     assert_eq!(with(PlanOutput::Hash { keys: vec![0] }), format!("{start}: columns that nobody reads"));
     assert_eq!(with(PlanOutput::Client), format!("{start}: columns that nobody reads"));
     let short = broken(&|plan| {

@@ -33,6 +33,7 @@ impl fmt::Display for PlanOutput {
             Self::Broadcast => f.write_str("broadcast "),
             Self::RoundRobin => f.write_str("round-robin "),
             Self::Hash { keys } => write!(f, "hash {keys:?} "),
+            Self::Range { key, bounds } => write!(f, "range [{key}] at [{}] ", Separated(bounds)),
         }
     }
 }

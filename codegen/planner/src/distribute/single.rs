@@ -7,6 +7,7 @@ use nyala_schema::scan::{ScanSource, TableScan};
 use super::choice::{Input, Proposal, Way, can_move, columns_of};
 use super::cost::{Flow, Move};
 use super::location::{Location, Partitioning, column_of};
+use super::ranges::Ranges;
 use super::step::Step;
 use super::width::schema_widths;
 
@@ -120,21 +121,29 @@ impl Proposal<'_> {
         }
     }
 
-    /// Each node sorts its rows; the coordinator merges them.
+    /// Each node sorts its rows, or a range of all; the coordinator merges them.
     pub(super) fn merge(&mut self, keys: &[SortKey]) {
         let Some(input) = self.inputs.first() else { return };
         if keys.is_empty() || !keys.iter().all(|key| column_of(&key.expr).is_some()) {
             return;
         }
+        let ranges = Ranges::of(&self.operator.inputs[0], &keys[0], self.prices.nodes as usize);
+        let moves = [Some(Move::Stay), ranges.map(Move::Range)];
         for (index, way) in input.ways.iter().enumerate() {
             if !matches!(way.location, Location::Nodes(_)) {
                 continue;
             }
-            let sorted = way.cost + self.prices.at(&way.location, self.work.own);
-            let moved = self.prices.moving(&way.location, &Move::Gather, input.flow());
-            let cost = sorted + moved + self.prices.merging(input.rows);
-            let inputs = vec![Input { way: index, moved: Move::Stay }];
-            self.ways.push(Way { location: Location::Coordinator, cost, step: Step::Merge, inputs });
+            for moved in moves.iter().flatten() {
+                let flow = input.flow();
+                let in_ranges = matches!(moved, Move::Range(_));
+                let cost = way.cost
+                    + self.prices.moving(&way.location, moved, flow)
+                    + self.prices.at(&way.location, self.work.own)
+                    + self.prices.moving(&way.location, &Move::Gather, flow)
+                    + self.prices.merging(input.rows, in_ranges);
+                let inputs = vec![Input { way: index, moved: moved.clone() }];
+                self.ways.push(Way { location: Location::Coordinator, cost, step: Step::Merge, inputs });
+            }
         }
     }
 }

@@ -65,7 +65,8 @@ fn check_output(fragment: &Fragment, index: usize, known: &HashMap<FragmentId, &
         FragmentOutput::Client | FragmentOutput::Gather { .. } => Placement::Coordinator,
         FragmentOutput::Broadcast { .. }
         | FragmentOutput::Hash { .. }
-        | FragmentOutput::RoundRobin { .. } => Placement::Nodes,
+        | FragmentOutput::RoundRobin { .. }
+        | FragmentOutput::Range { .. } => Placement::Nodes,
     };
     expect(receiver.placement == wanted, "an output that fits where its receiver is")?;
     if let FragmentOutput::Hash { keys, .. } = &fragment.output {
@@ -74,6 +75,13 @@ fn check_output(fragment: &Fragment, index: usize, known: &HashMap<FragmentId, &
             |column: usize| fields.get(column).is_some_and(|field| rule::has_hash(field.data_type()));
         let is_there = |key| column_of(key).is_some_and(has_hash);
         expect(!keys.is_empty() && keys.iter().all(is_there), "columns as its keys")?;
+    }
+    if let FragmentOutput::Range { key, bounds, .. } = &fragment.output {
+        let fields = fragment.root.schema.fields();
+        let field = column_of(&key.expr).and_then(|column| fields.get(column));
+        let is_there = field.is_some_and(|field| *field.data_type() == key.expr.data_type());
+        expect(is_there, "a column as its key")?;
+        key.check_bounds(bounds).map_err(|error| Error::internal(error.message()))?;
     }
     Ok(())
 }
@@ -161,7 +169,9 @@ impl Plan<'_> {
         Ok(match &sender.output {
             FragmentOutput::Client | FragmentOutput::Gather { .. } => Location::Coordinator,
             FragmentOutput::Broadcast { .. } => Location::Everywhere,
-            FragmentOutput::RoundRobin { .. } => Location::Nodes(Partitioning::default()),
+            FragmentOutput::RoundRobin { .. } | FragmentOutput::Range { .. } => {
+                Location::Nodes(Partitioning::default())
+            }
             FragmentOutput::Hash { keys, .. } => {
                 Location::Nodes(Partitioning::by(keys.iter().filter_map(column_of)))
             }

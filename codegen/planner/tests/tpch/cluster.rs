@@ -31,6 +31,7 @@ fn name(output: &FragmentOutput) -> &'static str {
         FragmentOutput::Broadcast { .. } => "broadcast",
         FragmentOutput::Hash { .. } => "hash",
         FragmentOutput::RoundRobin { .. } => "round-robin",
+        FragmentOutput::Range { .. } => "range",
     }
 }
 

@@ -190,6 +190,33 @@ fn all_rows_are_sorted_on_nodes_and_merged() {
     assert!(few.iter().all(|fragment| !text(std::slice::from_ref(fragment)).contains("Merge")));
 }
 
+/// Narrow rows are moved once more, so that little is left for the coordinator to merge.
+#[test]
+fn ranges_are_sorted_where_the_key_is_known_well() {
+    let narrow = auto("select l_orderkey from lineitem order by l_orderkey desc");
+    assert_eq!(outputs(&narrow), ["client", "gather", "range"], "{}", text(&narrow));
+    let FragmentOutput::Range { key, bounds, .. } = &narrow[2].output else { panic!("{}", text(&narrow)) };
+    assert!(
+        key.descending && matches!(&narrow[1].root.kind, OperatorKind::Sort { keys, .. } if keys[0] == *key)
+    );
+    let bounds: Vec<i128> = bounds.iter().filter_map(nyala_schema::Value::as_i128).collect();
+    assert_eq!(bounds, [4_000_000, 2_000_000]);
+    let dates = always("select o_orderdate, o_comment from orders order by o_orderdate, o_comment");
+    assert_eq!(outputs(&dates), ["client", "gather", "range"], "{}", text(&dates));
+    let unknown = [
+        "select l_comment from lineitem order by l_comment",
+        "select l_orderkey from lineitem where l_orderkey < 1000000 order by l_orderkey",
+        "select l_orderkey from lineitem order by l_orderkey + l_partkey",
+        "select o_totalprice from orders order by o_totalprice",
+    ];
+    for sql in unknown {
+        let fragments = always(sql);
+        assert_eq!(outputs(&fragments), ["client", "gather"], "{}", text(&fragments));
+    }
+    let wide = auto("select * from lineitem order by l_orderkey");
+    assert_eq!(outputs(&wide), ["client", "gather"], "{}", text(&wide));
+}
+
 #[test]
 fn windows_see_whole_partitions() {
     let is_window = |kind: &OperatorKind| matches!(kind, OperatorKind::Window { .. });

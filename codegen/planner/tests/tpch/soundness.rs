@@ -3,9 +3,9 @@
 use nyala_planner::distribute::verify::verify;
 use nyala_schema::fragment::{FragmentOutput, Placement};
 use nyala_schema::id::FragmentId;
-use nyala_schema::operator::{AggregateMode, OperatorKind};
+use nyala_schema::operator::{AggregateMode, OperatorKind, SortKey};
 use nyala_schema::option::DistributionChoice::{Always, Auto, Never};
-use nyala_schema::{ErrorCode, Fragment, Operator, wire};
+use nyala_schema::{ErrorCode, Fragment, Operator, Value, wire};
 
 use crate::cluster::{always, auto, on_nodes};
 use crate::{every_query, query};
@@ -153,6 +153,21 @@ fn work_in_the_wrong_place_is_noticed() {
     });
     broken(SORTED, "an order of rows that have none", |fragments| {
         fragments[1].root = fragments[1].root.inputs.remove(0);
+    });
+    const RANGES: &str = "select l_orderkey from lineitem order by l_orderkey";
+    let ranges = |fragments: &mut Vec<Fragment>, change: &dyn Fn(&mut SortKey, &mut Vec<Value>)| {
+        let FragmentOutput::Range { key, bounds, .. } = &mut fragments[2].output else {
+            panic!("{}", fragments[2])
+        };
+        change(key, bounds);
+    };
+    broken(RANGES, "bounds in no order", |fragments| ranges(fragments, &|_, bounds| bounds.reverse()));
+    broken(RANGES, "no bounds", |fragments| ranges(fragments, &|_, bounds| bounds.clear()));
+    broken(RANGES, "a bound of another type", |fragments| {
+        ranges(fragments, &|_, bounds| bounds[0] = Value::utf8("a"));
+    });
+    broken(RANGES, "ranges of what is no column", |fragments| {
+        ranges(fragments, &|key, bounds| key.expr = nyala_schema::Expr::Literal(bounds[0].clone()));
     });
     broken("select o_comment from orders", "at most one row on each node", |fragments| {
         let scan = fragments[1].root.clone();

@@ -13,7 +13,11 @@ pub(crate) struct Merger {
 
 enum Stream {
     /// Of a batch the rows from `at` on, which there are.
-    Rows { keys: SortKeys, at: usize, rows: usize },
+    Rows {
+        keys: SortKeys,
+        at: usize,
+        rows: usize,
+    },
     /// It has to be asked for more.
     Empty,
     Ended,
@@ -83,7 +87,9 @@ impl Merger {
             Stream::Empty | Stream::Ended => (0, 0),
         };
         let second = match (self.heap.get(1), self.heap.get(2)) {
-            (Some(&left), Some(&right)) => Some(if self.order(left, 0, right).is_lt() { left } else { right }),
+            (Some(&left), Some(&right)) => {
+                Some(if self.order(left, 0, right).is_lt() { left } else { right })
+            }
             (second, _) => second.copied(),
         };
         let rows = second.map_or(left, |second| self.lead(stream, second, left));

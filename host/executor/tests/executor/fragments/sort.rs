@@ -10,11 +10,12 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use nyala_exchange::{Input, Output};
 use nyala_executor::Ends;
+use nyala_schema::fragment::FragmentOutput;
 use nyala_schema::id::FragmentId;
 use nyala_schema::operator::SortKey;
-use nyala_schema::{Error, ErrorCode, Fragment, Operator, OperatorKind, Result};
+use nyala_schema::{Error, ErrorCode, Fragment, Operator, OperatorKind, Result, Value};
 
-use super::cluster::{Cluster, fragment, gather, merge, to_client};
+use super::cluster::{Cluster, fragment, gather, merge, receive, to_client};
 use super::harnesses;
 use super::wire::{Pipe, Ways};
 use crate::harness::{Harness, column, drain, limit, operator, sort, sort_key};
@@ -71,6 +72,38 @@ fn instances_without_rows_and_rows_that_are_all_alike() {
     }
 }
 
+/// Each instance gets a range, so that nothing is left to be merged.
+#[test]
+fn instances_sort_ranges() {
+    let harness = Harness::new();
+    for (kind, (descending, nulls_first)) in
+        [Kind::Int, Kind::Text, Kind::Dictionary, Kind::Decimal, Kind::Float]
+            .into_iter()
+            .zip(DIRECTIONS.into_iter().cycle())
+    {
+        let mut random = Random::new(8);
+        let rows = (0..9000).map(|number| vec![random.maybe(80, 7).map(|v| v + 10), Some(number)]).collect();
+        let scan = harness.scan(&Table::new("ranges", &[kind, Kind::Int], rows));
+        let keys = vec![
+            sort_key(column(&scan, 0), descending, nulls_first),
+            sort_key(column(&scan, 1), true, false),
+        ];
+        let mut bounds: Vec<Value> = [20, 55, 56]
+            .map(|bound| Value::new(kind.array(&[Some(bound)])).cast(&kind.data_type()).unwrap())
+            .to_vec();
+        if descending {
+            bounds.reverse();
+        }
+        let expected = harness.rows(&sort(keys.clone(), None, scan.clone())).unwrap();
+        let mut fragments = fragments(sort(keys.clone(), None, receive(2, &scan)));
+        let to = FragmentId(1);
+        fragments.push(fragment(2, scan, FragmentOutput::Range { to, key: keys[0].clone(), bounds }));
+        for nodes in [1, 3, 4, 6] {
+            assert!(rows_of(&harness, nodes, &fragments) == expected, "{kind:?} on {nodes}");
+        }
+    }
+}
+
 /// As one process orders them: NaN, both zeros, infinities.
 #[test]
 fn floats_that_are_no_numbers() {
@@ -89,8 +122,10 @@ fn floats_that_are_no_numbers() {
     ]));
     let scan = harness.scan_batches("floats", schema, (0..40).map(batch).collect());
     for (descending, nulls_first) in DIRECTIONS {
-        let keys =
-            vec![sort_key(column(&scan, 0), descending, nulls_first), sort_key(column(&scan, 1), true, false)];
+        let keys = vec![
+            sort_key(column(&scan, 0), descending, nulls_first),
+            sort_key(column(&scan, 1), true, false),
+        ];
         let sorted = sort(keys, None, scan.clone());
         let expected = harness.rows(&sorted).unwrap();
         assert_eq!(rows_of(&harness, 3, &fragments(sorted)), expected);
