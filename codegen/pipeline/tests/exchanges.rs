@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
 use expect_test::expect;
+use nyala_pipeline::state::SortColumn;
 use nyala_pipeline::{PipelinePlan, PlanOutput, Sink, build, verify};
 use nyala_schema::fragment::{FragmentOutput, Placement};
 use nyala_schema::id::FragmentId;
@@ -134,7 +135,13 @@ fn rows_leave_by_ranges_and_are_merged_in_order() {
         key: key.clone(),
         bounds: bounds.to_vec(),
     };
-    expect![[r#""#]].assert_eq(&sent(scan.clone(), output(&key, &bounds)).to_string());
+    expect![[r#"
+        pipeline 0
+          scan o1 t [a, c]
+          output [0, 1]
+        output range [1 desc nulls last] at [0.50, 0.25] [a: Int64, c: Decimal64(15, 2)]
+    "#]]
+    .assert_eq(&sent(scan.clone(), output(&key, &bounds)).to_string());
     let refused = |output: FragmentOutput| {
         let (id, root) = (FragmentId(2), scan.clone());
         build(&Fragment { id, catalog_version: 1, root, output, placement: Placement::Nodes }).unwrap_err()
@@ -147,7 +154,18 @@ fn rows_leave_by_ranges_and_are_merged_in_order() {
         Operator { kind, inputs: vec![], ..scan.clone() }
     };
     let whole = |root: Operator| build(&Fragment::whole(root, 1));
-    expect![[r#""#]].assert_eq(&whole(rows(vec![key.clone()])).unwrap().to_string());
+    expect![[r#"
+        pipeline 0 ordered
+          receive o1 from f2 [Int64, Decimal64(15, 2)] merged by [1 desc nulls last]
+          compute o1 inputs [1] kept [0]
+              inputs Decimal64(15, 2)
+              %0 = input 0 : Decimal64(15, 2)
+              %1 = cast %0 : Decimal128(15, 2)
+              output %1
+          output [0, 1]
+        output [a: Int64, c: Decimal128(15, 2)]
+    "#]]
+    .assert_eq(&whole(rows(vec![key.clone()])).unwrap().to_string());
     let other = SortKey { expr: number(1), ..key };
     assert_eq!(whole(rows(vec![other])).unwrap_err().code(), ErrorCode::Internal);
 }
@@ -170,6 +188,14 @@ fn outputs_that_break_a_rule_are_refused() {
     assert_eq!(with(PlanOutput::Hash { keys: vec![7] }), format!("{start}: a key that is no column"));
     assert_eq!(with(PlanOutput::Hash { keys: vec![0] }), format!("{start}: columns that nobody reads"));
     assert_eq!(with(PlanOutput::Client), format!("{start}: columns that nobody reads"));
+    let range = |index: usize, bound: Value| {
+        let key = SortColumn { index, descending: false, nulls_first: false };
+        with(PlanOutput::Range { key, bounds: vec![bound] })
+    };
+    assert_eq!(range(7, Value::int64(1)), format!("{start}: a key that is no column"));
+    assert_eq!(range(0, Value::int64(1)), format!("{start}: columns that nobody reads"));
+    let types = "bounds of other types than that of their key, Int64";
+    assert_eq!(range(2, Value::utf8("a")), format!("{start}: {types}"));
     let short = broken(&|plan| {
         if let Sink::Output { columns } = &mut plan.pipelines[0].sink {
             columns.truncate(1);

@@ -172,7 +172,6 @@ fn all_rows_are_sorted_on_nodes_and_merged() {
         "select o_orderkey from orders order by o_totalprice * 2, o_orderkey",
         "select l_orderkey, count(*) as c from lineitem group by 1 order by c",
         "select o_orderdate from orders order by 1 offset 10",
-        "select array_agg(k) from (select l_orderkey as k from lineitem order by l_partkey)",
     ];
     for sql in queries {
         for fragments in [always(sql), auto(sql)] {
@@ -213,7 +212,7 @@ fn ranges_are_sorted_where_the_key_is_known_well() {
         let fragments = always(sql);
         assert_eq!(outputs(&fragments), ["client", "gather"], "{}", text(&fragments));
     }
-    let wide = auto("select * from lineitem order by l_orderkey");
+    let wide = auto("select l_orderkey, l_comment from lineitem order by l_orderkey");
     assert_eq!(outputs(&wide), ["client", "gather"], "{}", text(&wide));
 }
 
