@@ -33,6 +33,8 @@ const ECHO: Service = Service(1);
 const CREDITS: usize = 2;
 const STREAMS: u32 = 8;
 const OPEN_STREAMS: u32 = 3200;
+/// Streams that carry nothing but their end.
+const SHORT_STREAMS: u32 = 200_000;
 const BUFFERS: usize = 8;
 const ROUNDS: usize = 3;
 
@@ -257,6 +259,18 @@ async fn measure_control(transport: Arc<RpcTransport>, peer: &Peer, streams: u32
     [times[times.len() / 2], times[times.len() * 99 / 100], times[times.len() - 1]]
 }
 
+/// Streams a second that are opened, ended and confirmed.
+async fn measure_short(transport: &RpcTransport, peer: &Peer) -> f64 {
+    let ended = Arc::new(Semaphore::new(0));
+    let begun = Instant::now();
+    for at in 0..SHORT_STREAMS {
+        let ended = ended.clone();
+        transport.open(peer, stream(at)).push(StreamPart::End, Box::new(move |_| ended.add_permits(1)));
+    }
+    let _ = ended.acquire_many(SHORT_STREAMS).await.expect("open");
+    f64::from(SHORT_STREAMS) / begun.elapsed().as_secs_f64()
+}
+
 struct Other {
     child: Child,
     address: String,
@@ -322,6 +336,16 @@ async fn main() {
             }
             note(format!("{name}_ours_of_raw"), best[1] / best[0]);
         }
+        let there = other("ours", tls).await;
+        let peer = Peer { id: NodeId(2), address: there.address.clone() };
+        let here = RpcTransport::start(config(1, tls), Arc::new(Sink)).expect("starts");
+        here.call(&peer, ECHO, Bytes::new()).await.expect("answers");
+        let child = there.child.id().to_string();
+        let before = cpu_s("self") + cpu_s(&child);
+        note(format!("{with}short_streams_per_s"), measure_short(&here, &peer).await);
+        let used = cpu_s("self") + cpu_s(&child) - before;
+        note(format!("{with}short_stream_cpu_us"), used * 1e6 / f64::from(SHORT_STREAMS));
+        drop((here, there));
         for (name, streams) in [("control", OPEN_STREAMS), ("idle_control", 0)] {
             let there = other("ours", tls).await;
             let peer = Peer { id: NodeId(2), address: there.address.clone() };

@@ -93,7 +93,7 @@ impl Connection {
     pub(crate) async fn serve(self, place: &Rc<Place>, established: Established) {
         let Established { link, remote, work } = established;
         tracing::info!(peer = link.end.name(), encrypted = link.end.is_encrypted, "connected");
-        let session = Session::new(link.clone(), self.wire.clone(), remote, place.local.limits);
+        let session = Session::new((link.clone(), remote), self.serving.clone(), place.local.limits);
         let run = spawn_local(session.run(work)).await;
         if run.is_err() {
             link.close(link.lost("this side failed"));

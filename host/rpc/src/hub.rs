@@ -1,5 +1,6 @@
 //! What the threads that carry connections share, and how a link with a node is found.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -30,6 +31,8 @@ pub(crate) struct Hub {
     strays: Vec<mpsc::UnboundedSender<Arc<Core>>>,
     pub(crate) over: CancellationToken,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Streams that were opened.
+    streams: AtomicU64,
 }
 
 fn no_thread(error: &std::io::Error) -> Error {
@@ -57,6 +60,7 @@ impl Hub {
             strays,
             over: CancellationToken::new(),
             threads: Mutex::default(),
+            streams: AtomicU64::new(0),
         });
         let mut listener = listener;
         for (index, (orders, strays)) in orders_there.into_iter().zip(strays_there).enumerate() {
@@ -86,6 +90,11 @@ impl Hub {
 
     pub(crate) fn strays_of(&self, node: NodeId) -> mpsc::UnboundedSender<Arc<Core>> {
         self.strays[self.shard(node)].clone()
+    }
+
+    /// A number for a stream that no other has.
+    pub(crate) fn next_stream(&self) -> u64 {
+        self.streams.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The link with a node; dials when there is none.

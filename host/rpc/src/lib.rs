@@ -1,11 +1,12 @@
 //! Calls and streams between nodes over Cap'n Proto: one connection per pair of hosts.
 //!
 //! Reading order: [`transport`] is what a node has, [`client`] what other programs have; `hub` and `reactor` are the threads;
-//! `accept` and `dial` are how connections come about, `links` which of them stay; `session` is the life of one, `serve` and
-//! `sink` what the other side may ask, `outgoing`, `streams` and `turns` the way of a batch; `wire` are the messages on the
+//! `accept` and `dial` are how connections come about, `links` which of them stay; `session` is the life of one, `serve` what the
+//! other side may ask; `outgoing`, `streams`, `turns` and `arriving` are the way of a batch; `wire` are the messages on the
 //! socket.
 
 mod accept;
+mod arriving;
 pub mod client;
 pub mod config;
 mod connection;
@@ -19,7 +20,6 @@ mod outgoing;
 mod reactor;
 mod serve;
 mod session;
-mod sink;
 mod socket;
 mod streams;
 pub mod tls;

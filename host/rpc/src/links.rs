@@ -106,6 +106,11 @@ impl Links {
         }
     }
 
+    /// The link with a node that is in use, if there is one.
+    pub(crate) fn open(&self, node: NodeId) -> Option<Arc<Link>> {
+        Known::open(&lock(&self.nodes).get(&node)?.current).cloned()
+    }
+
     pub(crate) fn next(&self, node: NodeId) -> Next {
         let mut nodes = lock(&self.nodes);
         let known = nodes.entry(node).or_default();

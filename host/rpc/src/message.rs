@@ -6,7 +6,8 @@ use nyala_schema::error::Position;
 use nyala_schema::id::FragmentId;
 use nyala_schema::{Error, ErrorCode};
 
-use crate::generated::peer_capnp::{failure, greeting, stream_key};
+use crate::generated::peer_capnp::{failure, greeting, place, stream_key};
+use crate::outgoing::Core;
 
 /// Bytes of a text of an error; what is longer is cut.
 const TEXT_BYTES_MAX: usize = 64 << 10;
@@ -109,7 +110,16 @@ pub(crate) fn read_failure(from: failure::Reader<'_>) -> capnp::Result<Error> {
     Ok(error)
 }
 
-pub(crate) fn write_stream(stream: &StreamId, mut to: stream_key::Builder<'_>) {
+/// Where a part belongs; whose stream it is goes with the first.
+pub(crate) fn write_place(core: &Core, index: u64, mut to: place::Builder<'_>) {
+    to.set_number(core.number);
+    to.set_index(index);
+    if index == 0 {
+        write_stream(&core.stream, to.init_stream());
+    }
+}
+
+fn write_stream(stream: &StreamId, mut to: stream_key::Builder<'_>) {
     to.set_query_high((stream.attempt.query.0 >> 64) as u64);
     to.set_query_low(stream.attempt.query.0 as u64);
     to.set_attempt(stream.attempt.number);

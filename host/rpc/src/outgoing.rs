@@ -3,23 +3,26 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nyala_exchange::{Outgoing, Receipt, StreamPart};
+use nyala_exchange::{Outgoing, Receipt, StreamPart, Taken};
 use nyala_schema::cluster::{Peer, StreamId};
 use nyala_schema::{Error, ErrorCode};
-use tokio::sync::mpsc;
 
+use crate::hub::Hub;
 use crate::link::Link;
 
 /// A part that has not been sent, and who is told of it.
 pub(crate) type Waiting = (StreamPart, Receipt);
+
+/// How a stream has ended: what all receipts that are left get.
+pub(crate) type Outcome = Result<Taken, Error>;
 
 /// Where the parts of a stream go.
 enum Route {
     /// Nothing was sent yet.
     Unknown,
     Link(Arc<Link>),
-    /// Its connection was lost, and parts with it.
-    Lost(Error),
+    /// Nowhere: the receiver has enough or all, or the connection was lost, and parts with it.
+    Over(Outcome),
 }
 
 struct State {
@@ -33,11 +36,22 @@ struct State {
 
 /// A stream, shared by its producers and the thread that sends.
 pub(crate) struct Core {
+    /// Of all streams of this transport.
+    pub(crate) number: u64,
     pub(crate) to: Peer,
     pub(crate) stream: StreamId,
     state: Mutex<State>,
-    /// Of the thread that finds the connection.
-    strays: mpsc::UnboundedSender<Arc<Core>>,
+    hub: Arc<Hub>,
+}
+
+/// Nothing of a stream is sent any more.
+pub(crate) struct Over;
+
+/// What a stream has for the thread of its connection.
+pub(crate) struct Ready {
+    pub(crate) waiting: VecDeque<Waiting>,
+    /// Whether more may come.
+    pub(crate) has_producer: bool,
 }
 
 impl Core {
@@ -45,27 +59,29 @@ impl Core {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what waits; it is woken again by the next part.
-    pub(crate) fn take(&self) -> VecDeque<Waiting> {
-        let mut state = self.lock();
-        state.is_woken = false;
-        std::mem::take(&mut state.waiting)
+    /// Takes what waits; it is woken again by the next part. `None` when it is over: what waited has been told so.
+    pub(crate) fn take(&self) -> Option<Ready> {
+        let (waiting, outcome) = {
+            let mut state = self.lock();
+            state.is_woken = false;
+            let waiting = std::mem::take(&mut state.waiting);
+            match &state.route {
+                Route::Unknown | Route::Link(_) => {
+                    return Some(Ready { waiting, has_producer: state.has_producer });
+                }
+                Route::Over(outcome) => (waiting, outcome.clone()),
+            }
+        };
+        answer(waiting, &outcome);
+        None
     }
 
-    /// Whether more parts may come.
-    pub(crate) fn has_producer(&self) -> bool {
-        self.lock().has_producer
-    }
-
-    /// The connection that its parts go over, if they do already.
-    ///
-    /// # Errors
-    /// The loss of that connection.
-    pub(crate) fn link(&self) -> Result<Option<Arc<Link>>, Error> {
+    /// The connection that its parts go over, if they do already. An error when it is over.
+    pub(crate) fn link(&self) -> Result<Option<Arc<Link>>, Over> {
         match &self.lock().route {
             Route::Unknown => Ok(None),
             Route::Link(link) => Ok(Some(link.clone())),
-            Route::Lost(error) => Err(error.clone()),
+            Route::Over(_) => Err(Over),
         }
     }
 
@@ -73,17 +89,17 @@ impl Core {
         self.lock().route = Route::Link(link);
     }
 
-    /// Nothing will be sent any more: all that waits, and all that comes, fails.
+    /// Nothing will be sent any more: all that comes is told so, and all that waits is to be.
+    pub(crate) fn end(&self, outcome: &Outcome) -> VecDeque<Waiting> {
+        let mut state = self.lock();
+        state.route = Route::Over(outcome.clone());
+        state.is_woken = false;
+        std::mem::take(&mut state.waiting)
+    }
+
     pub(crate) fn fail(&self, error: &Error) {
-        let waiting = {
-            let mut state = self.lock();
-            state.route = Route::Lost(error.clone());
-            state.is_woken = false;
-            std::mem::take(&mut state.waiting)
-        };
-        for (_, receipt) in waiting {
-            receipt(Err(error.clone()));
-        }
+        let outcome = Err(error.clone());
+        answer(self.end(&outcome), &outcome);
     }
 
     fn wake(self: &Arc<Self>, link: Option<Arc<Link>>) {
@@ -92,12 +108,18 @@ impl Core {
             None => Some(self.clone()),
         };
         let Some(stray) = unsent else { return };
-        if let Err(unsent) = self.strays.send(stray) {
+        if let Err(unsent) = self.hub.strays_of(self.to.id).send(stray) {
             // The transport has ended. Receipts are not called by who pushes.
             let core = unsent.0;
             let _ =
                 std::thread::Builder::new().name("nyala-rpc-end".into()).spawn(move || core.fail(&ended()));
         }
+    }
+}
+
+fn answer(waiting: VecDeque<Waiting>, outcome: &Outcome) {
+    for (_, receipt) in waiting {
+        receipt(outcome.clone());
     }
 }
 
@@ -109,10 +131,16 @@ pub(crate) fn ended() -> Error {
 pub(crate) struct Producer(Arc<Core>);
 
 impl Producer {
-    pub(crate) fn new(to: &Peer, stream: StreamId, strays: mpsc::UnboundedSender<Arc<Core>>) -> Self {
+    pub(crate) fn new(to: &Peer, stream: StreamId, hub: &Arc<Hub>) -> Self {
         let state =
             State { waiting: VecDeque::new(), is_woken: false, route: Route::Unknown, has_producer: true };
-        Self(Arc::new(Core { to: to.clone(), stream, state: Mutex::new(state), strays }))
+        Self(Arc::new(Core {
+            number: hub.next_stream(),
+            to: to.clone(),
+            stream,
+            state: Mutex::new(state),
+            hub: hub.clone(),
+        }))
     }
 }
 
@@ -124,9 +152,15 @@ impl Outgoing for Producer {
             if std::mem::replace(&mut state.is_woken, true) {
                 return;
             }
+            // What is looked for takes the longer way.
+            if let Route::Unknown = state.route
+                && let Some(link) = self.0.hub.links.open(self.0.to.id)
+            {
+                state.route = Route::Link(link);
+            }
             match &state.route {
                 Route::Link(link) => Some(link.clone()),
-                Route::Unknown | Route::Lost(_) => None,
+                Route::Unknown | Route::Over(_) => None,
             }
         };
         self.0.wake(link);

@@ -127,13 +127,14 @@ impl Reactor {
         if let Who::Node { peer, .. } = &self.hub.local.who
             && peer.id == core.to.id
         {
-            for (part, receipt) in core.take() {
+            for (part, receipt) in core.take().map(|ready| ready.waiting).into_iter().flatten() {
                 place.handler.receive(peer.id, core.stream, part, receipt);
             }
             return;
         }
         match core.link() {
-            Err(error) => core.fail(&error),
+            // Tells what waits.
+            Err(_) => drop(core.take()),
             Ok(Some(link)) => hand_over(&core, &link),
             Ok(None) => {
                 let hub = self.hub.clone();

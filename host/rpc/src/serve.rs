@@ -1,20 +1,24 @@
 //! What the other side of a connection may ask of this one.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use nyala_exchange::{Caller, Handler, Service};
+use capnp::struct_list;
+use nyala_exchange::{Caller, Handler, Service, StreamPart};
+use nyala_schema::cluster::NodeId;
 use nyala_schema::{Error, ErrorCode, Result};
 use tokio::sync::Notify;
 
+use crate::arriving::{Arriving, News, Taking, aligned, read_batch, read_small};
 use crate::config::Limits;
-use crate::generated::peer_capnp::peer;
+use crate::generated::peer_capnp::{peer, place, progress, small};
 use crate::link::{Link, check_size};
 use crate::links::Links;
 use crate::message;
-use crate::sink::Sink;
+use crate::streams::Streams;
 use crate::wire::Wire;
 
 /// One connection as it serves.
@@ -28,7 +32,11 @@ pub(crate) struct Serving {
     link: OnceCell<Arc<Link>>,
     known: Notify,
     calls: Cell<usize>,
-    streams: Cell<usize>,
+    /// Streams that come in, by their numbers.
+    arriving: RefCell<HashMap<u64, Arriving>>,
+    pub(crate) news: Arc<News>,
+    /// Those that go out.
+    pub(crate) streams: Rc<Streams>,
 }
 
 impl Serving {
@@ -41,14 +49,16 @@ impl Serving {
     ) -> Rc<Self> {
         Rc::new(Self {
             handler,
-            wire,
             limits,
             links,
             runtime,
             link: OnceCell::new(),
             known: Notify::new(),
             calls: Cell::new(0),
-            streams: Cell::new(0),
+            arriving: RefCell::default(),
+            news: Arc::default(),
+            streams: Rc::new(Streams::new(wire.counters.clone())),
+            wire,
         })
     }
 
@@ -56,10 +66,6 @@ impl Serving {
     pub(crate) fn accept(&self, link: Arc<Link>) {
         let _ = self.link.set(link);
         self.known.notify_waiters();
-    }
-
-    pub(crate) fn is_open(&self) -> bool {
-        self.link.get().is_some_and(|link| link.is_open())
     }
 
     /// The link, once the other side is known. That it asks something shows that it uses the connection.
@@ -77,14 +83,47 @@ impl Serving {
         link
     }
 
-    pub(crate) fn stream_opened(&self) {
-        self.streams.set(self.streams.get() + 1);
-        self.wire.counters.stream_opened();
+    /// The other side, which has to be a node.
+    async fn node(&self) -> capnp::Result<NodeId> {
+        let node = self.used().await.end.node();
+        node.ok_or_else(|| capnp::Error::failed("streams are for nodes".into()))
     }
 
-    pub(crate) fn stream_closed(&self) {
-        self.streams.set(self.streams.get() - 1);
-        self.wire.counters.stream_closed();
+    /// A part has come.
+    fn receive(&self, from: NodeId, place: place::Reader<'_>, part: StreamPart) -> capnp::Result<()> {
+        let (number, index) = (place.get_number(), place.get_index());
+        let is_last = !matches!(part, StreamPart::Batch(_));
+        let (stream, receipt) = {
+            let mut arriving = self.arriving.borrow_mut();
+            if index == 0 && !arriving.contains_key(&number) {
+                if arriving.len() >= self.limits.streams_max {
+                    let text = format!("{} streams of one connection are open already", arriving.len());
+                    self.news.refuse(number, Error::new(ErrorCode::Connection, text));
+                    return Ok(());
+                }
+                let stream = message::read_stream(place.get_stream()?);
+                self.wire.counters.stream_opened();
+                arriving.insert(number, Arriving::new(number, stream, &self.news));
+            }
+            // Of a stream that is over, parts may have been under way.
+            let Some(known) = arriving.get_mut(&number) else { return Ok(()) };
+            (known.stream, known.receipt(index, is_last))
+        };
+        match receipt {
+            Ok(receipt) => self.handler.receive(from, stream, part, receipt),
+            Err(error) => self.handler.receive(from, stream, StreamPart::Failed(error), Box::new(drop)),
+        }
+        Ok(())
+    }
+
+    /// Says how far streams have got; those that are over are forgotten.
+    pub(crate) fn write_news(&self, news: &[Arc<Taking>], mut to: struct_list::Builder<'_, progress::Owned>) {
+        for (at, taking) in (0..).zip(news) {
+            let is_over = taking.write(to.reborrow().get(at));
+            if is_over && self.arriving.borrow_mut().remove(&taking.number).is_some() {
+                self.wire.counters.stream_closed();
+            }
+        }
     }
 
     async fn answer(self: &Rc<Self>, caller: Caller, service: Service, request: Bytes) -> Result<Bytes> {
@@ -158,23 +197,37 @@ impl peer::Server for Desk {
         Ok(())
     }
 
-    async fn open(
+    async fn push(
         self: Rc<Self>,
-        params: peer::OpenParams,
-        mut results: peer::OpenResults,
+        params: peer::PushParams,
+        mut results: peer::PushResults,
     ) -> capnp::Result<()> {
-        let link = self.0.used().await;
-        let Some(from) = link.end.node() else {
-            return Err(capnp::Error::failed("streams are for nodes".into()));
-        };
-        if self.0.streams.get() >= self.0.limits.streams_max {
-            let text = format!("{} streams of one connection are open already", self.0.limits.streams_max);
-            return Err(capnp::Error::failed(text));
-        }
-        let stream = message::read_stream(params.get()?.get_stream()?);
-        let sink = Sink::new(self.0.clone(), from, stream);
-        results.get().set_sink(capnp_rpc::new_client(sink));
+        let from = self.0.node().await?;
+        let params = params.get()?;
+        let payload = self.0.wire.bytes_of(params.get_payload()?);
+        let part = read_batch(aligned(payload), params.get_head()?, params.get_rows(), params.get_bytes());
+        let place = params.get_place()?;
+        let news = self.0.news.during(|| self.0.receive(from, place, part))?;
+        self.0.write_news(&news, results.get().init_progress(news.len() as u32));
         Ok(())
+    }
+
+    async fn parts(
+        self: Rc<Self>,
+        params: peer::PartsParams,
+        mut results: peer::PartsResults,
+    ) -> capnp::Result<()> {
+        let from = self.0.node().await?;
+        let parts = params.get()?.get_parts()?;
+        let receive = |part: small::Reader<'_>| self.0.receive(from, part.get_place()?, read_small(part)?);
+        let news = self.0.news.during(|| parts.iter().try_for_each(receive))?;
+        self.0.write_news(&news, results.get().init_progress(news.len() as u32));
+        Ok(())
+    }
+
+    async fn taken(self: Rc<Self>, params: peer::TakenParams, _: peer::TakenResults) -> capnp::Result<()> {
+        self.0.used().await;
+        self.0.streams.progressed(params.get()?.get_progress()?)
     }
 
     async fn heartbeat(

@@ -3,14 +3,22 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use crate::config::Limits;
 use crate::generated::peer_capnp::{answer, peer};
 use crate::link::{Call, Link, Work};
 use crate::message;
+use crate::serve::Serving;
 use crate::streams::Streams;
 use crate::wire::Wire;
+
+/// Streams that are looked at before anything is sent.
+const WOKEN_MAX: usize = 1024;
+/// Messages of how far streams have got that may be under way: what changes meanwhile goes into the next.
+const NEWS_MAX: usize = 4;
 
 /// A connection on its thread.
 pub(crate) struct Session {
@@ -18,12 +26,19 @@ pub(crate) struct Session {
     pub(crate) wire: Rc<Wire>,
     pub(crate) remote: peer::Client,
     pub(crate) limits: Limits,
-    pub(crate) streams: Streams,
+    pub(crate) streams: Rc<Streams>,
+    serving: Rc<Serving>,
 }
 
 impl Session {
-    pub(crate) fn new(link: Arc<Link>, wire: Rc<Wire>, remote: peer::Client, limits: Limits) -> Rc<Self> {
-        Rc::new(Self { link, wire, remote, limits, streams: Streams::default() })
+    pub(crate) fn new(
+        established: (Arc<Link>, peer::Client),
+        serving: Rc<Serving>,
+        limits: Limits,
+    ) -> Rc<Self> {
+        let (link, remote) = established;
+        let (wire, streams) = (serving.wire.clone(), serving.streams.clone());
+        Rc::new(Self { link, wire, remote, limits, streams, serving })
     }
 
     /// Runs a task until it, or the connection, ends.
@@ -42,6 +57,9 @@ impl Session {
     pub(crate) async fn run(self: Rc<Self>, mut work: Work) {
         let session = self.clone();
         self.spawn(async move { session.beat().await });
+        let session = self.clone();
+        self.spawn(async move { session.tell().await });
+        let mut woken = Vec::new();
         loop {
             tokio::select! {
                 () = self.link.over().cancelled() => break,
@@ -50,11 +68,15 @@ impl Session {
                     break;
                 }
                 Some(call) = work.calls.recv() => self.call(call),
-                Some(core) = work.wakes.recv() => self.woken(&core),
+                count = work.wakes.recv_many(&mut woken, WOKEN_MAX) => {
+                    woken.drain(..count).for_each(|core| self.streams.woken(&core));
+                    self.send_parts();
+                }
             }
         }
         let reason = self.link.reason();
         self.streams.fail(&reason);
+        self.serving.news.end();
         work.calls.close();
         work.wakes.close();
         while let Ok(call) = work.calls.try_recv() {
@@ -85,6 +107,21 @@ impl Session {
             });
             let _ = reply.send(read.unwrap_or_else(|error| Err(session.link.lost(error.extra))));
         });
+    }
+
+    /// Tells the other side how far its streams have got, all that has changed in one message.
+    async fn tell(self: &Rc<Self>) {
+        let mut unanswered = FuturesUnordered::new();
+        loop {
+            let news = self.serving.news.come().await;
+            let mut request = self.remote.taken_request();
+            self.serving.write_news(&news, request.get().init_progress(news.len() as u32));
+            unanswered.push(request.send().promise);
+            if unanswered.len() >= NEWS_MAX && matches!(unanswered.next().await, Some(Err(_))) {
+                // The connection is ending.
+                return;
+            }
+        }
     }
 
     /// Sees that the other side lives. The first beat also tells it that the connection is in use.

@@ -141,7 +141,7 @@ impl Transport for RpcTransport {
     }
 
     fn open(&self, to: &Peer, stream: StreamId) -> Arc<dyn Outgoing> {
-        Arc::new(Producer::new(to, stream, self.hub.strays_of(to.id)))
+        Arc::new(Producer::new(to, stream, &self.hub))
     }
 
     fn disconnect(&self, node: NodeId) {

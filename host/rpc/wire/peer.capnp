@@ -65,30 +65,54 @@ struct StreamKey {
   receiver @5 :UInt32;
 }
 
-interface Peer {
-  call @0 (service :UInt16, request :Data) -> (answer :Answer);
-  open @1 (stream :StreamKey) -> (sink :Sink);
-  heartbeat @2 () -> ();
+struct Place {
+  # Of a part.
+  number @0 :UInt64;
+  # Of its stream, drawn by its sender; a stream keeps to one connection.
+  index @1 :UInt64;
+  # In the stream, from 0.
+  stream @2 :StreamKey;
+  # Told with the first part only.
+}
+
+struct Small {
+  # A part that is no longer than what tells of it.
+  place @0 :Place;
+  union {
+    end @1 :Void;
+    failed @2 :Failure;
+    batch :group {
+      payload @3 :Data;
+      head @4 :Data;
+      rows @5 :UInt64;
+      bytes @6 :UInt64;
+      # Of the payload without compression; 0: it has none.
+    }
+  }
 }
 
 struct Progress {
   # How far the receiver of a stream has got.
-  taken @0 :UInt64;
+  number @0 :UInt64;
+  taken @1 :UInt64;
   # Parts taken out of its queue, from the stream's beginning.
   union {
-    open @1 :Void;
-    closed @2 :Void;
+    open @2 :Void;
+    whole @3 :Void;
+    # The end is there, and all that came before.
+    closed @4 :Void;
     # Nothing more is wanted.
-    failed @3 :Failure;
+    failed @5 :Failure;
   }
 }
 
-interface Sink {
-  # Parts are numbered from 0. All but `drained` answer when the part has arrived.
-  push @0 (payload :Data, head :Data, index :UInt64, rows :UInt64, isCompressed :Bool, bytes :UInt64) -> (progress :Progress);
-  # `bytes`: of the payload without compression.
-  drained @1 (known :UInt64) -> (progress :Progress);
-  # Answers when more than `known` parts have been taken.
-  end @2 (index :UInt64) -> (progress :Progress);
-  fail @3 (index :UInt64, failure :Failure) -> (progress :Progress);
+interface Peer {
+  call @0 (service :UInt16, request :Data) -> (answer :Answer);
+  heartbeat @1 () -> ();
+  push @2 (payload :Data, head :Data, place :Place, rows :UInt64, bytes :UInt64) -> (progress :List(Progress));
+  # A batch. Answers when it has arrived, with what there is to tell of any stream.
+  parts @3 (parts :List(Small)) -> (progress :List(Progress));
+  # The same for small parts of many streams.
+  taken @4 (progress :List(Progress)) -> ();
+  # What there is to tell later.
 }

@@ -127,7 +127,14 @@ impl RunningInstance {
         let over = match (state.is_reported, state.is_settled) {
             (false, _) => over,
             (true, true) => return None,
-            (true, false) => Some(Err(self.lost()?)),
+            (true, false) => match self.poll_output() {
+                Poll::Pending => return None,
+                Poll::Ready(Ok(())) => {
+                    state.is_settled = true;
+                    return None;
+                }
+                Poll::Ready(Err(error)) => Some(Err(error)),
+            },
         };
         state.note();
         let figures = figures(&state.statistics, self.scans.iter().map(|scan| scan.taken()).sum());
@@ -160,14 +167,10 @@ impl RunningInstance {
         drop(execution);
     }
 
-    /// What kept rows from their receivers after the instance had handed them over.
-    fn lost(&self) -> Option<Error> {
-        let output = self.output.as_ref()?;
+    /// Whether its rows have arrived, or what kept them from their receivers after it had handed them over.
+    fn poll_output(&self) -> Poll<Result<()>> {
         let mut context = Context::from_waker(Waker::noop());
-        (0..output.receivers()).find_map(|receiver| match output.poll_ready(receiver, &mut context) {
-            Poll::Ready(Err(error)) => Some(error),
-            Poll::Ready(Ok(_)) | Poll::Pending => None,
-        })
+        self.output.as_ref().map_or(Poll::Ready(Ok(())), |output| output.poll_ended(&mut context))
     }
 
     /// What it took, with what users' functions took.

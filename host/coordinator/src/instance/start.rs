@@ -46,8 +46,9 @@ impl Instances {
         let outbox = self.enter(deploy)?;
         let running =
             Arc::new(LocalAttempt::new(attempt, deploy.coordinator.clone(), deploy.incarnation, outbox));
+        let peers = Peers::new(deploy);
         let started = fragments.into_iter().try_for_each(|(index, fragment)| {
-            let instance = self.start(deploy, index, &fragment, &running.outbox);
+            let instance = self.start(deploy, &peers, index, &fragment, &running.outbox);
             let local = &self.parts.transport.local().address;
             running.add(
                 instance.map_err(|error| error.context(format!("fragment {} on {local}", fragment.id)))?,
@@ -101,6 +102,7 @@ impl Instances {
     fn start(
         &self,
         deploy: &Deploy,
+        peers: &Peers,
         index: u32,
         fragment: &Fragment,
         outbox: &Arc<Outbox>,
@@ -119,8 +121,8 @@ impl Instances {
         let wanted =
             WantedFilters { instance: id, wanted: deploy.wanted_filters.clone(), outbox: outbox.clone() };
         let ends = Ends {
-            inputs: self.inputs(deploy, index, fragment)?,
-            output: self.output(deploy, index, fragment)?,
+            inputs: self.inputs(peers, index, fragment)?,
+            output: self.output(peers, index, fragment)?,
             morsels,
             filters: if deploy.wanted_filters.is_empty() { None } else { Some(Arc::new(wanted)) },
             filter_wait: Duration::from_millis(u64::from(wait_ms)),
@@ -133,7 +135,7 @@ impl Instances {
 
     fn inputs(
         &self,
-        deploy: &Deploy,
+        peers: &Peers,
         receiver: u32,
         fragment: &Fragment,
     ) -> Result<HashMap<FragmentId, Arc<dyn Input>>> {
@@ -144,20 +146,20 @@ impl Instances {
             }
         });
         let open = |(from, schema)| {
-            let (attempt, senders) = (deploy.attempt, peers(deploy, from)?);
+            let (attempt, senders) = (peers.attempt, peers.of(from)?);
             let spec = InputSpec { attempt, fragment: from, receiver, senders, schema };
             Ok((from, self.parts.exchange.input(spec)))
         };
         specs.into_iter().map(open).collect()
     }
 
-    fn output(&self, deploy: &Deploy, sender: u32, fragment: &Fragment) -> Result<Option<Arc<dyn Output>>> {
+    fn output(&self, peers: &Peers, sender: u32, fragment: &Fragment) -> Result<Option<Arc<dyn Output>>> {
         let Some(to) = fragment.output.to() else { return Ok(None) };
         let spec = OutputSpec {
-            attempt: deploy.attempt,
+            attempt: peers.attempt,
             fragment: fragment.id,
             sender,
-            receivers: peers(deploy, to)?,
+            receivers: peers.of(to)?,
             schema: stream_schema(&fragment.root.schema),
         };
         Ok(Some(self.parts.exchange.output(spec)))
@@ -179,12 +181,29 @@ impl Instances {
     }
 }
 
-/// The nodes of a fragment's instances.
-fn peers(deploy: &Deploy, fragment: FragmentId) -> Result<Vec<Peer>> {
-    let wrong =
-        || Error::internal(format!("the deployment of {} lacks the places of {fragment}", deploy.attempt));
-    let places = deploy.places.iter().find(|places| places.fragment == fragment).ok_or_else(wrong)?;
-    places.nodes.iter().map(|node| deploy.peers.get(*node as usize).cloned().ok_or_else(wrong)).collect()
+/// The nodes of each fragment's instances. Fragments on the same nodes share a list: with many nodes it is long.
+struct Peers {
+    attempt: Attempt,
+    of: HashMap<FragmentId, Arc<[Peer]>>,
+}
+
+impl Peers {
+    fn new(deploy: &Deploy) -> Self {
+        let mut lists: HashMap<&[u32], Option<Arc<[Peer]>>> = HashMap::new();
+        let mut of = HashMap::new();
+        for places in &deploy.places {
+            let peer = |node: &u32| deploy.peers.get(*node as usize).cloned();
+            let list = lists.entry(&places.nodes).or_insert_with(|| places.nodes.iter().map(peer).collect());
+            of.extend(list.clone().map(|list| (places.fragment, list)));
+        }
+        Self { attempt: deploy.attempt, of }
+    }
+
+    fn of(&self, fragment: FragmentId) -> Result<Arc<[Peer]>> {
+        self.of.get(&fragment).cloned().ok_or_else(|| {
+            Error::internal(format!("the deployment of {} lacks the places of {fragment}", self.attempt))
+        })
+    }
 }
 
 fn ended(attempt: Attempt) -> Error {

@@ -24,6 +24,8 @@ pub(crate) struct RunningAttempt {
     pub(crate) filters: FilterParts,
     /// Rows of the scans that are shared out.
     pub(crate) rows_shared: u64,
+    /// Where the records of each fragment begin; they are in the order of their instances.
+    starts: HashMap<FragmentId, usize>,
     last_reports: HashMap<NodeId, Instant>,
     /// Filters that were complete before all nodes had been deployed to; `None` from then on.
     early_filters: Option<Vec<Merged>>,
@@ -62,10 +64,13 @@ impl RunningAttempt {
         now: Instant,
     ) -> Self {
         let last_reports = nodes.iter().map(|node| (node.peer.id, now)).collect();
+        let firsts = instances.iter().enumerate().filter(|(_, record)| record.index == 0);
+        let starts = firsts.map(|(at, record)| (record.fragment, at)).collect();
         Self {
             attempt,
             nodes,
             instances,
+            starts,
             leases: HashMap::new(),
             filters: FilterParts::default(),
             rows_shared: 0,
@@ -82,8 +87,9 @@ impl RunningAttempt {
     pub(crate) fn instance(&mut self, report: InstanceReport, result: &mut Consequences) {
         let (fragment, index) = (report.instance.fragment, report.instance.index);
         let node_of = |record: &InstanceRecord| self.nodes.get(record.node).map(|node| node.peer.id);
-        let known =
-            self.instances.iter_mut().find(|known| known.fragment == fragment && known.index == index);
+        let place = self.starts.get(&fragment).and_then(|start| start.checked_add(index as usize));
+        let known = place.and_then(|place| self.instances.get_mut(place));
+        let known = known.filter(|known| known.fragment == fragment && known.index == index);
         // One that has finished may find later that its rows did not arrive.
         let changes = |record: &&mut InstanceRecord| match (&record.state, &report.state) {
             (InstanceState::Running, _) | (InstanceState::Finished, InstanceState::Failed(_)) => true,

@@ -17,7 +17,7 @@ use crate::lock::lock;
 use crate::transport::{Receipt, Taken};
 
 /// Batches of one stream that a receiver keeps, whatever the sender takes its credits to be.
-pub(super) const STREAM_BATCHES_MAX: usize = 64;
+pub(super) const STREAM_BATCHES_MAX: u8 = 64;
 
 pub(super) struct Arrivals {
     spec: InputSpec,
@@ -26,7 +26,7 @@ pub(super) struct Arrivals {
 
 struct State {
     queue: VecDeque<Arrival>,
-    senders: Vec<Sender>,
+    senders: Box<[Sender]>,
     /// Senders that have not ended.
     open: usize,
     over: Option<Over>,
@@ -44,7 +44,7 @@ struct Arrival {
 struct Sender {
     has_ended: bool,
     /// Batches in the queue.
-    waiting: usize,
+    waiting: u8,
     /// Of those who wait for this one.
     wakers: Vec<Waker>,
 }

@@ -25,6 +25,8 @@ pub(super) struct Attempts {
     released: Released,
     /// Early streams by deadline; those that have got their receiver are still named.
     deadlines: VecDeque<(Instant, StreamId)>,
+    /// Of all attempts.
+    early: usize,
 }
 
 #[derive(Default)]
@@ -46,7 +48,12 @@ pub(super) enum Place {
 
 impl Attempts {
     pub fn new(released_max: usize) -> Self {
-        Self { live: BTreeMap::new(), released: Released::new(released_max), deadlines: VecDeque::new() }
+        Self {
+            live: BTreeMap::new(),
+            released: Released::new(released_max),
+            deadlines: VecDeque::new(),
+            early: 0,
+        }
     }
 
     /// What there is of an attempt, made if need be.
@@ -62,7 +69,9 @@ impl Attempts {
 
     pub fn release(&mut self, attempt: Attempt) -> Option<OfAttempt> {
         self.released.add(attempt, Error::cancelled());
-        self.live.remove(&attempt)
+        let of_attempt = self.live.remove(&attempt)?;
+        self.early -= of_attempt.early.len();
+        Some(of_attempt)
     }
 
     pub fn live(&self) -> impl Iterator<Item = (&Attempt, &OfAttempt)> {
@@ -82,7 +91,7 @@ impl Attempts {
         receipt: Receipt,
         deadline: Instant,
     ) -> Place {
-        let is_full = matches!(part, Part::Batch(_)) && self.is_full();
+        let is_full = matches!(part, Part::Batch(_)) && self.early >= EARLY_STREAMS_MAX;
         let Ok(of_attempt) = self.of(stream.attempt) else {
             return Place::Refused(receipt, Ok(Taken::Closed));
         };
@@ -104,19 +113,21 @@ impl Attempts {
         }
         early.push(part, receipt);
         if !has_come {
+            self.early += 1;
             self.deadlines.push_back((deadline, stream));
         }
         Place::Kept
     }
 
-    fn is_full(&mut self) -> bool {
-        if self.deadlines.len() >= EARLY_STREAMS_MAX {
-            let live = &self.live;
-            self.deadlines.retain(|(_, stream)| {
-                live.get(&stream.attempt).is_some_and(|of_attempt| of_attempt.early.contains_key(stream))
-            });
-        }
-        self.deadlines.len() >= EARLY_STREAMS_MAX
+    /// The early streams of an input.
+    pub fn take_early(&mut self, attempt: Attempt, input: (FragmentId, u32)) -> Vec<(StreamId, Early)> {
+        let Some(of_attempt) = self.live.get_mut(&attempt) else { return Vec::new() };
+        let (fragment, receiver) = input;
+        let end = |sender| StreamId { attempt, fragment, sender, receiver: sender };
+        let is_of = |stream: &StreamId, _: &mut Early| stream.receiver == receiver;
+        let taken: Vec<_> = of_attempt.early.extract_if(end(0)..=end(u32::MAX), is_of).collect();
+        self.early -= taken.len();
+        taken
     }
 
     /// Gives up early streams whose deadline has passed; says when the next one does.
@@ -161,6 +172,7 @@ impl Attempts {
     fn lose(&mut self, stream: StreamId, error: &Error, effects: &mut Effects) {
         let Some(of_attempt) = self.live.get_mut(&stream.attempt) else { return };
         if let Some(early) = of_attempt.early.remove(&stream) {
+            self.early -= 1;
             early.answer(&Err(error.clone()), effects);
         }
         of_attempt.lost.insert((stream.fragment, stream.receiver), error.clone());
@@ -173,13 +185,6 @@ impl Attempts {
 }
 
 impl OfAttempt {
-    /// The early streams of an input.
-    pub fn take_early(&mut self, fragment: FragmentId, receiver: u32) -> Vec<(StreamId, Early)> {
-        let is_of =
-            |stream: &StreamId, _: &mut Early| stream.fragment == fragment && stream.receiver == receiver;
-        self.early.extract_if(.., is_of).collect()
-    }
-
     /// All ends at once.
     pub fn release(self) {
         let mut effects = Effects::default();

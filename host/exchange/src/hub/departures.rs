@@ -9,10 +9,11 @@ use nyala_schema::cluster::{NodeId, StreamId};
 use nyala_schema::{Error, ErrorCode, Result};
 
 use super::Exchange;
+use super::closing::Closing;
 use super::conform::conform;
 use super::content::{Content, Part};
 use super::effects::Effects;
-use super::lane::{Lane, Target};
+use super::lane::Lane;
 use super::spec::OutputSpec;
 use super::statistics::{Counters, ExchangeStatistics};
 use crate::config::Compression;
@@ -23,7 +24,10 @@ use crate::transport::{Receipt, StreamPart, Taken};
 
 pub(super) struct Departures {
     spec: OutputSpec,
-    lanes: Vec<(Target, Mutex<Lane>)>,
+    /// By receiver.
+    lanes: Box<[Mutex<Lane>]>,
+    closing: Mutex<Closing>,
+    local: NodeId,
     hub: Weak<Exchange>,
     credits: u32,
     compression: Compression,
@@ -41,16 +45,11 @@ impl Departures {
         of_attempt: &Arc<Counters>,
         failed: Option<Error>,
     ) -> Arc<Self> {
-        let lane = |receiver: usize| {
-            let peer = &spec.receivers[receiver];
-            let target = match peer.id == hub.transport.local().id {
-                true => Target::Local,
-                false => Target::Remote(hub.transport.open(peer, stream_id(&spec, receiver))),
-            };
-            (target, Mutex::new(failed.clone().map_or_else(Lane::default, Lane::failed)))
-        };
+        let lane = |_: usize| Mutex::new(failed.clone().map_or_else(Lane::default, Lane::failed));
         Arc::new(Self {
             lanes: (0..spec.receivers.len()).map(lane).collect(),
+            closing: Mutex::new(Closing::new(spec.receivers.len(), failed.clone())),
+            local: hub.transport.local().id,
             hub: Arc::downgrade(hub),
             credits: hub.config.credits.max(1),
             compression: hub.config.compression,
@@ -62,54 +61,71 @@ impl Departures {
         })
     }
 
+    fn is_local(&self, receiver: usize) -> bool {
+        self.spec.receivers[receiver].id == self.local
+    }
+
     fn push_ready(self: &Arc<Self>, receiver: usize, lane: &mut Lane, effects: &mut Effects) {
         while let Some(part) = lane.next_part(self.credits) {
-            self.push(receiver, part, effects);
+            self.push(receiver, lane, part, effects);
         }
     }
 
     /// Called with the lane locked, so that parts keep their order; no receipt is called before that is over.
-    fn push(self: &Arc<Self>, receiver: usize, part: Part, effects: &mut Effects) {
+    fn push(self: &Arc<Self>, receiver: usize, lane: &mut Lane, part: Part, effects: &mut Effects) {
         let departures = Arc::clone(self);
         let is_batch = matches!(part, Part::Batch(_));
         let receipt: Receipt = Box::new(move |result| match result {
             Ok(taken) => departures.taken(receiver, is_batch, taken),
             Err(error) => departures.fail(receiver, error),
         });
-        let part = match &self.lanes[receiver].0 {
-            Target::Local => return self.push_local(receiver, part, receipt, effects),
-            Target::Remote(_) => match part {
-                Part::Batch(Content::Remote(frame)) => StreamPart::Batch(frame),
-                Part::Batch(Content::Local(_)) => unreachable!("batches for other nodes are frames"),
-                Part::End => StreamPart::End,
-                Part::Failed(error) => StreamPart::Failed(error),
-            },
+        let part = match part {
+            part if self.is_local(receiver) => return self.push_local(receiver, part, receipt, effects),
+            Part::Batch(Content::Remote(frame)) => StreamPart::Batch(frame),
+            Part::Batch(Content::Local(_)) => unreachable!("batches for other nodes are frames"),
+            Part::End => StreamPart::End,
+            Part::Failed(error) => StreamPart::Failed(error),
         };
-        if let Target::Remote(outgoing) = &self.lanes[receiver].0 {
-            outgoing.push(part, receipt);
+        match self.hub.upgrade() {
+            Some(hub) => {
+                let open =
+                    || hub.transport.open(&self.spec.receivers[receiver], stream_id(&self.spec, receiver));
+                lane.outgoing(open).push(part, receipt);
+            }
+            None => effects.answer(receipt, Err(Error::cancelled())),
         }
     }
 
     fn taken(self: &Arc<Self>, receiver: usize, is_batch: bool, taken: Taken) {
         let mut effects = Effects::default();
-        let mut lane = lock(&self.lanes[receiver].1);
-        lane.taken(is_batch, taken, &mut effects);
+        let mut lane = lock(&self.lanes[receiver]);
+        if lane.taken(is_batch, taken, &mut effects) {
+            lock(&self.closing).closed(None, &mut effects);
+        }
         self.push_ready(receiver, &mut lane, &mut effects);
         drop(lane);
         effects.run();
     }
 
     fn fail(&self, receiver: usize, error: Error) {
-        let (target, lane) = &self.lanes[receiver];
         let mut effects = Effects::default();
-        let is_new = lock(lane).give_up(Some(error.clone()), &mut effects);
+        let is_new = self.give_up(&mut lock(&self.lanes[receiver]), &error, &mut effects);
         effects.run();
         if is_new
-            && let Target::Remote(_) = target
+            && !self.is_local(receiver)
             && let Some(hub) = self.hub.upgrade()
         {
             hub.say_failed(self.spec.receivers[receiver].clone(), stream_id(&self.spec, receiver), error);
         }
+    }
+
+    /// Whether the stream was not over.
+    fn give_up(&self, lane: &mut Lane, error: &Error, effects: &mut Effects) -> bool {
+        let is_new = lane.give_up(Some(error.clone()), effects);
+        if is_new {
+            lock(&self.closing).closed(Some(error), effects);
+        }
+        is_new
     }
 
     fn push_local(&self, receiver: usize, part: Part, receipt: Receipt, effects: &mut Effects) {
@@ -126,14 +142,14 @@ impl Departures {
         if self.has_ended.swap(true, Ordering::AcqRel) {
             return;
         }
-        for (receiver, (_, lane)) in self.lanes.iter().enumerate() {
+        for (receiver, lane) in self.lanes.iter().enumerate() {
             let mut effects = Effects::default();
             let mut lane = lock(lane);
             match result {
                 Ok(()) => lane.end(&mut effects),
                 Err(error) => {
                     if let Some(part) = lane.end_failed(error.clone(), &mut effects) {
-                        self.push(receiver, part, &mut effects);
+                        self.push(receiver, &mut lane, part, &mut effects);
                     }
                 }
             }
@@ -146,13 +162,17 @@ impl Departures {
     /// The attempt is no more. Receivers that still wait are told, since not all nodes hear of it at once.
     pub fn release(self: &Arc<Self>) {
         self.has_ended.store(true, Ordering::Release);
-        for (receiver, (_, lane)) in self.lanes.iter().enumerate() {
+        if lock(&self.closing).is_over() {
+            return;
+        }
+        let cancelled = Error::cancelled();
+        for (receiver, lane) in self.lanes.iter().enumerate() {
             let mut effects = Effects::default();
             let mut lane = lock(lane);
             if let Some(part) = lane.end_failed(Error::cancelled(), &mut effects) {
-                self.push(receiver, part, &mut effects);
+                self.push(receiver, &mut lane, part, &mut effects);
             }
-            lane.give_up(Some(Error::cancelled()), &mut effects);
+            self.give_up(&mut lane, &cancelled, &mut effects);
             drop(lane);
             effects.run();
         }
@@ -168,7 +188,10 @@ impl Departures {
 
     pub fn add_to(&self, statistics: &mut ExchangeStatistics) {
         statistics.outputs += 1;
-        for (_, lane) in &self.lanes {
+        if lock(&self.closing).is_over() {
+            return;
+        }
+        for lane in &self.lanes {
             let lane = lock(lane);
             statistics.streams_out += u64::from(!lane.is_over());
             statistics.batches_under_way += lane.batches();
@@ -176,14 +199,14 @@ impl Departures {
     }
 
     /// What is put into a stream for a batch.
-    fn contents(&self, target: &Target, batch: RecordBatch) -> Result<Vec<Content>> {
+    fn contents(&self, receiver: usize, batch: RecordBatch) -> Result<Vec<Content>> {
         let rows = batch.num_rows() as u64;
-        let contents = match target {
-            Target::Local => {
+        let contents = match self.is_local(receiver) {
+            true => {
                 self.counters.iter().for_each(|counters| counters.passed());
                 vec![Content::Local(batch)]
             }
-            Target::Remote(_) => {
+            false => {
                 let frames = Frame::split(&batch, FRAME_BYTES_TARGET)?;
                 let pressed = |frame: Frame| match self.compression {
                     Compression::None => Content::Remote(frame),
@@ -220,15 +243,15 @@ impl Output for OutputEnd {
     }
 
     fn poll_ready(&self, receiver: usize, context: &mut Context<'_>) -> Poll<Result<Readiness>> {
-        lock(&self.0.lanes[receiver].1).poll_ready(self.0.credits, context)
+        lock(&self.0.lanes[receiver]).poll_ready(self.0.credits, context)
     }
 
     fn send(&self, receiver: usize, batch: &RecordBatch) -> Result<()> {
-        let (target, lane) = &self.0.lanes[receiver];
+        let lane = &self.0.lanes[receiver];
         if batch.num_rows() == 0 || !lock(lane).is_open()? {
             return Ok(());
         }
-        let contents = self.0.contents(target, conform(batch, &self.0.spec.schema)?)?;
+        let contents = self.0.contents(receiver, conform(batch, &self.0.spec.schema)?)?;
         let mut effects = Effects::default();
         let mut lane = lock(lane);
         lane.add(contents);
@@ -243,15 +266,7 @@ impl Output for OutputEnd {
     }
 
     fn poll_ended(&self, context: &mut Context<'_>) -> Poll<Result<()>> {
-        let mut all = Poll::Ready(Ok(()));
-        for (_, lane) in &self.0.lanes {
-            match lock(lane).poll_over(context) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => all = Poll::Pending,
-            }
-        }
-        all
+        lock(&self.0.closing).poll_over(context)
     }
 
     fn sent(&self) -> (u64, u64) {

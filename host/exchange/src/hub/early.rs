@@ -24,7 +24,7 @@ impl Early {
 
     pub fn has_room(&self) -> bool {
         // The end needs none.
-        self.parts.len() <= STREAM_BATCHES_MAX
+        self.parts.len() <= usize::from(STREAM_BATCHES_MAX)
     }
 
     pub fn push(&mut self, part: Part, receipt: Receipt) {

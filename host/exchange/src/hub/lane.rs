@@ -11,16 +11,12 @@ use super::effects::{Effects, remember};
 use crate::output::Readiness;
 use crate::transport::{Outgoing, Taken};
 
-/// Where a stream leads.
-pub(super) enum Target {
-    /// To an instance on this node.
-    Local,
-    Remote(Arc<dyn Outgoing>),
-}
-
-/// What has gone into a stream and not been taken, and how the stream ends.
+/// What has gone into a stream and not been taken, and how the stream ends. Of an attempt on many nodes there are very many,
+/// most of which carry nothing but their end.
 #[derive(Default)]
 pub(super) struct Lane {
+    /// The stream to another node, from its first part to its end.
+    outgoing: Option<Arc<dyn Outgoing>>,
     /// Batches without receipt.
     under_way: u32,
     /// Batches that wait for a credit.
@@ -45,6 +41,11 @@ impl Lane {
     /// Of an attempt that is no more.
     pub fn failed(error: Error) -> Self {
         Self { phase: Phase::Over(Some(error)), ..Self::default() }
+    }
+
+    /// The stream to another node, opened when it is needed.
+    pub fn outgoing(&mut self, open: impl FnOnce() -> Arc<dyn Outgoing>) -> &dyn Outgoing {
+        &**self.outgoing.get_or_insert_with(open)
     }
 
     pub fn poll_ready(&mut self, credits: u32, context: &mut Context<'_>) -> Poll<Result<Readiness>> {
@@ -123,35 +124,24 @@ impl Lane {
         if matches!(self.phase, Phase::Over(_)) {
             return false;
         }
-        self.backlog.clear();
+        self.backlog = VecDeque::new();
         self.under_way = 0;
+        self.outgoing = None;
         self.phase = Phase::Over(error);
         effects.wake(&mut self.wakers);
         true
     }
 
-    /// The receiver has taken a part.
-    pub fn taken(&mut self, is_batch: bool, taken: Taken, effects: &mut Effects) {
+    /// The receiver has taken a part. Whether the stream is over by that.
+    pub fn taken(&mut self, is_batch: bool, taken: Taken, effects: &mut Effects) -> bool {
         match taken {
-            _ if matches!(self.phase, Phase::Over(_)) => {}
+            _ if self.is_over() => false,
             Taken::MoreWanted if is_batch => {
                 self.under_way = self.under_way.saturating_sub(1);
                 effects.wake(&mut self.wakers);
+                false
             }
-            Taken::MoreWanted | Taken::Closed => {
-                self.give_up(None, effects);
-            }
-        }
-    }
-
-    pub fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
-        match &self.phase {
-            Phase::Over(None) => Poll::Ready(Ok(())),
-            Phase::Over(Some(error)) => Poll::Ready(Err(error.clone())),
-            Phase::Open | Phase::Ending | Phase::Ended => {
-                remember(&mut self.wakers, context.waker());
-                Poll::Pending
-            }
+            Taken::MoreWanted | Taken::Closed => self.give_up(None, effects),
         }
     }
 

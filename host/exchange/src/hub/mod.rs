@@ -1,11 +1,12 @@
 //! All streams of a node: which inputs and outputs there are, and who gets what comes in.
 //!
-//! Reading order: `spec`; `arrivals` is an input; `departures` is an output with a `lane` for each of its streams; `attempts` is
-//! all of them, with `early` streams that wait for their input, and `released` attempts; `farewell` tells of what failed. Locks are taken in the order lane,
-//! attempts, arrivals; what others gave us to call, `effects`, is called when none is held.
+//! Reading order: `spec`; `arrivals` is an input; `departures` is an output with a `lane` for each of its streams, and `closing` for
+//! all of them; `attempts` is all inputs and outputs, with `early` streams that wait for their input, and `released` attempts; `farewell` tells of what
+//! failed. Locks are taken in the order lane, closing or attempts, arrivals; what others gave us to call, `effects`, is called when none is held.
 
 mod arrivals;
 mod attempts;
+mod closing;
 mod conform;
 mod content;
 mod departures;
@@ -74,14 +75,16 @@ impl Exchange {
         let (attempt, key) = (spec.attempt, (spec.fragment, spec.receiver));
         let arrivals = Arc::new(Arrivals::new(spec));
         let mut effects = Effects::default();
-        match lock(&self.attempts).of(attempt) {
+        let mut attempts = lock(&self.attempts);
+        let early = attempts.take_early(attempt, key);
+        match attempts.of(attempt) {
             Err(error) => arrivals.fail(error, &mut effects),
             Ok(of_attempt) => {
                 if let Some(error) = of_attempt.lost.remove(&key) {
                     arrivals.fail(error, &mut effects);
                 }
                 // While nothing else can come, so that order is kept.
-                for (stream, early) in of_attempt.take_early(key.0, key.1) {
+                for (stream, early) in early {
                     early.hand_to(&arrivals, stream.sender, &mut effects);
                 }
                 if let Some(twin) = of_attempt.inputs.insert(key, Arc::clone(&arrivals)) {
@@ -89,6 +92,7 @@ impl Exchange {
                 }
             }
         }
+        drop(attempts);
         effects.run();
         Arc::new(InputEnd(arrivals))
     }

@@ -1,5 +1,7 @@
 //! What is said of an input or output when it is made.
 
+use std::sync::Arc;
+
 use arrow::datatypes::SchemaRef;
 use nyala_schema::cluster::{Attempt, Peer};
 use nyala_schema::id::FragmentId;
@@ -13,7 +15,7 @@ pub struct InputSpec {
     /// Index of the receiving instance.
     pub receiver: u32,
     /// The nodes of the sending instances, by index.
-    pub senders: Vec<Peer>,
+    pub senders: Arc<[Peer]>,
     /// Of the batches. A batch may have a dictionary of a column's type where the schema has the type alone.
     pub schema: SchemaRef,
 }
@@ -27,7 +29,7 @@ pub struct OutputSpec {
     /// Index of the sending instance.
     pub sender: u32,
     /// The nodes of the receiving instances, by index.
-    pub receivers: Vec<Peer>,
+    pub receivers: Arc<[Peer]>,
     /// Of the batches. A batch may have a dictionary of a column's type where the schema has the type alone.
     pub schema: SchemaRef,
 }

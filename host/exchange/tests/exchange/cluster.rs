@@ -133,7 +133,7 @@ pub fn input(
         attempt,
         fragment: FragmentId(fragment),
         receiver: receiver as u32,
-        senders: senders.to_vec(),
+        senders: senders.into(),
         schema: schema(),
     })
 }
@@ -149,7 +149,7 @@ pub fn output(
         attempt,
         fragment: FragmentId(fragment),
         sender: sender as u32,
-        receivers: receivers.to_vec(),
+        receivers: receivers.into(),
         schema: schema(),
     })
 }

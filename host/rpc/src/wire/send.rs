@@ -11,7 +11,7 @@ use nyala_exchange::frame::Body;
 use tokio::io::AsyncWriteExt;
 
 use super::{Wire, WriteHalf};
-use crate::generated::peer_capnp::sink;
+use crate::generated::peer_capnp::peer;
 
 const WORD_BYTES: usize = 8;
 /// Alignment of the buffers of a batch.
@@ -187,7 +187,7 @@ const LIST_OF_BYTES: u64 = 1 | 2 << 32;
 fn payload_place(message: &Builder<HeapAllocator>) -> capnp::Result<Option<(usize, usize)>> {
     let root: rpc_capnp::message::Reader<'_> = message.get_root_as_reader()?;
     let rpc_capnp::message::Call(call) = root.which()? else { return Ok(None) };
-    let params: sink::push_params::Reader<'_> = call?.get_params()?.get_content().get_as()?;
+    let params: peer::push_params::Reader<'_> = call?.get_params()?.get_content().get_as()?;
     let pointers = capnp::raw::get_list_bytes(capnp::raw::get_struct_pointer_section(params));
     let address = pointers.as_ptr() as usize;
     let segments = message.get_segments_for_output();

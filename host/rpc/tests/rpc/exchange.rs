@@ -103,7 +103,7 @@ fn spread(
     batches: usize,
     count: usize,
 ) -> Vec<tokio::task::JoinHandle<Result<Vec<i64>>>> {
-    let peers: Vec<Peer> = nodes.iter().map(|node| node.transport.local().clone()).collect();
+    let peers: Arc<[Peer]> = nodes.iter().map(|node| node.transport.local().clone()).collect();
     let (attempt, fragment) = (attempt(query), FragmentId(1));
     let mut all = Vec::new();
     for (index, node) in nodes.iter().enumerate() {

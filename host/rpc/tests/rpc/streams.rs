@@ -174,6 +174,61 @@ async fn a_failure_and_a_sender_that_gives_up_reach_the_receiver() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_that_has_arrived_confirms_all_that_came_before() {
+    let a = start(config(1));
+    let b = start_with(config(2), node_that_holds(|_| true));
+    let out = a.transport.open(b.transport.local(), stream(0));
+    let mut outcomes = Vec::new();
+    for part in [batch(1, 100), batch(2, 100_000), StreamPart::End] {
+        let (receipt, outcome) = receipt();
+        out.push(part, receipt);
+        outcomes.push(outcome);
+    }
+    b.node.wait(|seen| seen.held.values().any(|held| held.len() == 3)).await;
+    let of_end = b.node.seen.lock().unwrap().held.get_mut(&stream(0)).and_then(Vec::pop).unwrap();
+    of_end(Ok(Taken::MoreWanted));
+    for outcome in outcomes {
+        assert_eq!(outcome.await.unwrap().unwrap(), Taken::MoreWanted);
+    }
+    // What is taken later is nobody's news.
+    assert_eq!(b.node.take(&stream(0), Ok(Taken::MoreWanted)), 2);
+    until(|| [&a, &b].iter().all(|node| node.transport.connections()[0].streams == 0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn short_streams_of_many_queries_arrive_whole_and_leave_nothing() {
+    const STREAMS: u32 = 20_000;
+    let (a, b) = (start(config(1)), start(config(2)));
+    let sent: Vec<_> = (0..STREAMS)
+        .flat_map(|at| {
+            let out = a.transport.open(b.transport.local(), stream(at));
+            let batches = (0..at % 3).map(move |part| batch(part as u8, at as usize % 5000));
+            let parts = batches.chain([StreamPart::End]);
+            parts.map(move |part| {
+                let (receipt, outcome) = receipt();
+                out.push(part, receipt);
+                outcome
+            })
+        })
+        .collect();
+    for outcome in sent {
+        assert_eq!(outcome.await.unwrap().unwrap(), Taken::MoreWanted);
+    }
+    let seen = b.node.seen.lock().unwrap();
+    for at in 0..STREAMS {
+        let parts = &seen.parts[&stream(at)];
+        let rows = parts.iter().map(|part| match part {
+            StreamPart::Batch(frame) => Some(frame.rows),
+            _ => None,
+        });
+        let expected = (0..at % 3).map(|part| Some(u64::from(part))).chain([None]);
+        assert!(rows.eq(expected), "stream {at}");
+    }
+    drop(seen);
+    until(|| [&a, &b].iter().all(|node| node.transport.connections()[0].streams == 0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_too_large_for_a_message_ends_its_stream_only() {
     let (a, b) = (start(config(1)), start(config(2)));
     let out = a.transport.open(b.transport.local(), stream(0));

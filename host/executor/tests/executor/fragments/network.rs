@@ -90,7 +90,7 @@ fn start(nodes: &[Node], fragments: &[Fragment]) -> Vec<(usize, Execution)> {
                     attempt: ATTEMPT,
                     fragment: sender.id,
                     receiver: index as u32,
-                    senders: peers(sender),
+                    senders: peers(sender).into(),
                     schema: nyala_pipeline::stream_schema(&sender.root.schema),
                 });
                 inputs.insert(sender.id, input as Arc<dyn Input>);
@@ -101,7 +101,7 @@ fn start(nodes: &[Node], fragments: &[Fragment]) -> Vec<(usize, Execution)> {
                     attempt: ATTEMPT,
                     fragment: fragment.id,
                     sender: index as u32,
-                    receivers: peers(to),
+                    receivers: peers(to).into(),
                     schema: plan.output_schema.clone(),
                 })
             });
