@@ -8,6 +8,7 @@ mod local_cluster;
 mod nodes;
 mod oracle;
 pub mod steady_load;
+pub mod thread_per_connection;
 
 pub use answers::{Rows, compare, compare_unordered};
 pub use data::{program, project_root, tpch_folder};

@@ -47,6 +47,9 @@ pub struct NodeConfig {
     pub allow_faults: bool,
     /// A program that compiles modules when it is run with `compile-module`.
     pub compiler: Option<PathBuf>,
+    /// How many times as long as usual nodes may take to answer each other, and as seldom they look for each other: for very
+    /// many nodes on one machine. The same on all nodes.
+    pub slack: u32,
 }
 
 /// PEM files.
@@ -126,6 +129,7 @@ impl NodeConfig {
             drain: DRAIN,
             allow_faults: false,
             compiler: None,
+            slack: 1,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! A node of a cluster: an engine, with what ties it to the others.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use nyala_catalog::catalog::system_clock;
 use nyala_catalog::raft::{Settings as ReplicaSettings, SledReplicaStore};
 use nyala_catalog::{FileBlobs, Replicated};
-use nyala_cluster::{Cluster, ClusterParts, ClusterSettings, Identity};
+use nyala_cluster::{Cluster, ClusterParts, ClusterSettings, GossipSettings, Identity};
 use nyala_coordinator::{AdmissionSettings, Coordinator, CoordinatorParts, CoordinatorSettings, Pool};
 use nyala_exchange::{Exchange, ExchangeConfig, Transport};
 use nyala_rpc::{RpcConfig, RpcTransport};
@@ -120,7 +121,9 @@ impl Node {
         )?;
         let exchange = {
             let _inside = runtime.enter();
-            Exchange::new(dynamic.clone(), ExchangeConfig::default())
+            let mut settings = ExchangeConfig::default();
+            stretch(config, [&mut settings.early_wait]);
+            Exchange::new(dynamic.clone(), settings)
         };
         let leader = Arc::downgrade(&cluster);
         let coordinator = Coordinator::start(CoordinatorParts {
@@ -253,7 +256,13 @@ fn rpc_config(config: &NodeConfig, identity: &Identity, runtime: &Runtime) -> Re
     rpc.tls = config.tls.as_ref().map(TlsFiles::read).transpose()?;
     rpc.insecure = config.allow_insecure;
     rpc.runtime = Some(runtime.handle().clone());
+    let limits = &mut rpc.limits;
+    stretch(config, [&mut limits.heartbeat_every, &mut limits.heartbeat_limit, &mut limits.hello_limit]);
     Ok(rpc)
+}
+
+fn stretch<const N: usize>(config: &NodeConfig, times: [&mut Duration; N]) {
+    times.into_iter().for_each(|time| *time *= config.slack.max(1));
 }
 
 fn open_warehouse(config: &NodeConfig) -> Result<Warehouse> {
@@ -264,6 +273,13 @@ fn open_warehouse(config: &NodeConfig) -> Result<Warehouse> {
 }
 
 fn cluster_settings(config: &NodeConfig, address: &str, warehouse: &str) -> ClusterSettings {
+    let (mut gossip, mut replica) = (GossipSettings::default(), ReplicaSettings::default());
+    stretch(
+        config,
+        [&mut gossip.interval, &mut gossip.suspect_after, &mut gossip.down_after, &mut gossip.limit],
+    );
+    let Range { start, end } = &mut replica.election;
+    stretch(config, [&mut replica.heartbeat, start, end, &mut replica.attempt, &mut replica.patience]);
     ClusterSettings {
         name: config.name.clone().unwrap_or_else(|| address.to_owned()),
         cluster_name: config.cluster.clone(),
@@ -275,7 +291,8 @@ fn cluster_settings(config: &NodeConfig, address: &str, warehouse: &str) -> Clus
         machine: machine::own(),
         protocol: nyala_rpc::PROTOCOL,
         warehouse: Some(warehouse.to_owned()),
-        replica: ReplicaSettings::default(),
+        gossip,
+        replica,
         ..ClusterSettings::default()
     }
 }
@@ -299,12 +316,24 @@ fn coordinator_settings(config: &NodeConfig) -> CoordinatorSettings {
     if pools.first().is_none_or(|pool| pool.name != DEFAULT_POOL) {
         pools.insert(0, pool_of(DEFAULT_POOL, &PoolConfig::default()));
     }
-    CoordinatorSettings {
+    let mut settings = CoordinatorSettings {
         admission: AdmissionSettings { pools, ..AdmissionSettings::default() },
         seed: rand::random(),
         running_at_once: RUNNING_PER_THREAD * config.threads.max(1),
         ..CoordinatorSettings::default()
-    }
+    };
+    let admission = &mut settings.admission;
+    stretch(config, [&mut admission.lease, &mut admission.settle, &mut admission.patience]);
+    stretch(
+        config,
+        [
+            &mut settings.call_deadline,
+            &mut settings.report_interval,
+            &mut settings.report_silence_max,
+            &mut settings.coordinator_grace,
+        ],
+    );
+    settings
 }
 
 fn pool_of(name: &str, pool: &PoolConfig) -> Pool {

@@ -1,7 +1,7 @@
 //! Nodes as processes on this machine, and the measuring programs of the project.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -63,9 +63,10 @@ pub fn test_program(bench: &Bench, name: &str, arguments: &[String]) -> Result<V
 }
 
 pub fn told(program: &Path, arguments: &[String]) -> Result<Value> {
-    let output = Command::new(program).args(arguments).output()?;
+    // How far it is, and what went wrong, is shown at once.
+    let output = Command::new(program).args(arguments).stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
-        bail!("{} {arguments:?}: {}", program.display(), String::from_utf8_lossy(&output.stderr));
+        bail!("{} {arguments:?}: {}", program.display(), output.status);
     }
     serde_json::from_slice(&output.stdout)
         .with_context(|| format!("reading what {} tells", program.display()))
