@@ -36,9 +36,11 @@ pub enum OperatorKind {
         step: Value,
         inclusive: bool,
     },
-    /// Rows that another fragment sends.
+    /// Rows that another fragment sends: as they come, or, where there is an `order` in which each of its instances sends its
+    /// own, all in that order. Its keys are columns.
     Receive {
         from: FragmentId,
+        order: Vec<SortKey>,
     },
 
     // One input.
@@ -298,7 +300,8 @@ impl fmt::Display for OperatorKind {
                 let end = if *inclusive { "]" } else { ")" };
                 write!(f, "Series [{start}, {stop}{end} step={step}")
             }
-            Self::Receive { from } => write!(f, "Receive from={from}"),
+            Self::Receive { from, order } if order.is_empty() => write!(f, "Receive from={from}"),
+            Self::Receive { from, order } => write_labelled(f, &format!("Merge from={from}"), order),
             Self::Filter { predicate } => write!(f, "Filter {predicate}"),
             Self::Project { expressions } => write_labelled(f, "Project", expressions),
             Self::Expand { projections } => write!(f, "Expand sets={}", projections.len()),

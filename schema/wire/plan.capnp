@@ -13,6 +13,7 @@ struct Fragment {
     broadcast @5 :UInt32;
     hash :group { to @6 :UInt32; keys @7 :List(Expr); }
     roundRobin @8 :UInt32;
+    range :group { to @10 :UInt32; key @11 :SortKey; bounds @12 :Data; }
   }
   onNodes @9 :Bool;
 }
@@ -44,6 +45,8 @@ struct Operator {
     recursionInput @27 :UInt32;
     tableFunction :group { function @28 :GuestFunction; arguments @29 :List(Expr); }
     guest @30 :GuestCall;
+    # In the order in which each sender has its rows.
+    merge :group { from @31 :UInt32; keys @32 :List(SortKey); }
   }
 }
 

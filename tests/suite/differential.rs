@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use nyala_node::Session;
-use nyala_tests::{Database, Nodes, Oracle, compare_unordered, project_root, tpch_folder};
+use nyala_tests::{Database, Nodes, Oracle, compare, compare_unordered, project_root, tpch_folder};
 
 fn questions() -> Vec<(PathBuf, u32, String)> {
     let mut found = Vec::new();
@@ -43,7 +43,8 @@ fn answers_are_those_of_duckdb() {
         };
         for (backend, database) in &mut databases {
             let outcome = database.query(&sql).map_err(|error| format!("{error:?}"));
-            if let Err(difference) = outcome.and_then(|answer| compare_unordered(&expected, &answer.rows)) {
+            let compared = if path.ends_with("order.sql") { compare } else { compare_unordered };
+            if let Err(difference) = outcome.and_then(|answer| compared(&expected, &answer.rows)) {
                 failures.push(format!("{place} on {backend}: {difference}\n  {sql}"));
             }
         }

@@ -13,7 +13,7 @@ use nyala_schema::operator::{JoinKind, UnnestColumn};
 use nyala_schema::scan::TableScan;
 
 use crate::program::{Code, Type};
-use crate::state::{StateId, StateSpec};
+use crate::state::{SortColumn, StateId, StateSpec};
 
 /// All pipelines of a fragment. A pipeline may start when every pipeline that writes a state it reads is done;
 /// the list is in an order in which this holds.
@@ -28,7 +28,7 @@ pub struct PipelinePlan {
 }
 
 /// Who gets the rows of `Sink::Output`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum PlanOutput {
     Client,
     /// The one instance of another fragment.
@@ -40,6 +40,12 @@ pub enum PlanOutput {
     /// The instance that the hash of these columns picks: positions in the list of every `Sink::Output`.
     Hash {
         keys: Vec<usize>,
+    },
+    /// The instance whose range of a column holds the row: a position in the list of every `Sink::Output`, and the first values of
+    /// all ranges but the first one, in the column's type.
+    Range {
+        key: SortColumn,
+        bounds: Vec<Value>,
     },
 }
 
@@ -91,10 +97,12 @@ pub enum Source {
         state: StateId,
         probe_types: Vec<Type>,
     },
+    /// With an `order`, that of each sender's rows, they are merged in it.
     Receive {
         operator: OperatorId,
         from: FragmentId,
         types: Vec<Type>,
+        order: Vec<SortColumn>,
     },
 }
 

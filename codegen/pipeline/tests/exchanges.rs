@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
 use expect_test::expect;
+use nyala_pipeline::state::SortColumn;
 use nyala_pipeline::{PipelinePlan, PlanOutput, Sink, build, verify};
 use nyala_schema::fragment::{FragmentOutput, Placement};
 use nyala_schema::id::FragmentId;
-use nyala_schema::operator::{AggregateCall, AggregateMode, Operator, OperatorKind};
-use nyala_schema::{Expr, Fragment};
+use nyala_schema::operator::{AggregateCall, AggregateMode, Operator, OperatorKind, SortKey};
+use nyala_schema::{ErrorCode, Expr, Fragment, Value};
 use support::*;
 
 const TO: FragmentId = FragmentId(1);
@@ -65,7 +66,8 @@ fn two_steps_of_an_aggregate() {
     let fields = split_fields(&keys, &calls);
     let kind = |mode| OperatorKind::Aggregate { keys: keys.clone(), aggregates: calls.clone(), mode };
     let partial = plans.operator(kind(AggregateMode::Partial), vec![scan.clone()], fields.clone());
-    let rows = plans.operator(OperatorKind::Receive { from: FragmentId(2) }, vec![], fields.clone());
+    let received = OperatorKind::Receive { from: FragmentId(2), order: vec![] };
+    let rows = plans.operator(received, vec![], fields.clone());
     let single = plans.aggregate(scan, keys.clone(), calls.clone());
     let last = plans.operator(kind(AggregateMode::Final), vec![rows], support::fields(&single));
     let plan = sent(partial, FragmentOutput::Gather { to: TO });
@@ -123,6 +125,52 @@ fn an_aggregate_that_cannot_be_split_is_refused() {
 }
 
 #[test]
+fn rows_leave_by_ranges_and_are_merged_in_order() {
+    let mut plans = Plans::default();
+    let scan = plans.scan(vec![int("a"), money("c", 0, 99)], vec![]);
+    let key = SortKey { expr: column(&scan, 1), descending: true, nulls_first: false };
+    let bounds = ["0.50", "0.25"].map(|text| Value::utf8(text).cast(&key.expr.data_type()).unwrap()).to_vec();
+    let output = |key: &SortKey, bounds: &[Value]| FragmentOutput::Range {
+        to: TO,
+        key: key.clone(),
+        bounds: bounds.to_vec(),
+    };
+    expect![[r#"
+        pipeline 0
+          scan o1 t [a, c]
+          output [0, 1]
+        output range [1 desc nulls last] at [0.50, 0.25] [a: Int64, c: Decimal64(15, 2)]
+    "#]]
+    .assert_eq(&sent(scan.clone(), output(&key, &bounds)).to_string());
+    let refused = |output: FragmentOutput| {
+        let (id, root) = (FragmentId(2), scan.clone());
+        build(&Fragment { id, catalog_version: 1, root, output, placement: Placement::Nodes }).unwrap_err()
+    };
+    let turned = SortKey { descending: false, ..key.clone() };
+    assert_eq!(refused(output(&turned, &bounds)).code(), ErrorCode::Connection);
+    assert_eq!(refused(output(&key, &[Value::int64(5)])).code(), ErrorCode::Connection);
+    let rows = |order: Vec<SortKey>| {
+        let kind = OperatorKind::Receive { from: FragmentId(2), order };
+        Operator { kind, inputs: vec![], ..scan.clone() }
+    };
+    let whole = |root: Operator| build(&Fragment::whole(root, 1));
+    expect![[r#"
+        pipeline 0 ordered
+          receive o1 from f2 [Int64, Decimal64(15, 2)] merged by [1 desc nulls last]
+          compute o1 inputs [1] kept [0]
+              inputs Decimal64(15, 2)
+              %0 = input 0 : Decimal64(15, 2)
+              %1 = cast %0 : Decimal128(15, 2)
+              output %1
+          output [0, 1]
+        output [a: Int64, c: Decimal128(15, 2)]
+    "#]]
+    .assert_eq(&whole(rows(vec![key.clone()])).unwrap().to_string());
+    let other = SortKey { expr: number(1), ..key };
+    assert_eq!(whole(rows(vec![other])).unwrap_err().code(), ErrorCode::Internal);
+}
+
+#[test]
 fn outputs_that_break_a_rule_are_refused() {
     let broken = |change: &dyn Fn(&mut PipelinePlan)| {
         let mut plans = Plans::default();
@@ -137,9 +185,17 @@ fn outputs_that_break_a_rule_are_refused() {
     let start = "pipeline 0: sink: output";
     assert_eq!(with(PlanOutput::Gather), format!("{start}: columns that nobody reads"));
     assert_eq!(with(PlanOutput::Hash { keys: vec![] }), format!("{start}: a hash of nothing"));
-    assert_eq!(with(PlanOutput::Hash { keys: vec![7] }), format!("{start}: a hash key that is no column"));
+    assert_eq!(with(PlanOutput::Hash { keys: vec![7] }), format!("{start}: a key that is no column"));
     assert_eq!(with(PlanOutput::Hash { keys: vec![0] }), format!("{start}: columns that nobody reads"));
     assert_eq!(with(PlanOutput::Client), format!("{start}: columns that nobody reads"));
+    let range = |index: usize, bound: Value| {
+        let key = SortColumn { index, descending: false, nulls_first: false };
+        with(PlanOutput::Range { key, bounds: vec![bound] })
+    };
+    assert_eq!(range(7, Value::int64(1)), format!("{start}: a key that is no column"));
+    assert_eq!(range(0, Value::int64(1)), format!("{start}: columns that nobody reads"));
+    let types = "bounds of other types than that of their key, Int64";
+    assert_eq!(range(2, Value::utf8("a")), format!("{start}: {types}"));
     let short = broken(&|plan| {
         if let Sink::Output { columns } = &mut plan.pipelines[0].sink {
             columns.truncate(1);

@@ -72,9 +72,11 @@ fn check(operator: &Operator) -> Result<()> {
         OperatorKind::Values(batch) => {
             types_match(batch.columns().iter().map(|column| column.data_type().clone()), output)
         }
-        OperatorKind::Series { .. } | OperatorKind::Receive { .. } | OperatorKind::RecursionInput { .. } => {
-            Ok(())
-        }
+        OperatorKind::Receive { order, .. } => order.iter().try_for_each(|key| {
+            expect(matches!(key.expr, Expr::Column { .. }), "columns to merge by")?;
+            expression(&key.expr, &[output])
+        }),
+        OperatorKind::Series { .. } | OperatorKind::RecursionInput { .. } => Ok(()),
     }
 }
 

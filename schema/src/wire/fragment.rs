@@ -1,10 +1,15 @@
 //! Whole fragments as messages.
 
+use arrow::array::Array;
+use arrow::compute::concat;
+
+use super::arrow_data::{decode_array, encode_array};
 use super::generated::plan_capnp::fragment;
 use super::{count, expr, operator, read, to_bytes};
 use crate::error::Result;
 use crate::fragment::{Fragment, FragmentOutput, Placement};
 use crate::id::FragmentId;
+use crate::value::Value;
 
 /// # Errors
 /// When a value has no wire form.
@@ -26,6 +31,13 @@ pub fn encode_fragment(value: &Fragment) -> Result<Vec<u8>> {
             hash.set_to(to.0);
             expr::encode_list(keys, hash.init_keys(count(keys.len())))?;
         }
+        FragmentOutput::Range { to, key, bounds } => {
+            let mut range = output.init_range();
+            range.set_to(to.0);
+            operator::encode_sort_key(key, range.reborrow().init_key())?;
+            let bounds: Vec<_> = bounds.iter().map(|bound| bound.array().as_ref()).collect();
+            range.set_bounds(&encode_array(&concat(&bounds)?)?);
+        }
     }
     Ok(to_bytes(&message))
 }
@@ -44,6 +56,13 @@ pub fn decode_fragment(bytes: &[u8]) -> Result<Fragment> {
                 to: FragmentId(hash.get_to()),
                 keys: expr::decode_list(hash.get_keys()?)?,
             },
+            fragment::output::Range(range) => {
+                let key = operator::decode_sort_key(range.get_key()?)?;
+                let bounds = decode_array(range.get_bounds()?)?;
+                let bounds: Vec<Value> = (0..bounds.len()).map(|row| Value::from_row(&bounds, row)).collect();
+                key.check_bounds(&bounds)?;
+                FragmentOutput::Range { to: FragmentId(range.get_to()), key, bounds }
+            }
         };
         Ok(Fragment {
             id: FragmentId(reader.get_id()),

@@ -58,7 +58,7 @@ fn encode_kind(kind: &OperatorKind, mut builder: operator::kind::Builder<'_>) ->
             series.set_bounds(&encode_series(start, stop, step)?);
             series.set_inclusive(*inclusive);
         }
-        OperatorKind::Receive { from } => builder.set_receive(from.0),
+        OperatorKind::Receive { from, order } => encode_receive(*from, order, builder)?,
         OperatorKind::Filter { predicate } => expr::encode(predicate, builder.init_filter())?,
         OperatorKind::Project { expressions } => {
             expr::encode_list(expressions, builder.init_project(count(expressions.len())))?;
@@ -142,7 +142,8 @@ fn decode_kind(reader: operator::kind::Reader<'_>) -> Result<OperatorKind> {
             arguments: expr::decode_list(target.get_arguments()?)?,
         },
         operator::kind::Guest(call) => OperatorKind::Guest(guest::decode_call(call?)?),
-        operator::kind::Receive(from) => OperatorKind::Receive { from: FragmentId(from) },
+        operator::kind::Receive(from) => OperatorKind::Receive { from: FragmentId(from), order: vec![] },
+        operator::kind::Merge(merge) => decode_merge(merge)?,
         operator::kind::Filter(predicate) => OperatorKind::Filter { predicate: expr::decode(predicate?)? },
         operator::kind::Project(list) => OperatorKind::Project { expressions: expr::decode_list(list?)? },
         operator::kind::Expand(lists) => OperatorKind::Expand {
@@ -322,30 +323,52 @@ fn decode_call(reader: aggregate_call::Reader<'_>) -> Result<AggregateCall> {
     })
 }
 
+fn encode_receive(
+    from: FragmentId,
+    order: &[SortKey],
+    mut builder: operator::kind::Builder<'_>,
+) -> Result<()> {
+    if order.is_empty() {
+        builder.set_receive(from.0);
+        return Ok(());
+    }
+    let mut merge = builder.init_merge();
+    merge.set_from(from.0);
+    encode_sort_keys(order, merge.init_keys(count(order.len())))
+}
+
+fn decode_merge(reader: operator::kind::merge::Reader<'_>) -> Result<OperatorKind> {
+    let (from, order) = (FragmentId(reader.get_from()), decode_sort_keys(reader.get_keys()?)?);
+    Ok(OperatorKind::Receive { from, order })
+}
+
 pub(super) fn encode_sort_keys(
     keys: &[SortKey],
     mut builder: capnp::struct_list::Builder<'_, sort_key::Owned>,
 ) -> Result<()> {
-    for (index, key) in keys.iter().enumerate() {
-        let mut target = builder.reborrow().get(count(index));
-        target.set_descending(key.descending);
-        target.set_nulls_first(key.nulls_first);
-        expr::encode(&key.expr, target.init_expr())?;
-    }
-    Ok(())
+    keys.iter()
+        .enumerate()
+        .try_for_each(|(index, key)| encode_sort_key(key, builder.reborrow().get(count(index))))
+}
+
+pub(super) fn encode_sort_key(key: &SortKey, mut builder: sort_key::Builder<'_>) -> Result<()> {
+    builder.set_descending(key.descending);
+    builder.set_nulls_first(key.nulls_first);
+    expr::encode(&key.expr, builder.init_expr())
 }
 
 pub(super) fn decode_sort_keys(
     reader: capnp::struct_list::Reader<'_, sort_key::Owned>,
 ) -> Result<Vec<SortKey>> {
-    let key = |key: sort_key::Reader<'_>| {
-        Ok(SortKey {
-            expr: expr::decode(key.get_expr()?)?,
-            descending: key.get_descending(),
-            nulls_first: key.get_nulls_first(),
-        })
-    };
-    reader.iter().map(key).collect()
+    reader.iter().map(decode_sort_key).collect()
+}
+
+pub(super) fn decode_sort_key(reader: sort_key::Reader<'_>) -> Result<SortKey> {
+    Ok(SortKey {
+        expr: expr::decode(reader.get_expr()?)?,
+        descending: reader.get_descending(),
+        nulls_first: reader.get_nulls_first(),
+    })
 }
 
 fn encode_window_call(call: &WindowCall, mut builder: window_call::Builder<'_>) -> Result<()> {

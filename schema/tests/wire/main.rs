@@ -6,6 +6,7 @@ mod code;
 mod commands;
 mod damage;
 mod draw;
+mod exchanges;
 mod queries;
 mod round_trip;
 mod size;

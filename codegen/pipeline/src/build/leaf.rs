@@ -3,11 +3,12 @@
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
 use nyala_schema::id::FragmentId;
-use nyala_schema::operator::OperatorKind;
+use nyala_schema::operator::{OperatorKind, SortKey};
 use nyala_schema::scan::{TableScan, physical_type};
-use nyala_schema::{Error, Result};
+use nyala_schema::{Error, Expr, Result};
 use std::sync::Arc;
 
+use super::sort::key_columns;
 use super::stream::Stream;
 use super::{Builder, Consume, Node};
 use crate::lower::Lowering;
@@ -54,16 +55,24 @@ impl Builder {
         &mut self,
         node: &'a Node<'a>,
         from: FragmentId,
+        order: &[SortKey],
         consume: Consume<'_, 'a>,
     ) -> Result<()> {
         let types = node.columns.iter().map(|column| column.ty.clone()).collect();
-        let source = Source::Receive { operator: node.operator.id, from, types };
-        consume(self, Stream::new(source, node, 0..node.columns.len()))
+        let order = key_columns(order, |key| match key {
+            Expr::Column { index, .. } => Ok(*index),
+            other => Err(Error::internal(format!("rows are merged by {other}, which is no column"))),
+        })?;
+        let ordered = !order.is_empty();
+        let source = Source::Receive { operator: node.operator.id, from, types, order };
+        let mut stream = Stream::new(source, node, 0..node.columns.len());
+        stream.ordered = ordered;
+        consume(self, stream)
     }
 }
 
 fn scan_filter(node: &Node<'_>, scan: &TableScan) -> Result<Option<Compute>> {
-    let Some(predicate) = nyala_schema::Expr::and_all(scan.filters.iter().cloned()) else { return Ok(None) };
+    let Some(predicate) = Expr::and_all(scan.filters.iter().cloned()) else { return Ok(None) };
     let base: Vec<Option<usize>> = (0..node.columns.len()).map(Some).collect();
     let mut lowering = Lowering::new(&node.columns, &base, &[]);
     lowering.filter(&predicate, 0)?;

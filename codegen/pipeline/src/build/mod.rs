@@ -46,7 +46,7 @@ type Consume<'c, 'a> = &'c mut dyn FnMut(&mut Builder, Stream<'a>) -> Result<()>
 /// `Unsupported` for operators that do not run yet; internal when a plan does not verify.
 pub fn build(fragment: &Fragment) -> Result<PipelinePlan> {
     let node = Node::new(&fragment.root)?;
-    let output = Output::new(&node, &fragment.output);
+    let output = Output::new(&node, &fragment.output)?;
     let mut builder = Builder { states: vec![], pipelines: vec![] };
     let needed: Columns = (0..node.columns.len()).collect();
     builder.produce(&node, &needed, &mut |builder, stream| builder.output(&node, &output, stream))?;
@@ -72,7 +72,7 @@ impl Builder {
             OperatorKind::Scan(scan) => self.scan(node, scan, consume),
             OperatorKind::Values(batch) => self.values(node, batch, consume),
             OperatorKind::Series { .. } => self.series(node, consume),
-            OperatorKind::Receive { from } => self.receive(node, *from, consume),
+            OperatorKind::Receive { from, order } => self.receive(node, *from, order, consume),
             OperatorKind::Filter { predicate } => self.filter(node, predicate, needed, consume),
             OperatorKind::Project { expressions } => self.project(node, expressions, needed, consume),
             OperatorKind::Expand { projections } => self.expand(node, projections, needed, consume),

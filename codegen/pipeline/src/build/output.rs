@@ -11,6 +11,7 @@ use super::stream::{Stream, Target, column_expr};
 use super::{Builder, Node};
 use crate::column::exact_type;
 use crate::pipeline::{PlanOutput, Sink};
+use crate::state::SortColumn;
 
 /// What all streams that leave the fragment have to give.
 pub(super) struct Output {
@@ -21,14 +22,15 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub fn new(node: &Node<'_>, to: &FragmentOutput) -> Self {
+    pub fn new(node: &Node<'_>, to: &FragmentOutput) -> Result<Self> {
         let root = &node.operator.schema;
         let schema = match to {
             FragmentOutput::Client => output_schema(root),
             FragmentOutput::Gather { .. }
             | FragmentOutput::Broadcast { .. }
             | FragmentOutput::Hash { .. }
-            | FragmentOutput::RoundRobin { .. } => stream_schema(root),
+            | FragmentOutput::RoundRobin { .. }
+            | FragmentOutput::Range { .. } => stream_schema(root),
         };
         let fields = schema.fields().iter().enumerate();
         let mut columns: Vec<(Expr, DataType)> =
@@ -41,8 +43,16 @@ impl Output {
             FragmentOutput::Hash { keys, .. } => {
                 PlanOutput::Hash { keys: keys.iter().map(|key| place_key(key, &mut columns)).collect() }
             }
+            FragmentOutput::Range { key, bounds, .. } => {
+                key.check_bounds(bounds)?;
+                let index = place_key(&key.expr, &mut columns);
+                let (descending, nulls_first) = (key.descending, key.nulls_first);
+                let data_type = physical_type(&key.expr.data_type());
+                let bounds = bounds.iter().map(|bound| bound.cast(&data_type)).collect::<Result<_>>()?;
+                PlanOutput::Range { key: SortColumn { index, descending, nulls_first }, bounds }
+            }
         };
-        Self { schema, plan, columns }
+        Ok(Self { schema, plan, columns })
     }
 }
 

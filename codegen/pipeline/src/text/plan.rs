@@ -33,6 +33,7 @@ impl fmt::Display for PlanOutput {
             Self::Broadcast => f.write_str("broadcast "),
             Self::RoundRobin => f.write_str("round-robin "),
             Self::Hash { keys } => write!(f, "hash {keys:?} "),
+            Self::Range { key, bounds } => write!(f, "range [{key}] at [{}] ", Separated(bounds)),
         }
     }
 }
@@ -128,8 +129,9 @@ impl fmt::Display for Source {
             Self::BuildRows { operator, state, probe_types } => {
                 write!(f, "build-rows {operator} state {} behind {}", state.0, Types(probe_types))
             }
-            Self::Receive { operator, from, types } => {
-                write!(f, "receive {operator} from {from} {}", Types(types))
+            Self::Receive { operator, from, types, order } => {
+                write!(f, "receive {operator} from {from} {}", Types(types))?;
+                if order.is_empty() { Ok(()) } else { write!(f, " merged by [{}]", Separated(order)) }
             }
         }
     }

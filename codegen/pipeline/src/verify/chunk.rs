@@ -49,7 +49,10 @@ pub(super) fn of_source(plan: &PipelinePlan, source: &Source) -> Result<Chunk> {
             }
             Ok(types)
         }
-        Source::Receive { types, .. } => Ok(types.clone()),
+        Source::Receive { types, order, .. } => {
+            require(order.iter().all(|key| key.index < types.len()), "rows are merged by what is no column")?;
+            Ok(types.clone())
+        }
     }
 }
 

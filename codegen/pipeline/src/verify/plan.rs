@@ -90,21 +90,31 @@ fn output_rules(plan: &PipelinePlan, columns: &[usize], types: &Chunk) -> Result
     };
     let wanted = match plan.output {
         PlanOutput::Client => wanted(exact_type),
-        PlanOutput::Gather | PlanOutput::Broadcast | PlanOutput::RoundRobin | PlanOutput::Hash { .. } => {
-            wanted(physical_type)
-        }
+        PlanOutput::Gather
+        | PlanOutput::Broadcast
+        | PlanOutput::RoundRobin
+        | PlanOutput::Hash { .. }
+        | PlanOutput::Range { .. } => wanted(physical_type),
     };
     let (sent, local) = columns.split_at(columns.len().min(wanted.len()));
     same_types(types, sent, &wanted, "output")?;
-    let PlanOutput::Hash { keys } = &plan.output else {
-        return require(local.is_empty(), "output: columns that nobody reads");
+    let keys = match &plan.output {
+        PlanOutput::Hash { keys } => keys.clone(),
+        PlanOutput::Range { key, .. } => vec![key.index],
+        PlanOutput::Client | PlanOutput::Gather | PlanOutput::Broadcast | PlanOutput::RoundRobin => {
+            return require(local.is_empty(), "output: columns that nobody reads");
+        }
     };
     require(!keys.is_empty(), "output: a hash of nothing")?;
-    let missing = || Error::internal("output: a hash key that is no column");
+    let missing = || Error::internal("output: a key that is no column");
     let places = keys.iter().map(|&key| columns.get(key).copied().ok_or_else(missing));
     for key in chunk::pick(types, &places.collect::<Result<Vec<usize>>>()?)? {
         let same = physical_type(&key.data_type) == key.data_type;
-        require(same, &format!("output: a hash key of type {key}, which is not physical"))?;
+        require(same, &format!("output: a key of type {key}, which is not physical"))?;
+        if let PlanOutput::Range { bounds, .. } = &plan.output {
+            let same = bounds.iter().all(|bound| *bound.data_type() == key.data_type);
+            require(same, &format!("output: bounds of other types than that of their key, {key}"))?;
+        }
     }
     require(
         (wanted.len()..columns.len()).all(|place| keys.contains(&place)),

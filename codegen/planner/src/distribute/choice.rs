@@ -135,6 +135,10 @@ impl Proposal<'_> {
                     self.preselect(*fetch);
                 }
             }
+            OperatorKind::Sort { keys, fetch: None } => {
+                self.one_input(&None);
+                self.merge(keys);
+            }
             OperatorKind::Limit { skip, fetch: Some(fetch) } => {
                 self.one_input(&None);
                 self.preselect(skip.saturating_add(*fetch));
@@ -143,7 +147,6 @@ impl Proposal<'_> {
             | OperatorKind::Filter { .. }
             | OperatorKind::Project { .. }
             | OperatorKind::Expand { .. }
-            | OperatorKind::Sort { fetch: None, .. }
             | OperatorKind::Limit { fetch: None, .. }
             | OperatorKind::Unnest { .. }
             | OperatorKind::AtMostOneRow
@@ -187,7 +190,7 @@ impl Proposal<'_> {
 pub(super) fn can_move(moved: &Move, schema: &Schema) -> bool {
     match moved {
         Move::Hash(columns) => columns.iter().all(|&column| rule::has_hash(schema.field(column).data_type())),
-        Move::Stay | Move::Gather | Move::Broadcast | Move::Deal => true,
+        Move::Stay | Move::Gather | Move::Broadcast | Move::Deal | Move::Range(_) => true,
     }
 }
 
@@ -197,7 +200,7 @@ pub fn moved_to(from: &Location, moved: &Move) -> Location {
         Move::Stay => from.clone(),
         Move::Gather => Location::Coordinator,
         Move::Broadcast => Location::Everywhere,
-        Move::Deal => Location::Nodes(Partitioning::default()),
+        Move::Deal | Move::Range(_) => Location::Nodes(Partitioning::default()),
         Move::Hash(columns) => Location::Nodes(Partitioning::by(columns.iter().copied())),
     }
 }

@@ -6,6 +6,7 @@ use nyala_schema::Operator;
 use nyala_schema::operator::OperatorKind;
 
 use super::location::Location;
+use super::ranges::Ranges;
 use super::width::bytes_read;
 
 /// Of every row that an operator takes.
@@ -16,6 +17,8 @@ pub const GROUPED_ROW: f64 = 20.0;
 const GROUP: f64 = 20.0;
 /// Of a row, for each doubling of the rows.
 const SORTED_ROW: f64 = 4.0;
+/// Of a row that is merged, for each doubling of the streams.
+const MERGED_ROW: f64 = 8.0;
 const PAIR: f64 = 1.0;
 /// Decoding a byte of a column.
 const SCANNED_BYTE: f64 = 1.0;
@@ -43,6 +46,8 @@ pub enum Move {
     Deal,
     /// To the node that the hash of these columns picks.
     Hash(Vec<usize>),
+    /// To the node whose range of a column holds them.
+    Range(Ranges),
 }
 
 /// Rows that are somewhere.
@@ -77,18 +82,25 @@ impl Prices {
         let sent = match (from, moved) {
             (_, Move::Stay) => return 0.0,
             (Location::Coordinator | Location::Everywhere, Move::Broadcast) => bytes * self.nodes,
-            (Location::Coordinator | Location::Everywhere, Move::Gather | Move::Deal | Move::Hash(_)) => {
-                bytes
-            }
+            (
+                Location::Coordinator | Location::Everywhere,
+                Move::Gather | Move::Deal | Move::Hash(_) | Move::Range(_),
+            ) => bytes,
             (Location::Nodes(_), Move::Broadcast) => bytes,
-            (Location::Nodes(_), Move::Gather | Move::Deal | Move::Hash(_)) => share,
+            (Location::Nodes(_), Move::Gather | Move::Deal | Move::Hash(_) | Move::Range(_)) => share,
         };
         let received = match moved {
             Move::Stay => 0.0,
             Move::Gather | Move::Broadcast => bytes,
-            Move::Deal | Move::Hash(_) => share,
+            Move::Deal | Move::Hash(_) | Move::Range(_) => share,
         };
         sent + received + if self.is_forced { 0.0 } else { EXCHANGE }
+    }
+
+    /// Sorted rows of all nodes put together on the coordinator: one stream after the other, or from one row to the next.
+    pub fn merging(&self, rows: f64, in_ranges: bool) -> f64 {
+        let merged = if in_ranges { 0.0 } else { MERGED_ROW * self.nodes.max(2.0).log2() };
+        self.at(&Location::Coordinator, rows * (ROW + merged))
     }
 
     pub fn shared_scan(&self) -> f64 {

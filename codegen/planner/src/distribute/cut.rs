@@ -27,6 +27,7 @@ pub fn cut(root: Operator, choices: &Choices, way: Input, catalog_version: u64) 
     let finish = |mut fragment: Fragment| {
         fragment.root = tidy(fragment.root);
         number(&mut fragment.root, &mut next);
+        forget_histograms(&mut fragment.root);
         fragment
     };
     Ok(fragments.into_iter().map(finish).collect())
@@ -37,6 +38,14 @@ fn number(operator: &mut Operator, next: &mut u32) {
     operator.id = OperatorId(*next);
     *next += 1;
     operator.inputs.iter_mut().for_each(|input| number(input, next));
+}
+
+/// Planning is over: what scans need of statistics are bounds and counts.
+fn forget_histograms(operator: &mut Operator) {
+    if let OperatorKind::Scan(scan) = &mut operator.kind {
+        scan.statistics.iter_mut().for_each(|known| known.histogram = None);
+    }
+    operator.inputs.iter_mut().for_each(forget_histograms);
 }
 
 struct Cutter {
@@ -92,10 +101,13 @@ impl Cutter {
                 to,
                 keys: columns.iter().map(|&index| Expr::column(index, root.schema.field(index))).collect(),
             },
+            Move::Range(ranges) => {
+                FragmentOutput::Range { to, key: ranges.key.clone(), bounds: ranges.bounds.clone() }
+            }
         };
         let receiver = Operator {
             id: OperatorId(0),
-            kind: OperatorKind::Receive { from: id },
+            kind: OperatorKind::Receive { from: id, order: vec![] },
             inputs: vec![],
             schema: root.schema.clone(),
             rows_estimated: root.rows_estimated,
@@ -139,6 +151,17 @@ impl Cutter {
                 let first = preselecting(&operator, input, *rows)?;
                 let receiver = self.send(first, id, Placement::Nodes, &Move::Gather, to);
                 Ok(Operator { inputs: vec![receiver], ..operator })
+            }
+            Step::Merge => {
+                let OperatorKind::Sort { keys, fetch: None } = &operator.kind else {
+                    return Err(Error::internal(format!("{} gives no order to merge by", operator.kind)));
+                };
+                let order = keys.clone();
+                let id = self.next_fragment();
+                let input = self.only_input(inputs, choices, index, id)?;
+                let sorted = Operator { inputs: vec![input], ..operator };
+                let receiver = self.send(sorted, id, Placement::Nodes, &Move::Gather, to);
+                Ok(Operator { kind: OperatorKind::Receive { from: id, order }, ..receiver })
             }
         }
     }

@@ -3,13 +3,14 @@
 //! Rows are at a [`location`]: on the coordinator, on the nodes (partitioned by the hash of some columns, or anyhow), or copied to
 //! each node. A [`rule`] says for every operator over which locations it gives the right rows; [`choice`] proposes ways with rows moved
 //! by exchanges and keeps the cheapest by [`cost`]; [`cut`] writes the fragments down, one between any two exchanges;
-//! [`verify`] checks them once more by the same rules. Queries that are [`small`] stay on the coordinator.
+//! [`ranges`] says where an order can be cut; [`verify`] checks them once more by the same rules. Queries that are [`small`] stay on the coordinator.
 
 pub mod choice;
 pub mod cost;
 pub mod cut;
 pub mod location;
 pub mod plain_keys;
+pub mod ranges;
 pub mod rule;
 mod several;
 mod single;

@@ -9,7 +9,7 @@ use nyala_schema::{Expr, Operator};
 
 use super::location::column_of;
 
-/// The same plan, in which joins, aggregates and windows have plain columns as keys.
+/// The same plan, in which joins, aggregates, windows and sorts of all rows have plain columns as keys.
 pub fn plain_keys(mut operator: Operator) -> Operator {
     operator.inputs = operator.inputs.into_iter().map(plain_keys).collect();
     match &mut operator.kind {
@@ -25,6 +25,14 @@ pub fn plain_keys(mut operator: Operator) -> Operator {
             operator.inputs.push(input);
             widened(operator, columns, &added)
         }
+        OperatorKind::Sort { keys, fetch: None } => {
+            let columns = operator.inputs[0].schema.fields().len();
+            let keys = keys.iter_mut().map(|key| &mut key.expr);
+            let input = computed(operator.inputs.remove(0), keys);
+            let added = input.schema.fields()[columns..].to_vec();
+            operator.inputs.push(input);
+            widened(operator, columns, &added)
+        }
         OperatorKind::HashJoin(join) if join.keys.iter().any(is_computed) => join_keys(operator),
         OperatorKind::HashJoin(_)
         | OperatorKind::Scan(_)
@@ -34,7 +42,7 @@ pub fn plain_keys(mut operator: Operator) -> Operator {
         | OperatorKind::Filter { .. }
         | OperatorKind::Project { .. }
         | OperatorKind::Expand { .. }
-        | OperatorKind::Sort { .. }
+        | OperatorKind::Sort { fetch: Some(_), .. }
         | OperatorKind::Limit { .. }
         | OperatorKind::Unnest { .. }
         | OperatorKind::AtMostOneRow

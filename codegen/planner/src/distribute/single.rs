@@ -1,12 +1,13 @@
 //! Ways of running operators with one input, or none.
 
 use nyala_schema::Expr;
-use nyala_schema::operator::AggregateCall;
+use nyala_schema::operator::{AggregateCall, SortKey};
 use nyala_schema::scan::{ScanSource, TableScan};
 
 use super::choice::{Input, Proposal, Way, can_move, columns_of};
 use super::cost::{Flow, Move};
-use super::location::{Location, Partitioning};
+use super::location::{Location, Partitioning, column_of};
+use super::ranges::Ranges;
 use super::step::Step;
 use super::width::schema_widths;
 
@@ -117,6 +118,32 @@ impl Proposal<'_> {
             let inputs = vec![Input { way: index, moved: Move::Stay }];
             let step = Step::Preselect { rows };
             self.ways.push(Way { location: Location::Coordinator, cost, step, inputs });
+        }
+    }
+
+    /// Each node sorts its rows, or a range of all; the coordinator merges them.
+    pub(super) fn merge(&mut self, keys: &[SortKey]) {
+        let Some(input) = self.inputs.first() else { return };
+        if keys.is_empty() || !keys.iter().all(|key| column_of(&key.expr).is_some()) {
+            return;
+        }
+        let ranges = Ranges::of(&self.operator.inputs[0], &keys[0], self.prices.nodes as usize);
+        let moves = [Some(Move::Stay), ranges.map(Move::Range)];
+        for (index, way) in input.ways.iter().enumerate() {
+            if !matches!(way.location, Location::Nodes(_)) {
+                continue;
+            }
+            for moved in moves.iter().flatten() {
+                let flow = input.flow();
+                let in_ranges = matches!(moved, Move::Range(_));
+                let cost = way.cost
+                    + self.prices.moving(&way.location, moved, flow)
+                    + self.prices.at(&way.location, self.work.own)
+                    + self.prices.moving(&way.location, &Move::Gather, flow)
+                    + self.prices.merging(input.rows, in_ranges);
+                let inputs = vec![Input { way: index, moved: moved.clone() }];
+                self.ways.push(Way { location: Location::Coordinator, cost, step: Step::Merge, inputs });
+            }
         }
     }
 }

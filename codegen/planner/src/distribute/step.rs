@@ -16,4 +16,6 @@ pub enum Step {
         /// Of all nodes together.
         rows: f64,
     },
+    /// The same sort where the input is, whose rows are merged as they are gathered.
+    Merge,
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use nyala_schema::fragment::{FragmentOutput, Placement};
 use nyala_schema::id::{FragmentId, RuntimeFilterId};
-use nyala_schema::operator::{AggregateMode, OperatorKind};
+use nyala_schema::operator::{AggregateMode, OperatorKind, SortKey};
 use nyala_schema::{Error, Fragment, Operator, Result};
 
 use super::location::{Location, Partitioning, column_of};
@@ -48,19 +48,25 @@ fn check_output(fragment: &Fragment, index: usize, known: &HashMap<FragmentId, &
     let Some(receiver) = known.get(&to) else { return expect(false, "a receiver among those before it") };
     let mut received = 0;
     let mut is_alike = true;
+    let mut is_ordered = true;
     receiver.root.for_each(&mut |operator| {
-        if operator.kind == (OperatorKind::Receive { from: fragment.id }) {
+        if let OperatorKind::Receive { from, order } = &operator.kind
+            && *from == fragment.id
+        {
             received += 1;
             is_alike &= operator.schema == fragment.root.schema;
+            is_ordered &= order.as_slice() == order_of(fragment);
         }
     });
     expect(received == 1, "exactly one receiver")?;
     expect(is_alike, "a receiver of the same columns")?;
+    expect(is_ordered, "a receiver that keeps the order of its rows")?;
     let wanted = match &fragment.output {
         FragmentOutput::Client | FragmentOutput::Gather { .. } => Placement::Coordinator,
         FragmentOutput::Broadcast { .. }
         | FragmentOutput::Hash { .. }
-        | FragmentOutput::RoundRobin { .. } => Placement::Nodes,
+        | FragmentOutput::RoundRobin { .. }
+        | FragmentOutput::Range { .. } => Placement::Nodes,
     };
     expect(receiver.placement == wanted, "an output that fits where its receiver is")?;
     if let FragmentOutput::Hash { keys, .. } = &fragment.output {
@@ -70,7 +76,23 @@ fn check_output(fragment: &Fragment, index: usize, known: &HashMap<FragmentId, &
         let is_there = |key| column_of(key).is_some_and(has_hash);
         expect(!keys.is_empty() && keys.iter().all(is_there), "columns as its keys")?;
     }
+    if let FragmentOutput::Range { key, bounds, .. } = &fragment.output {
+        let fields = fragment.root.schema.fields();
+        let field = column_of(&key.expr).and_then(|column| fields.get(column));
+        let is_there = field.is_some_and(|field| *field.data_type() == key.expr.data_type());
+        expect(is_there, "a column as its key")?;
+        key.check_bounds(bounds).map_err(|error| Error::internal(error.message()))?;
+    }
     Ok(())
+}
+
+/// In which all instances of a fragment send their rows, when that has to be kept. All have taken all their rows before they
+/// send the first, so that none waits for another while the receiver waits for it.
+fn order_of(fragment: &Fragment) -> &[SortKey] {
+    match &fragment.root.kind {
+        OperatorKind::Sort { keys, fetch: None } if fragment.placement == Placement::Nodes => keys,
+        _ => &[],
+    }
 }
 
 /// Where each runtime filter is used.
@@ -114,6 +136,12 @@ impl Plan<'_> {
             self.check_preselection(fragment, first)?;
             return self.location(&first.inputs[0], fragment.placement).map(drop);
         }
+        if !order_of(fragment).is_empty() {
+            let is_gathered = matches!(fragment.output, FragmentOutput::Gather { .. });
+            expect(is_gathered, "one receiver of all its rows in order")?;
+            let input = self.location(&fragment.root.inputs[0], fragment.placement)?;
+            return expect(matches!(input, Location::Nodes(_)), "rows that are not on every node");
+        }
         let location = self.location(&fragment.root, fragment.placement)?;
         if let OperatorKind::Aggregate { mode: AggregateMode::Partial, .. } = &fragment.root.kind {
             self.check_partial(fragment)?;
@@ -123,7 +151,7 @@ impl Plan<'_> {
     }
 
     fn location(&self, operator: &Operator, placement: Placement) -> Result<Location> {
-        if let OperatorKind::Receive { from } = &operator.kind {
+        if let OperatorKind::Receive { from, .. } = &operator.kind {
             return self.received(*from);
         }
         let inputs = operator.inputs.iter().map(|input| self.location(input, placement));
@@ -141,7 +169,9 @@ impl Plan<'_> {
         Ok(match &sender.output {
             FragmentOutput::Client | FragmentOutput::Gather { .. } => Location::Coordinator,
             FragmentOutput::Broadcast { .. } => Location::Everywhere,
-            FragmentOutput::RoundRobin { .. } => Location::Nodes(Partitioning::default()),
+            FragmentOutput::RoundRobin { .. } | FragmentOutput::Range { .. } => {
+                Location::Nodes(Partitioning::default())
+            }
             FragmentOutput::Hash { keys, .. } => {
                 Location::Nodes(Partitioning::by(keys.iter().filter_map(column_of)))
             }
@@ -153,8 +183,9 @@ impl Plan<'_> {
         let receiver = self.fragments.get(&fragment.output.to()?)?;
         let mut found = None;
         receiver.root.for_each(&mut |operator| {
-            let receives = OperatorKind::Receive { from: fragment.id };
-            let takes = |input: &Operator| below_projections(input).kind == receives;
+            let takes = |input: &Operator| {
+                matches!(&below_projections(input).kind, OperatorKind::Receive { from, .. } if *from == fragment.id)
+            };
             let is_projection = matches!(operator.kind, OperatorKind::Project { .. });
             if !is_projection && operator.inputs.iter().any(takes) {
                 found = Some(operator);

@@ -7,7 +7,7 @@ use nyala_schema::scan::{RuntimeFilterUse, TableScan};
 use nyala_schema::statistics::ColumnStatistics;
 use nyala_schema::{Error, Result};
 
-use super::{Emitted, Emitter, Incoming};
+use super::{Emitted, Emitter, Incoming, Unneeded};
 use crate::column::{ColumnId, ColumnSet};
 use crate::relation::Scan;
 
@@ -39,8 +39,11 @@ impl Emitter<'_> {
             Some(RuntimeFilterUse { filter: incoming.filter, column })
         });
         let known = projection.iter().map(|&position| match statistics.columns.get(position) {
-            // Planning is over: what scans need of them are bounds and counts.
-            Some(known) => ColumnStatistics { histogram: None, ..known.clone() },
+            // What scans need of them are bounds and counts; the way through several nodes is still to be found.
+            Some(known) if self.unneeded == Unneeded::Stays => {
+                ColumnStatistics { histogram: None, ..known.clone() }
+            }
+            Some(known) => known.clone(),
             None => ColumnStatistics::default(),
         });
         let kind = TableScan {

@@ -31,6 +31,7 @@ fn name(output: &FragmentOutput) -> &'static str {
         FragmentOutput::Broadcast { .. } => "broadcast",
         FragmentOutput::Hash { .. } => "hash",
         FragmentOutput::RoundRobin { .. } => "round-robin",
+        FragmentOutput::Range { .. } => "range",
     }
 }
 
@@ -42,7 +43,7 @@ pub fn outputs(fragments: &[Fragment]) -> Vec<&'static str> {
 /// How the rows of an operator have come into its fragment, when it is nothing but a receiver, or steps row by row above one.
 pub fn received(fragments: &[Fragment], operator: &Operator) -> Option<&'static str> {
     match &operator.kind {
-        OperatorKind::Receive { from } => {
+        OperatorKind::Receive { from, .. } => {
             fragments.iter().find(|fragment| fragment.id == *from).map(|fragment| name(&fragment.output))
         }
         OperatorKind::Project { .. } | OperatorKind::Filter { .. } => {
@@ -56,9 +57,9 @@ pub fn received(fragments: &[Fragment], operator: &Operator) -> Option<&'static 
 pub fn holder(fragments: &[Fragment], id: FragmentId) -> Option<usize> {
     fragments.iter().position(|fragment| {
         let mut receives = false;
-        fragment
-            .root
-            .for_each(&mut |operator| receives |= operator.kind == OperatorKind::Receive { from: id });
+        fragment.root.for_each(&mut |operator| {
+            receives |= matches!(operator.kind, OperatorKind::Receive { from, .. } if from == id);
+        });
         receives
     })
 }

@@ -160,11 +160,60 @@ fn first_rows_are_picked_on_nodes_and_once_more() {
             find(&fragments[..1], |kind| matches!(kind, OperatorKind::Limit { skip: 5, fetch: Some(10) }));
         assert_eq!(last.len(), 1, "{}", text(&fragments));
     }
-    let all = always("select o_orderkey from orders order by o_orderkey");
-    assert!(matches!(all[1].root.kind, OperatorKind::Scan(_)), "{}", text(&all));
     let random = always("select o_orderkey from orders order by random() limit 3");
     let sorts = find(&random, |kind| matches!(kind, OperatorKind::Sort { .. }));
     assert!(sorts.iter().all(|(fragment, _)| fragment.placement == Placement::Coordinator));
+}
+
+#[test]
+fn all_rows_are_sorted_on_nodes_and_merged() {
+    let queries = [
+        "select l_orderkey, l_comment from lineitem order by l_comment desc nulls last, l_orderkey",
+        "select o_orderkey from orders order by o_totalprice * 2, o_orderkey",
+        "select l_orderkey, count(*) as c from lineitem group by 1 order by c",
+        "select o_orderdate from orders order by 1 offset 10",
+    ];
+    for sql in queries {
+        for fragments in [always(sql), auto(sql)] {
+            let sorts = find(&fragments, |kind| matches!(kind, OperatorKind::Sort { fetch: None, .. }));
+            let [(fragment, sort)] = sorts.as_slice() else { panic!("{}", text(&fragments)) };
+            let OperatorKind::Sort { keys, .. } = &sort.kind else { panic!("{sort}") };
+            assert_eq!(fragment.placement, Placement::Nodes, "{}", text(&fragments));
+            let merge = OperatorKind::Receive { from: fragment.id, order: keys.clone() };
+            let merges = find(&fragments, |kind| *kind == merge);
+            assert_eq!(merges[0].0.placement, Placement::Coordinator, "{}", text(&fragments));
+        }
+    }
+    // What is small when it comes to the sort is sorted where it is.
+    let few = auto("select l_returnflag, sum(l_tax) from lineitem group by 1 order by 1");
+    assert!(few.iter().all(|fragment| !text(std::slice::from_ref(fragment)).contains("Merge")));
+}
+
+/// Narrow rows are moved once more, so that little is left for the coordinator to merge.
+#[test]
+fn ranges_are_sorted_where_the_key_is_known_well() {
+    let narrow = auto("select l_orderkey from lineitem order by l_orderkey desc");
+    assert_eq!(outputs(&narrow), ["client", "gather", "range"], "{}", text(&narrow));
+    let FragmentOutput::Range { key, bounds, .. } = &narrow[2].output else { panic!("{}", text(&narrow)) };
+    assert!(
+        key.descending && matches!(&narrow[1].root.kind, OperatorKind::Sort { keys, .. } if keys[0] == *key)
+    );
+    let bounds: Vec<i128> = bounds.iter().filter_map(nyala_schema::Value::as_i128).collect();
+    assert_eq!(bounds, [4_000_000, 2_000_000]);
+    let dates = always("select o_orderdate, o_comment from orders order by o_orderdate, o_comment");
+    assert_eq!(outputs(&dates), ["client", "gather", "range"], "{}", text(&dates));
+    let unknown = [
+        "select l_comment from lineitem order by l_comment",
+        "select l_orderkey from lineitem where l_orderkey < 1000000 order by l_orderkey",
+        "select l_orderkey from lineitem order by l_orderkey + l_partkey",
+        "select o_totalprice from orders order by o_totalprice",
+    ];
+    for sql in unknown {
+        let fragments = always(sql);
+        assert_eq!(outputs(&fragments), ["client", "gather"], "{}", text(&fragments));
+    }
+    let wide = auto("select l_orderkey, l_comment from lineitem order by l_orderkey");
+    assert_eq!(outputs(&wide), ["client", "gather"], "{}", text(&wide));
 }
 
 #[test]

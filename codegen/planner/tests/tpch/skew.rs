@@ -7,15 +7,17 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, Schema};
 use expect_test::expect;
 use nyala_frontend::{Frontend, Statement, parse};
+use nyala_planner::distribute::ranges::Ranges;
 use nyala_schema::function::{FunctionDefinition, OperatorDefinition};
 use nyala_schema::guest::GuestFunction;
+use nyala_schema::id::OperatorId;
 use nyala_schema::lookup::{FunctionLookup, ResolvedTable, TableContent, TableLookup};
 use nyala_schema::managed::Histogram;
-use nyala_schema::operator::OperatorKind;
+use nyala_schema::operator::{OperatorKind, SortKey};
 use nyala_schema::option::Options;
-use nyala_schema::scan::{FileFormat, ScanSource};
+use nyala_schema::scan::{FileFormat, ScanSource, TableScan};
 use nyala_schema::statistics::{ColumnStatistics, TableStatistics};
-use nyala_schema::{Bound, Error, Operator, Result};
+use nyala_schema::{Bound, Error, Expr, Operator, Result};
 
 const ROWS: usize = 100_000;
 const BUCKETS: usize = 100;
@@ -188,4 +190,29 @@ fn histograms_end_with_planning() {
         }
     });
     assert_eq!(scans, 1);
+}
+
+/// Of a column with this histogram, for some nodes.
+fn ranges(bounds: Vec<Bound>, data_type: &DataType, nodes: usize) -> Option<Vec<String>> {
+    let OperatorKind::Scan(scan) = plan("plain", "name > 'a'").kind else { panic!("a scan") };
+    let field = Field::new("c", data_type.clone(), true);
+    let kind = TableScan { statistics: vec![column(bounds, data_type, true)], filters: vec![], ..scan };
+    let (id, schema) = (OperatorId(1), Arc::new(Schema::new(vec![field.clone()])));
+    let scan = Operator { id, kind: OperatorKind::Scan(kind), inputs: vec![], schema, rows_estimated: 1.0 };
+    let key = SortKey { expr: Expr::column(0, &field), descending: true, nulls_first: true };
+    let ranges = Ranges::of(&scan, &key, nodes)?;
+    Some(ranges.bounds.iter().map(ToString::to_string).collect())
+}
+
+/// By ANALYZE's quantiles; what one value has most rows of is not cut.
+#[test]
+fn orders_are_cut_into_equal_parts() {
+    let squares = (0..ROWS as i128).map(|row| Bound::Int(row * row)).collect();
+    assert_eq!(ranges(squares, &DataType::Int64, 4).unwrap(), ["5624850001", "2499900001", "624950001"]);
+    let texts = (0..ROWS).map(|row| Bound::Text(format!("{:04}", row / 100).into())).collect();
+    assert_eq!(ranges(texts, &DataType::Utf8View, 2).unwrap(), ["'0499'"]);
+    let skewed = amounts().into_iter().map(|amount| Bound::Int(amount.into())).collect();
+    assert_eq!(ranges(skewed, &DataType::Int64, 2), None);
+    let skewed = names().into_iter().map(|name| Bound::Text(name.into())).collect();
+    assert_eq!(ranges(skewed, &DataType::Utf8View, 3), None);
 }

@@ -3,9 +3,9 @@
 use nyala_planner::distribute::verify::verify;
 use nyala_schema::fragment::{FragmentOutput, Placement};
 use nyala_schema::id::FragmentId;
-use nyala_schema::operator::{AggregateMode, OperatorKind};
+use nyala_schema::operator::{AggregateMode, OperatorKind, SortKey};
 use nyala_schema::option::DistributionChoice::{Always, Auto, Never};
-use nyala_schema::{ErrorCode, Fragment, Operator, wire};
+use nyala_schema::{ErrorCode, Fragment, Operator, Value, wire};
 
 use crate::cluster::{always, auto, on_nodes};
 use crate::{every_query, query};
@@ -34,6 +34,10 @@ fn every_query_is_cut_soundly_and_travels() {
 fn change(operator: &mut Operator, changed: &mut impl FnMut(&mut Operator)) {
     changed(operator);
     operator.inputs.iter_mut().for_each(|input| change(input, changed));
+}
+
+fn received(from: u32) -> OperatorKind {
+    OperatorKind::Receive { from: FragmentId(from), order: vec![] }
 }
 
 fn expect_refused(fragments: &[Fragment], about: &str) {
@@ -84,8 +88,8 @@ fn rows_that_arrive_at_the_wrong_place_are_noticed() {
     broken(JOIN, "a fragment twice", |fragments| fragments[3].id = fragments[2].id);
     broken(JOIN, "a fragment that nobody receives", |fragments| {
         change(&mut fragments[1].root, &mut |operator| {
-            if operator.kind == (OperatorKind::Receive { from: FragmentId(3) }) {
-                operator.kind = OperatorKind::Receive { from: FragmentId(2) };
+            if operator.kind == received(3) {
+                operator.kind = received(2);
             }
         });
     });
@@ -93,7 +97,7 @@ fn rows_that_arrive_at_the_wrong_place_are_noticed() {
     broken(JOIN, "other columns than were sent", |fragments| {
         let schema = fragments[2].root.schema.clone();
         change(&mut fragments[1].root, &mut |operator| {
-            if operator.kind == (OperatorKind::Receive { from: FragmentId(3) }) {
+            if operator.kind == received(3) {
                 operator.schema = schema.clone();
             }
         });
@@ -131,6 +135,39 @@ fn work_in_the_wrong_place_is_noticed() {
                 keys[0].descending = true;
             }
         });
+    });
+    const SORTED: &str = "select l_tax from lineitem order by l_tax";
+    broken(SORTED, "an order that is lost", |fragments| {
+        change(&mut fragments[0].root, &mut |operator| {
+            if let OperatorKind::Receive { order, .. } = &mut operator.kind {
+                order.clear();
+            }
+        });
+    });
+    broken(SORTED, "another order than that of the rows", |fragments| {
+        change(&mut fragments[0].root, &mut |operator| {
+            if let OperatorKind::Receive { order, .. } = &mut operator.kind {
+                order[0].nulls_first = !order[0].nulls_first;
+            }
+        });
+    });
+    broken(SORTED, "an order of rows that have none", |fragments| {
+        fragments[1].root = fragments[1].root.inputs.remove(0);
+    });
+    const RANGES: &str = "select l_orderkey from lineitem order by l_orderkey";
+    let ranges = |fragments: &mut Vec<Fragment>, change: &dyn Fn(&mut SortKey, &mut Vec<Value>)| {
+        let FragmentOutput::Range { key, bounds, .. } = &mut fragments[2].output else {
+            panic!("{}", fragments[2])
+        };
+        change(key, bounds);
+    };
+    broken(RANGES, "bounds in no order", |fragments| ranges(fragments, &|_, bounds| bounds.reverse()));
+    broken(RANGES, "no bounds", |fragments| ranges(fragments, &|_, bounds| bounds.clear()));
+    broken(RANGES, "a bound of another type", |fragments| {
+        ranges(fragments, &|_, bounds| bounds[0] = Value::utf8("a"));
+    });
+    broken(RANGES, "ranges of what is no column", |fragments| {
+        ranges(fragments, &|key, bounds| key.expr = nyala_schema::Expr::Literal(bounds[0].clone()));
     });
     broken("select o_comment from orders", "at most one row on each node", |fragments| {
         let scan = fragments[1].root.clone();

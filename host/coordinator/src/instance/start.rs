@@ -139,7 +139,7 @@ impl Instances {
     ) -> Result<HashMap<FragmentId, Arc<dyn Input>>> {
         let mut specs = Vec::new();
         visit(&fragment.root, &mut |operator| {
-            if let OperatorKind::Receive { from } = operator.kind {
+            if let OperatorKind::Receive { from, .. } = operator.kind {
                 specs.push((from, stream_schema(&operator.schema)));
             }
         });

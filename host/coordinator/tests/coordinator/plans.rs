@@ -40,7 +40,7 @@ fn column(input: &Operator, index: usize) -> Expr {
 }
 
 fn receive(from: u32, schema: Arc<Schema>) -> Operator {
-    operator(OperatorKind::Receive { from: FragmentId(from) }, vec![], schema)
+    operator(OperatorKind::Receive { from: FragmentId(from), order: vec![] }, vec![], schema)
 }
 
 /// `count(*)`, `sum(v)`, `sum(k)`.

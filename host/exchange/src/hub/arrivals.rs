@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use arrow::array::RecordBatch;
 use nyala_schema::cluster::NodeId;
@@ -30,6 +30,7 @@ struct State {
     /// Senders that have not ended.
     open: usize,
     over: Option<Over>,
+    /// Of those who wait for any sender.
     wakers: Vec<Waker>,
 }
 
@@ -39,11 +40,13 @@ struct Arrival {
     receipt: Receipt,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Sender {
     has_ended: bool,
     /// Batches in the queue.
     waiting: usize,
+    /// Of those who wait for this one.
+    wakers: Vec<Waker>,
 }
 
 enum Over {
@@ -54,7 +57,7 @@ enum Over {
 impl Arrivals {
     pub fn new(spec: InputSpec) -> Self {
         let open = spec.senders.len();
-        let senders = vec![Sender::default(); open];
+        let senders = (0..open).map(|_| Sender::default()).collect();
         let queue = VecDeque::new();
         Self { spec, state: Mutex::new(State { queue, senders, open, over: None, wakers: Vec::new() }) }
     }
@@ -91,10 +94,12 @@ impl Arrivals {
                 state.senders[sender].waiting += 1;
                 state.queue.push_back(Arrival { sender, content, receipt });
                 effects.wake(&mut state.wakers);
+                effects.wake(&mut state.senders[sender].wakers);
             }
             Part::End => {
                 state.senders[sender].has_ended = true;
                 state.open -= 1;
+                effects.wake(&mut state.senders[sender].wakers);
                 effects.answer(receipt, Ok(Taken::MoreWanted));
                 if state.open == 0 {
                     effects.wake(&mut state.wakers);
@@ -155,26 +160,10 @@ impl Arrivals {
         statistics.bytes_waiting += state.queue.iter().map(|arrival| arrival.content.bytes()).sum::<u64>();
     }
 
-    fn poll_next(&self, context: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>>> {
-        let arrival = {
-            let mut state = lock(&self.state);
-            match &state.over {
-                Some(Over::Closed) => return Poll::Ready(Ok(None)),
-                Some(Over::Failed(error)) => return Poll::Ready(Err(error.clone())),
-                None => {}
-            }
-            match state.queue.pop_front() {
-                Some(arrival) => {
-                    state.senders[arrival.sender].waiting -= 1;
-                    arrival
-                }
-                None if state.open == 0 => return Poll::Ready(Ok(None)),
-                None => {
-                    remember(&mut state.wakers, context.waker());
-                    return Poll::Pending;
-                }
-            }
-        };
+    /// The next batch, of one sender if it says which.
+    fn poll(&self, of: Option<usize>, context: &Context<'_>) -> Poll<Result<Option<RecordBatch>>> {
+        let next = lock(&self.state).poll(of, context.waker());
+        let Some(arrival) = ready!(next)? else { return Poll::Ready(Ok(None)) };
         (arrival.receipt)(Ok(Taken::MoreWanted));
         let batch = arrival.content.into_batch(&self.spec.schema).map_err(|error| {
             let peer = &self.spec.senders[arrival.sender];
@@ -192,12 +181,45 @@ impl Arrivals {
 }
 
 impl State {
+    fn poll(&mut self, of: Option<usize>, waker: &Waker) -> Poll<Result<Option<Arrival>>> {
+        match &self.over {
+            Some(Over::Closed) => return Poll::Ready(Ok(None)),
+            Some(Over::Failed(error)) => return Poll::Ready(Err(error.clone())),
+            None => {}
+        }
+        let next = match of {
+            None => self.queue.pop_front(),
+            Some(sender) => {
+                let place = self.queue.iter().position(|arrival| arrival.sender == sender);
+                place.and_then(|place| self.queue.remove(place))
+            }
+        };
+        if let Some(arrival) = next {
+            self.senders[arrival.sender].waiting -= 1;
+            return Poll::Ready(Ok(Some(arrival)));
+        }
+        let (has_ended, wakers) = match of {
+            None => (self.open == 0, &mut self.wakers),
+            Some(sender) => {
+                let sender = self.senders.get_mut(sender);
+                let sender = sender.ok_or_else(|| Error::internal("rows of a sender that there is not"))?;
+                (sender.has_ended, &mut sender.wakers)
+            }
+        };
+        if has_ended {
+            return Poll::Ready(Ok(None));
+        }
+        remember(wakers, waker);
+        Poll::Pending
+    }
+
     fn end(&mut self, over: Over, effects: &mut Effects) {
         for arrival in self.queue.drain(..) {
             effects.answer(arrival.receipt, Ok(Taken::Closed));
         }
         self.over = Some(over);
         effects.wake(&mut self.wakers);
+        self.senders.iter_mut().for_each(|sender| effects.wake(&mut sender.wakers));
     }
 }
 
@@ -206,7 +228,15 @@ pub(super) struct InputEnd(pub Arc<Arrivals>);
 
 impl Input for InputEnd {
     fn poll_next(&self, context: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>>> {
-        self.0.poll_next(context)
+        self.0.poll(None, context)
+    }
+
+    fn senders(&self) -> usize {
+        self.0.spec.senders.len()
+    }
+
+    fn poll_from(&self, sender: usize, context: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>>> {
+        self.0.poll(Some(sender), context)
     }
 
     fn close(&self) {

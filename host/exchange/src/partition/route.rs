@@ -3,7 +3,7 @@
 use arrow::array::RecordBatch;
 use nyala_schema::Result;
 
-use super::{Coalescer, Partitioner};
+use super::{Coalescer, Partitioner, RangeKey, Ranges};
 
 /// How rows are spread over receivers.
 #[derive(Debug, Clone)]
@@ -19,6 +19,7 @@ pub enum Route {
     Hash {
         keys: Vec<usize>,
     },
+    Range(RangeKey),
 }
 
 /// Spreads the batches of one worker.
@@ -35,18 +36,23 @@ enum Way {
     Broadcast,
     RoundRobin(RoundRobin),
     Hash(Partitioner),
+    Range(Ranges),
 }
 
 impl Router {
     /// There is at least one receiver.
-    pub fn new(route: Route, receivers: usize) -> Self {
+    ///
+    /// # Errors
+    /// Those of [`Ranges::new`].
+    pub fn new(route: Route, receivers: usize) -> Result<Self> {
         let way = match route {
             Route::Gather => Way::Gather,
             Route::Broadcast => Way::Broadcast,
             Route::RoundRobin { first } => Way::RoundRobin(RoundRobin::new(first, receivers)),
             Route::Hash { keys } => Way::Hash(Partitioner::new(keys, receivers)),
+            Route::Range(key) => Way::Range(Ranges::new(&key, receivers)?),
         };
-        Self { way, coalescer: Coalescer::new(receivers), receivers }
+        Ok(Self { way, coalescer: Coalescer::new(receivers), receivers })
     }
 
     /// Takes a batch; gives what is to be sent now, with its receiver.
@@ -62,10 +68,8 @@ impl Router {
                 Some(batch) => return Ok(self.to_all(&batch)),
             },
             Way::RoundRobin(turns) => vec![(turns.turn(), batch.clone())],
-            Way::Hash(partitioner) => {
-                let pieces = partitioner.split(batch)?.into_iter().enumerate();
-                pieces.filter_map(|(receiver, piece)| Some((receiver, piece?))).collect()
-            }
+            Way::Hash(partitioner) => numbered(partitioner.split(batch)?),
+            Way::Range(ranges) => numbered(ranges.split(batch)?),
         };
         let mut ready = Vec::new();
         for (receiver, piece) in pieces {
@@ -85,13 +89,18 @@ impl Router {
         }
         match self.way {
             Way::Broadcast => Ok(ready.iter().flat_map(|(_, batch)| self.to_all(batch)).collect()),
-            Way::Gather | Way::RoundRobin(_) | Way::Hash(_) => Ok(ready),
+            Way::Gather | Way::RoundRobin(_) | Way::Hash(_) | Way::Range(_) => Ok(ready),
         }
     }
 
     fn to_all(&self, batch: &RecordBatch) -> Vec<(usize, RecordBatch)> {
         (0..self.receivers).map(|receiver| (receiver, batch.clone())).collect()
     }
+}
+
+/// The pieces that there are, with their receivers.
+fn numbered(pieces: Vec<Option<RecordBatch>>) -> Vec<(usize, RecordBatch)> {
+    pieces.into_iter().enumerate().filter_map(|(receiver, piece)| Some((receiver, piece?))).collect()
 }
 
 /// Receivers in turns.

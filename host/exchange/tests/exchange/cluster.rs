@@ -158,6 +158,10 @@ pub async fn next(input: &Arc<dyn Input>) -> Result<Option<RecordBatch>> {
     poll_fn(|context| input.poll_next(context)).await
 }
 
+pub async fn next_from(input: &Arc<dyn Input>, sender: usize) -> Result<Option<RecordBatch>> {
+    poll_fn(|context| input.poll_from(sender, context)).await
+}
+
 pub async fn ready(output: &Arc<dyn Output>, receiver: usize) -> Result<Readiness> {
     poll_fn(|context| output.poll_ready(receiver, context)).await
 }

@@ -1,12 +1,15 @@
 //! Rows are spread by value, evenly, and none is lost.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow::compute::{cast, concat, concat_batches};
+use arrow::array::{
+    Array, ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray, make_comparator,
+};
+use arrow::compute::{SortOptions, cast, concat, concat_batches, sort_to_indices};
 use arrow::datatypes::DataType;
-use nyala_exchange::partition::{COALESCED_ROWS, Coalescer, Partitioner, Route, Router};
-use nyala_schema::ErrorCode;
+use nyala_exchange::partition::{COALESCED_ROWS, Coalescer, Partitioner, RangeKey, Ranges, Route, Router};
+use nyala_schema::{ErrorCode, Value};
 
 use crate::arrays;
 use crate::draw::Draw;
@@ -182,7 +185,7 @@ fn dictionaries_are_gathered_while_they_pay() {
 #[test]
 fn each_route_brings_all_rows_where_they_belong() {
     let routed = |route: Route, receivers: usize| {
-        let mut router = Router::new(route, receivers);
+        let mut router = Router::new(route, receivers).unwrap();
         let mut rows = vec![0; receivers];
         for start in 0..1000 {
             for (receiver, batch) in router.route(&numbers(start * 50..start * 50 + 50)).unwrap() {
@@ -196,4 +199,112 @@ fn each_route_brings_all_rows_where_they_belong() {
     assert_eq!(routed(Route::Broadcast, 3), [50_000; 3]);
     assert_eq!(routed(Route::RoundRobin { first: 5 }, 4), [12_500; 4]);
     assert_eq!(routed(Route::Hash { keys: vec![0] }, 4).iter().sum::<usize>(), 50_000);
+    let bounds = [1000, 1001, 40_000].map(Value::int64).to_vec();
+    let key = RangeKey { index: 0, descending: false, nulls_first: false, bounds };
+    assert_eq!(routed(Route::Range(key), 4), [1000, 1, 38_999, 10_000]);
+}
+
+const DIRECTIONS: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
+
+/// Of a column, cut at some of its values.
+fn ranges_of(column: &ArrayRef, cuts: usize, (descending, nulls_first): (bool, bool)) -> RangeKey {
+    let options = SortOptions { descending, nulls_first };
+    let order = sort_to_indices(column, Some(options), None).unwrap();
+    let valid: Vec<usize> =
+        order.values().iter().map(|row| *row as usize).filter(|row| column.is_valid(*row)).collect();
+    let mut bounds: Vec<Value> =
+        (1..=cuts).map(|cut| Value::from_row(column, valid[cut * (valid.len() - 1) / (cuts + 1)])).collect();
+    bounds.dedup();
+    RangeKey { index: 0, descending, nulls_first, bounds }
+}
+
+#[test]
+fn ranges_follow_each_other_and_ties_are_together() {
+    let numbers: Vec<Option<i64>> =
+        (0..300).map(|row| (row % 11 > 0).then_some(row * 7919 % 60 - 20)).collect();
+    let integers: ArrayRef = Arc::new(Int64Array::from(numbers.clone()));
+    let texts: ArrayRef = Arc::new(
+        numbers.iter().map(|number| number.map(|n| format!("{n} of many"))).collect::<StringArray>(),
+    );
+    let columns = [
+        cast(&integers, &DataType::Int32).unwrap(),
+        cast(&integers, &DataType::Decimal128(20, 4)).unwrap(),
+        cast(&integers, &DataType::Decimal64(12, 2)).unwrap(),
+        cast(&integers, &DataType::Float64).unwrap(),
+        cast(&integers, &DataType::Date32).unwrap_or_else(|_| Arc::clone(&integers)),
+        cast(&texts, &DataType::Utf8View).unwrap(),
+        texts,
+        integers,
+    ];
+    for (column, direction, cuts, receivers) in columns
+        .iter()
+        .flat_map(|c| DIRECTIONS.map(|d| [(c, d, 3, 4), (c, d, 1, 4), (c, d, 9, 4), (c, d, 2, 1)]))
+        .flatten()
+    {
+        let key = ranges_of(column, cuts, direction);
+        let ranges = Ranges::new(&key, receivers).unwrap();
+        let batch = RecordBatch::try_from_iter([("key", Arc::clone(column))]).unwrap();
+        let places = ranges.receivers(&batch).unwrap();
+        let options = SortOptions { descending: direction.0, nulls_first: direction.1 };
+        let order = make_comparator(column, column, options).unwrap();
+        for one in 0..column.len() {
+            for other in 0..column.len() {
+                match order(one, other) {
+                    Ordering::Less => assert!(places[one] <= places[other], "{key:?}"),
+                    Ordering::Equal => assert_eq!(places[one], places[other], "{key:?}"),
+                    Ordering::Greater => {}
+                }
+            }
+        }
+        assert!(places.iter().all(|place| (*place as usize) < receivers));
+        assert!(receivers == 1 || places.iter().min() < places.iter().max(), "{key:?}");
+        let pieces = ranges.split(&batch).unwrap();
+        let rows: usize = pieces.iter().flatten().map(RecordBatch::num_rows).sum();
+        assert_eq!((pieces.len(), rows), (receivers, column.len()));
+    }
+}
+
+#[test]
+fn floats_and_dictionaries_lie_in_ranges_by_their_values() {
+    let floats: ArrayRef =
+        Arc::new(Float64Array::from(vec![0.0, -0.0, f64::NAN, -f64::NAN, f64::NEG_INFINITY]));
+    let key = |descending: bool| RangeKey {
+        index: 0,
+        descending,
+        nulls_first: false,
+        bounds: [if descending { 1e9 } else { -0.0 }, if descending { 0.0 } else { 1e9 }]
+            .map(Value::float64)
+            .to_vec(),
+    };
+    let places = |key: &RangeKey, column: &ArrayRef| {
+        let batch = RecordBatch::try_from_iter([("key", Arc::clone(column))]).unwrap();
+        Ranges::new(key, 3).unwrap().receivers(&batch).unwrap()
+    };
+    assert_eq!(places(&key(false), &floats), [1, 1, 2, 2, 0]);
+    assert_eq!(places(&key(true), &floats), [2, 2, 0, 0, 2]);
+    let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("b"), Some("a"), None, Some("c")]));
+    let codes =
+        cast(&texts, &DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8))).unwrap();
+    let bounds = ["b", "c"].map(Value::utf8).to_vec();
+    let key = RangeKey { index: 0, descending: false, nulls_first: true, bounds };
+    assert_eq!(places(&key, &texts), [1, 0, 0, 2]);
+    assert_eq!(places(&key, &codes), [1, 0, 0, 2]);
+}
+
+/// They come from another node.
+#[test]
+fn bounds_that_are_none_are_refused() {
+    let with = |bounds: Vec<Value>, descending: bool| {
+        Ranges::new(&RangeKey { index: 0, descending, nulls_first: false, bounds }, 3)
+    };
+    let code = |bounds: Vec<Value>| with(bounds, false).unwrap_err().code();
+    assert_eq!(code(vec![]), ErrorCode::Internal);
+    assert_eq!(code(vec![Value::int64(1), Value::utf8("a")]), ErrorCode::Internal);
+    assert_eq!(code(vec![Value::null(&DataType::Int64)]), ErrorCode::Internal);
+    assert_eq!(code(vec![Value::int64(2), Value::int64(1)]), ErrorCode::Internal);
+    assert!(with(vec![Value::int64(2), Value::int64(1)], true).is_ok());
+    let ranges = with(vec![Value::int64(1)], false).unwrap();
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+    let error = ranges.receivers(&RecordBatch::try_from_iter([("key", texts)]).unwrap()).unwrap_err();
+    assert!(error.message().contains("Utf8"), "{error}");
 }

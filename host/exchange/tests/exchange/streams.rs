@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::cluster::{
-    Cluster, assert_nothing_left, attempt, drain, ended, input, next, output, ready, rows, send_all,
+    Cluster, Received, assert_nothing_left, attempt, drain, ended, input, next, next_from, output, ready,
+    rows, send_all,
 };
 
 fn cluster(nodes: usize, credits: u32) -> Cluster {
@@ -71,6 +72,51 @@ async fn a_slow_receiver_holds_up_its_own_stream_only() {
     let waiting = cluster.nodes[1].exchange.statistics();
     assert_eq!((waiting.batches_waiting, waiting.streams_in), (2, 1));
     assert_eq!(cluster.nodes[0].exchange.statistics().batches_under_way, 2);
+}
+
+/// As rows in order are merged: each sender's batches when they are next, while those of others wait.
+#[tokio::test(start_paused = true)]
+async fn one_sender_is_read_and_others_wait() {
+    for local in [0, 1, 2] {
+        let cluster = cluster(3, 2);
+        let peers = cluster.peers();
+        let incoming = input(&cluster.nodes[local], attempt(1), 1, 0, &peers);
+        assert_eq!(incoming.senders(), 3);
+        let to = [peers[local].clone()];
+        let mut sending = JoinSet::new();
+        for (index, node) in cluster.nodes.iter().enumerate() {
+            sending.spawn(send_all(output(node, attempt(1), 1, index, &to), index, 30 * index, 10));
+        }
+        let mut received = Received::new(3);
+        for sender in [2, 0, 1] {
+            while let Some(batch) = next_from(&incoming, sender).await.unwrap() {
+                received.add(0, &batch);
+                received.check_order();
+            }
+            let read = received.counts();
+            assert_eq!(read[sender], sender * 300, "all of one");
+            let waiting = cluster.nodes[local].exchange.statistics().batches_waiting;
+            assert!(waiting <= 4, "{waiting} batches, where two of each sender may be under way");
+        }
+        assert_eq!(received.counts(), [0, 300, 600]);
+        assert!(sending.join_all().await.into_iter().all(|sent| sent.is_ok()));
+        assert!(next_from(&incoming, 3).await.is_err(), "there is no such sender");
+    }
+}
+
+/// Also when the sender that is waited for is not the one that fails.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_one_sender_hears_of_the_failure_of_another() {
+    let cluster = cluster(3, 2);
+    let peers = cluster.peers();
+    let incoming = input(&cluster.nodes[0], attempt(1), 1, 0, &peers[1..]);
+    let [_silent, failing] =
+        [0, 1].map(|index| output(&cluster.nodes[index + 1], attempt(1), 1, index, &peers[..1]));
+    let waiting = tokio::spawn(async move { next_from(&incoming, 0).await });
+    sleep(Duration::from_secs(1)).await;
+    failing.end(Err(nyala_schema::Error::new(ErrorCode::DivisionByZero, "a node divides")));
+    let error = timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap().unwrap_err();
+    assert_eq!(error.code(), ErrorCode::DivisionByZero);
 }
 
 #[tokio::test(start_paused = true)]

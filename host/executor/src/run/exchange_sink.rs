@@ -6,9 +6,10 @@ use std::task::{Context, Poll};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
-use nyala_exchange::partition::{Partitioner, RoundRobin};
+use nyala_exchange::partition::{Partitioner, RangeKey, Ranges, RoundRobin};
 use nyala_exchange::{Output, Readiness};
 use nyala_pipeline::PlanOutput;
+use nyala_pipeline::state::SortColumn;
 use nyala_schema::{Error, Result};
 
 use crate::column::Chunk;
@@ -42,6 +43,7 @@ enum Route {
     /// In turns, gathered for the first.
     Turns(RoundRobin),
     Hash(Partitioner),
+    Range(Ranges),
 }
 
 /// What one worker has for one receiver.
@@ -74,6 +76,11 @@ impl ExchangeSink {
             PlanOutput::Broadcast => Route::Broadcast,
             PlanOutput::RoundRobin => Route::Turns(RoundRobin::new(worker, count)),
             PlanOutput::Hash { keys } => Route::Hash(Partitioner::new(keys.clone(), count)),
+            PlanOutput::Range { key, bounds } => {
+                let SortColumn { index, descending, nulls_first } = *key;
+                let key = RangeKey { index, descending, nulls_first, bounds: bounds.clone() };
+                Route::Range(Ranges::new(&key, count)?)
+            }
         };
         let receiver = |_| Receiver {
             gathering: Gathering::new(&query.plan.output_schema, count),
@@ -98,8 +105,12 @@ impl ExchangeSink {
     }
 
     fn spread(&mut self, columns: &[ArrayRef], rows: usize) -> Result<()> {
-        let Route::Hash(partitioner) = &self.route else { return self.gather(0, columns, rows) };
-        for (receiver, part) in partitioner.split(&unnamed(columns, rows)?)?.into_iter().enumerate() {
+        let parts = match &self.route {
+            Route::Gather | Route::Broadcast | Route::Turns(_) => return self.gather(0, columns, rows),
+            Route::Hash(partitioner) => partitioner.split(&unnamed(columns, rows)?)?,
+            Route::Range(ranges) => ranges.split(&unnamed(columns, rows)?)?,
+        };
+        for (receiver, part) in parts.into_iter().enumerate() {
             if let Some(part) = part.filter(|_| !self.receivers[receiver].is_closed) {
                 self.gather(receiver, part.columns(), part.num_rows())?;
             }
@@ -111,7 +122,7 @@ impl ExchangeSink {
     fn queue(&mut self, receiver: usize, batch: RecordBatch) -> Result<()> {
         let bytes = bytes_of_all(batch.columns());
         let to = match &mut self.route {
-            Route::Gather | Route::Hash(_) => receiver..receiver + 1,
+            Route::Gather | Route::Hash(_) | Route::Range(_) => receiver..receiver + 1,
             Route::Broadcast => 0..self.receivers.len(),
             Route::Turns(turns) => {
                 let mut turn = turns.turn();
@@ -137,7 +148,7 @@ impl ExchangeSink {
         let made = self.receivers.iter().map(|to| to.made_bytes);
         let made: u64 = match self.route {
             Route::Broadcast => made.max().unwrap_or(0),
-            Route::Gather | Route::Turns(_) | Route::Hash(_) => made.sum(),
+            Route::Gather | Route::Turns(_) | Route::Hash(_) | Route::Range(_) => made.sum(),
         };
         self.reservation.set(gathered + made)
     }

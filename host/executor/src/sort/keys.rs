@@ -178,6 +178,14 @@ impl SortKeys {
         }
     }
 
+    /// That they take.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Fixed(keys) => size_of_val(keys.as_slice()) as u64,
+            Self::Rows(rows) => rows.size() as u64,
+        }
+    }
+
     pub(crate) fn compare(&self, row: u32, other: &Self, other_row: u32) -> Ordering {
         match (self, other) {
             (Self::Fixed(left), Self::Fixed(right)) => left[row as usize].cmp(&right[other_row as usize]),

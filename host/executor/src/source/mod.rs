@@ -1,6 +1,7 @@
 //! Where the chunks of a pipeline come from.
 
 mod build_rows;
+mod merge;
 mod receive;
 mod rows;
 mod scan;
@@ -18,6 +19,7 @@ use crate::column::Chunk;
 use crate::keep::{Piece, ResultRows};
 use crate::run::Query;
 use build_rows::BuildRowsSource;
+use merge::MergeSource;
 use receive::ReceiveSource;
 use rows::RowsSource;
 use scan::ScanSource;
@@ -39,6 +41,7 @@ pub(crate) enum SharedSource {
     Series(Arc<SeriesSource>),
     BuildRows(Arc<BuildRowsSource>),
     Receive(Arc<ReceiveSource>),
+    Merge(Arc<MergeSource>),
 }
 
 impl SharedSource {
@@ -61,8 +64,11 @@ impl SharedSource {
                 let state = &query.states[state.0];
                 Self::BuildRows(Arc::new(BuildRowsSource::new(state, probe_types, rows_max)?))
             }
-            Source::Receive { operator, from, types } => {
+            Source::Receive { operator, from, types, order } if order.is_empty() => {
                 Self::Receive(Arc::new(ReceiveSource::new(query, *operator, *from, types)?))
+            }
+            Source::Receive { operator, from, types, order } => {
+                Self::Merge(Arc::new(MergeSource::new(query, *operator, *from, types, order)?))
             }
         })
     }
@@ -75,6 +81,7 @@ impl SharedSource {
             Self::Series(source) => source.parts(),
             Self::BuildRows(source) => source.parts(),
             Self::Receive(_) => usize::MAX,
+            Self::Merge(_) => 1,
         }
     }
 
@@ -85,7 +92,7 @@ impl SharedSource {
             Self::Rows(source) => source.rows(),
             Self::Series(source) => source.rows(),
             Self::BuildRows(source) => source.rows(),
-            Self::Receive(_) => 0,
+            Self::Receive(_) | Self::Merge(_) => 0,
         }
     }
 
@@ -93,7 +100,7 @@ impl SharedSource {
     pub(crate) fn may_wait(&self) -> bool {
         match self {
             Self::Scan(source) => source.may_wait(),
-            Self::Receive(_) => true,
+            Self::Receive(_) | Self::Merge(_) => true,
             Self::Rows(_) | Self::Series(_) | Self::BuildRows(_) => false,
         }
     }
@@ -102,6 +109,7 @@ impl SharedSource {
     pub(crate) fn close(&self) {
         match self {
             Self::Receive(source) => source.close(),
+            Self::Merge(source) => source.close(),
             Self::Scan(_) | Self::Rows(_) | Self::Series(_) | Self::BuildRows(_) => {}
         }
     }
@@ -113,6 +121,7 @@ impl SharedSource {
             Self::Series(source) => Box::new(series::SeriesWorker(source.clone())),
             Self::BuildRows(source) => Box::new(build_rows::BuildRowsWorker(source.clone())),
             Self::Receive(source) => Box::new(receive::ReceiveWorker::new(source.clone(), query)),
+            Self::Merge(source) => Box::new(merge::MergeWorker::new(source.clone(), query)),
         })
     }
 }

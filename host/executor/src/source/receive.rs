@@ -17,11 +17,11 @@ use crate::run::Query;
 use crate::source::SourceWorker;
 
 pub(crate) struct ReceiveSource {
-    input: Arc<dyn Input>,
+    pub(super) input: Arc<dyn Input>,
     from: FragmentId,
-    operator: OperatorId,
-    types: Vec<DataType>,
-    rows_max: usize,
+    pub(super) operator: OperatorId,
+    pub(super) types: Vec<DataType>,
+    pub(super) rows_max: usize,
 }
 
 pub(crate) struct ReceiveWorker {
@@ -57,7 +57,7 @@ impl ReceiveSource {
     }
 
     /// The batch if it has the columns that were agreed on; text may be dictionary-encoded.
-    fn accept(&self, batch: RecordBatch) -> Result<Received> {
+    pub(super) fn accept(&self, batch: RecordBatch) -> Result<RecordBatch> {
         let fits = |(column, wanted): (&ArrayRef, &DataType)| match column.data_type() {
             DataType::Dictionary(_, value) => value.as_ref() == wanted || column.data_type() == wanted,
             plain => plain == wanted,
@@ -72,13 +72,17 @@ impl ReceiveSource {
                 self.from
             )));
         }
-        let rows = batch.num_rows();
-        let chunks = rows.div_ceil(self.rows_max).max(1);
-        Ok(Received { columns: batch.columns().to_vec(), rows, next: 0, chunk_rows: rows.div_ceil(chunks) })
+        Ok(batch)
     }
 }
 
 impl Received {
+    fn new(batch: &RecordBatch, rows_max: usize) -> Self {
+        let rows = batch.num_rows();
+        let chunks = rows.div_ceil(rows_max).max(1);
+        Self { columns: batch.columns().to_vec(), rows, next: 0, chunk_rows: rows.div_ceil(chunks) }
+    }
+
     fn next(&mut self) -> Option<Chunk> {
         let rows = self.chunk_rows.min(self.rows - self.next);
         if rows == 0 {
@@ -109,7 +113,7 @@ impl SourceWorker for ReceiveWorker {
             let Some(batch) = ready!(self.source.input.poll_next(context))? else {
                 return Poll::Ready(Ok(None));
             };
-            let batch = self.source.accept(batch)?;
+            let batch = Received::new(&self.source.accept(batch)?, self.source.rows_max);
             self.reservation.set(bytes_of_all(&batch.columns))?;
             self.batch = Some(batch);
         }

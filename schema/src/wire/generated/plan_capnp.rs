@@ -95,7 +95,7 @@ pub mod fragment {
 
     pub struct Builder<'a> { builder: ::capnp::private::layout::StructBuilder<'a> }
     impl <> ::capnp::traits::HasStructSize for Builder<'_,>  {
-        const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 3, pointers: 2 };
+        const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 3, pointers: 3 };
     }
     impl <> ::capnp::traits::HasTypeId for Builder<'_,>  {
         const TYPE_ID: u64 = _private::TYPE_ID;
@@ -187,6 +187,9 @@ pub mod fragment {
             self.builder.set_data_field::<u32>(4, 0u32);
             self.builder.set_data_field::<u32>(4, 0u32);
             self.builder.reborrow().get_pointer_field(1).clear();
+            self.builder.set_data_field::<u32>(4, 0u32);
+            self.builder.reborrow().get_pointer_field(1).clear();
+            self.builder.reborrow().get_pointer_field(2).clear();
             self.builder.into()
         }
         #[inline]
@@ -219,7 +222,7 @@ pub mod fragment {
             ::capnp::word(233, 54, 3, 72, 103, 28, 33, 200),
             ::capnp::word(11, 0, 0, 0, 1, 0, 3, 0),
             ::capnp::word(128, 150, 245, 228, 194, 167, 209, 179),
-            ::capnp::word(2, 0, 7, 0, 0, 0, 0, 0),
+            ::capnp::word(3, 0, 7, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(21, 0, 0, 0, 162, 0, 0, 0),
             ::capnp::word(29, 0, 0, 0, 7, 0, 0, 0),
@@ -329,7 +332,7 @@ pub mod fragment {
     }
 
     pub mod output {
-        pub use self::Which::{Client,Gather,Broadcast,Hash,RoundRobin};
+        pub use self::Which::{Client,Gather,Broadcast,Hash,RoundRobin,Range};
 
         #[derive(Copy, Clone)]
         pub struct Owned(());
@@ -419,6 +422,11 @@ pub mod fragment {
                             self.reader.get_data_field::<u32>(4)
                         ))
                     }
+                    5 => {
+                        ::core::result::Result::Ok(Range(
+                            self.reader.into()
+                        ))
+                    }
                     x => ::core::result::Result::Err(::capnp::NotInSchema(x))
                 }
             }
@@ -426,7 +434,7 @@ pub mod fragment {
 
         pub struct Builder<'a> { builder: ::capnp::private::layout::StructBuilder<'a> }
         impl <> ::capnp::traits::HasStructSize for Builder<'_,>  {
-            const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 3, pointers: 2 };
+            const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 3, pointers: 3 };
         }
         impl <> ::capnp::traits::HasTypeId for Builder<'_,>  {
             const TYPE_ID: u64 = _private::TYPE_ID;
@@ -503,6 +511,14 @@ pub mod fragment {
                 self.builder.set_data_field::<u32>(4, value);
             }
             #[inline]
+            pub fn init_range(mut self, ) -> crate::wire::generated::plan_capnp::fragment::output::range::Builder<'a> {
+                self.builder.set_data_field::<u16>(2, 5);
+                self.builder.set_data_field::<u32>(4, 0u32);
+                self.builder.reborrow().get_pointer_field(1).clear();
+                self.builder.reborrow().get_pointer_field(2).clear();
+                self.builder.into()
+            }
+            #[inline]
             pub fn which(self) -> ::core::result::Result<WhichBuilder<'a,>, ::capnp::NotInSchema> {
                 match self.builder.get_data_field::<u16>(2) {
                     0 => {
@@ -530,6 +546,11 @@ pub mod fragment {
                             self.builder.get_data_field::<u32>(4)
                         ))
                     }
+                    5 => {
+                        ::core::result::Result::Ok(Range(
+                            self.builder.into()
+                        ))
+                    }
                     x => ::core::result::Result::Err(::capnp::NotInSchema(x))
                 }
             }
@@ -544,59 +565,66 @@ pub mod fragment {
         impl Pipeline  {
         }
         mod _private {
-            pub(crate) static ENCODED_NODE: [::capnp::Word; 87] = [
+            pub(crate) static ENCODED_NODE: [::capnp::Word; 95] = [
                 ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
                 ::capnp::word(190, 191, 132, 214, 27, 17, 157, 188),
                 ::capnp::word(20, 0, 0, 0, 1, 0, 3, 0),
                 ::capnp::word(233, 54, 3, 72, 103, 28, 33, 200),
-                ::capnp::word(2, 0, 7, 0, 1, 0, 5, 0),
+                ::capnp::word(3, 0, 7, 0, 1, 0, 6, 0),
                 ::capnp::word(2, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(21, 0, 0, 0, 218, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(25, 0, 0, 0, 31, 1, 0, 0),
+                ::capnp::word(25, 0, 0, 0, 87, 1, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(112, 108, 97, 110, 46, 99, 97, 112),
                 ::capnp::word(110, 112, 58, 70, 114, 97, 103, 109),
                 ::capnp::word(101, 110, 116, 46, 111, 117, 116, 112),
                 ::capnp::word(117, 116, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(20, 0, 0, 0, 3, 0, 4, 0),
+                ::capnp::word(24, 0, 0, 0, 3, 0, 4, 0),
                 ::capnp::word(0, 0, 255, 255, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 3, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(125, 0, 0, 0, 58, 0, 0, 0),
+                ::capnp::word(153, 0, 0, 0, 58, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(120, 0, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(132, 0, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(148, 0, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(160, 0, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(1, 0, 254, 255, 4, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 4, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(129, 0, 0, 0, 58, 0, 0, 0),
+                ::capnp::word(157, 0, 0, 0, 58, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(124, 0, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(136, 0, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(152, 0, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(164, 0, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(2, 0, 253, 255, 4, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 5, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(133, 0, 0, 0, 82, 0, 0, 0),
+                ::capnp::word(161, 0, 0, 0, 82, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(132, 0, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(144, 0, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(160, 0, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(172, 0, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(3, 0, 252, 255, 0, 0, 0, 0),
                 ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(10, 7, 236, 224, 141, 173, 217, 236),
-                ::capnp::word(141, 0, 0, 0, 42, 0, 0, 0),
+                ::capnp::word(169, 0, 0, 0, 42, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(4, 0, 251, 255, 4, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 8, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(117, 0, 0, 0, 90, 0, 0, 0),
+                ::capnp::word(145, 0, 0, 0, 90, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(116, 0, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(128, 0, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(144, 0, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(156, 0, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(5, 0, 250, 255, 0, 0, 0, 0),
+                ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(180, 42, 197, 9, 251, 245, 0, 213),
+                ::capnp::word(153, 0, 0, 0, 50, 0, 0, 0),
+                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(99, 108, 105, 101, 110, 116, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
@@ -632,6 +660,7 @@ pub mod fragment {
                 ::capnp::word(8, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(114, 97, 110, 103, 101, 0, 0, 0),
             ];
             pub(crate) fn get_field_types(index: u16) -> ::capnp::introspect::Type {
                 match index {
@@ -640,6 +669,7 @@ pub mod fragment {
                     2 => <u32 as ::capnp::introspect::Introspect>::introspect(),
                     3 => <crate::wire::generated::plan_capnp::fragment::output::hash::Owned as ::capnp::introspect::Introspect>::introspect(),
                     4 => <u32 as ::capnp::introspect::Introspect>::introspect(),
+                    5 => <crate::wire::generated::plan_capnp::fragment::output::range::Owned as ::capnp::introspect::Introspect>::introspect(),
                     _ => ::capnp::introspect::panic_invalid_field_index(index),
                 }
             }
@@ -654,19 +684,20 @@ pub mod fragment {
                 MEMBERS_BY_NAME
             );
             pub(crate) static NONUNION_MEMBERS : &[u16] = &[];
-            pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[0,1,2,3,4];
-            pub(crate) static MEMBERS_BY_NAME : &[u16] = &[2,0,1,3,4];
+            pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[0,1,2,3,4,5];
+            pub(crate) static MEMBERS_BY_NAME : &[u16] = &[2,0,1,3,5,4];
             pub(crate) const TYPE_ID: u64 = 0xbc9d_111b_d684_bfbe;
         }
-        pub enum Which<A0> {
+        pub enum Which<A0,A1> {
             Client(()),
             Gather(u32),
             Broadcast(u32),
             Hash(A0),
             RoundRobin(u32),
+            Range(A1),
         }
-        pub type WhichReader<'a,> = Which<crate::wire::generated::plan_capnp::fragment::output::hash::Reader<'a>>;
-        pub type WhichBuilder<'a,> = Which<crate::wire::generated::plan_capnp::fragment::output::hash::Builder<'a>>;
+        pub type WhichReader<'a,> = Which<crate::wire::generated::plan_capnp::fragment::output::hash::Reader<'a>,crate::wire::generated::plan_capnp::fragment::output::range::Reader<'a>>;
+        pub type WhichBuilder<'a,> = Which<crate::wire::generated::plan_capnp::fragment::output::hash::Builder<'a>,crate::wire::generated::plan_capnp::fragment::output::range::Builder<'a>>;
 
         pub mod hash {
             #[derive(Copy, Clone)]
@@ -745,7 +776,7 @@ pub mod fragment {
 
             pub struct Builder<'a> { builder: ::capnp::private::layout::StructBuilder<'a> }
             impl <> ::capnp::traits::HasStructSize for Builder<'_,>  {
-                const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 3, pointers: 2 };
+                const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 3, pointers: 3 };
             }
             impl <> ::capnp::traits::HasTypeId for Builder<'_,>  {
                 const TYPE_ID: u64 = _private::TYPE_ID;
@@ -835,7 +866,7 @@ pub mod fragment {
                     ::capnp::word(10, 7, 236, 224, 141, 173, 217, 236),
                     ::capnp::word(27, 0, 0, 0, 1, 0, 3, 0),
                     ::capnp::word(190, 191, 132, 214, 27, 17, 157, 188),
-                    ::capnp::word(2, 0, 7, 0, 1, 0, 0, 0),
+                    ::capnp::word(3, 0, 7, 0, 1, 0, 0, 0),
                     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                     ::capnp::word(21, 0, 0, 0, 2, 1, 0, 0),
                     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
@@ -904,6 +935,285 @@ pub mod fragment {
                 pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[];
                 pub(crate) static MEMBERS_BY_NAME : &[u16] = &[1,0];
                 pub(crate) const TYPE_ID: u64 = 0xecd9_ad8d_e0ec_070a;
+            }
+        }
+
+        pub mod range {
+            #[derive(Copy, Clone)]
+            pub struct Owned(());
+            impl ::capnp::introspect::Introspect for Owned { fn introspect() -> ::capnp::introspect::Type { ::capnp::introspect::TypeVariant::Struct(::capnp::introspect::RawBrandedStructSchema { generic: &_private::RAW_SCHEMA, field_types: _private::get_field_types, annotation_types: _private::get_annotation_types, type_id: ::core::any::TypeId::of::<Owned>() }).into() } }
+            impl ::capnp::traits::Owned for Owned { type Reader<'a> = Reader<'a>; type Builder<'a> = Builder<'a>; }
+            impl ::capnp::traits::OwnedStruct for Owned { type Reader<'a> = Reader<'a>; type Builder<'a> = Builder<'a>; }
+            impl ::capnp::traits::Pipelined for Owned { type Pipeline = Pipeline; }
+
+            pub struct Reader<'a> { reader: ::capnp::private::layout::StructReader<'a> }
+            impl <> ::core::marker::Copy for Reader<'_,>  {}
+            impl <> ::core::clone::Clone for Reader<'_,>  {
+                fn clone(&self) -> Self { *self }
+            }
+
+            impl <> ::capnp::traits::HasTypeId for Reader<'_,>  {
+                const TYPE_ID: u64 = _private::TYPE_ID;
+            }
+            impl <'a,> ::core::convert::From<::capnp::private::layout::StructReader<'a>> for Reader<'a,>  {
+                fn from(reader: ::capnp::private::layout::StructReader<'a>) -> Self {
+                    Self { reader,  }
+                }
+            }
+
+            impl <'a,> ::core::convert::From<Reader<'a,>> for ::capnp::dynamic_value::Reader<'a>  {
+                fn from(reader: Reader<'a,>) -> Self {
+                    Self::Struct(::capnp::dynamic_struct::Reader::new(reader.reader, ::capnp::schema::StructSchema::new(::capnp::introspect::RawBrandedStructSchema { generic: &_private::RAW_SCHEMA, field_types: _private::get_field_types::<>, annotation_types: _private::get_annotation_types::<>, type_id: ::core::any::TypeId::of::<Owned<>>()})))
+                }
+            }
+
+            impl <> ::core::fmt::Debug for Reader<'_,>  {
+                fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::result::Result<(), ::core::fmt::Error> {
+                    core::fmt::Debug::fmt(&::core::convert::Into::<::capnp::dynamic_value::Reader<'_>>::into(*self), f)
+                }
+            }
+
+            impl <'a,> ::capnp::traits::FromPointerReader<'a> for Reader<'a,>  {
+                fn get_from_pointer(reader: &::capnp::private::layout::PointerReader<'a>, default: ::core::option::Option<&'a [::capnp::Word]>) -> ::capnp::Result<Self> {
+                    ::core::result::Result::Ok(reader.get_struct(default)?.into())
+                }
+            }
+
+            impl <'a,> ::capnp::traits::IntoInternalStructReader<'a> for Reader<'a,>  {
+                fn into_internal_struct_reader(self) -> ::capnp::private::layout::StructReader<'a> {
+                    self.reader
+                }
+            }
+
+            impl <'a,> ::capnp::traits::Imbue<'a> for Reader<'a,>  {
+                fn imbue(&mut self, cap_table: &'a ::capnp::private::layout::CapTable) {
+                    self.reader.imbue(::capnp::private::layout::CapTableReader::from_ref(cap_table))
+                }
+            }
+
+            impl <'a,> Reader<'a,>  {
+                pub fn reborrow(&self) -> Reader<'_,> {
+                    Self { .. *self }
+                }
+
+                pub fn total_size(&self) -> ::capnp::Result<::capnp::MessageSize> {
+                    self.reader.total_size()
+                }
+                #[inline]
+                pub fn get_to(self) -> u32 {
+                    self.reader.get_data_field::<u32>(4)
+                }
+                #[inline]
+                pub fn get_key(self) -> ::capnp::Result<crate::wire::generated::plan_capnp::sort_key::Reader<'a>> {
+                    ::capnp::traits::FromPointerReader::get_from_pointer(&self.reader.get_pointer_field(1), ::core::option::Option::None)
+                }
+                #[inline]
+                pub fn has_key(&self) -> bool {
+                    !self.reader.get_pointer_field(1).is_null()
+                }
+                #[inline]
+                pub fn get_bounds(self) -> ::capnp::Result<::capnp::data::Reader<'a>> {
+                    ::capnp::traits::FromPointerReader::get_from_pointer(&self.reader.get_pointer_field(2), ::core::option::Option::None)
+                }
+                #[inline]
+                pub fn has_bounds(&self) -> bool {
+                    !self.reader.get_pointer_field(2).is_null()
+                }
+            }
+
+            pub struct Builder<'a> { builder: ::capnp::private::layout::StructBuilder<'a> }
+            impl <> ::capnp::traits::HasStructSize for Builder<'_,>  {
+                const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 3, pointers: 3 };
+            }
+            impl <> ::capnp::traits::HasTypeId for Builder<'_,>  {
+                const TYPE_ID: u64 = _private::TYPE_ID;
+            }
+            impl <'a,> ::core::convert::From<::capnp::private::layout::StructBuilder<'a>> for Builder<'a,>  {
+                fn from(builder: ::capnp::private::layout::StructBuilder<'a>) -> Self {
+                    Self { builder,  }
+                }
+            }
+
+            impl <'a,> ::core::convert::From<Builder<'a,>> for ::capnp::dynamic_value::Builder<'a>  {
+                fn from(builder: Builder<'a,>) -> Self {
+                    Self::Struct(::capnp::dynamic_struct::Builder::new(builder.builder, ::capnp::schema::StructSchema::new(::capnp::introspect::RawBrandedStructSchema { generic: &_private::RAW_SCHEMA, field_types: _private::get_field_types::<>, annotation_types: _private::get_annotation_types::<>, type_id: ::core::any::TypeId::of::<Owned<>>()})))
+                }
+            }
+
+            impl <'a,> ::capnp::traits::ImbueMut<'a> for Builder<'a,>  {
+                fn imbue_mut(&mut self, cap_table: &'a mut ::capnp::private::layout::CapTable) {
+                    self.builder.imbue(::capnp::private::layout::CapTableBuilder::from_ref(cap_table))
+                }
+            }
+
+            impl <'a,> ::capnp::traits::FromPointerBuilder<'a> for Builder<'a,>  {
+                fn init_pointer(builder: ::capnp::private::layout::PointerBuilder<'a>, _size: u32) -> Self {
+                    builder.init_struct(<Self as ::capnp::traits::HasStructSize>::STRUCT_SIZE).into()
+                }
+                fn get_from_pointer(builder: ::capnp::private::layout::PointerBuilder<'a>, default: ::core::option::Option<&'a [::capnp::Word]>) -> ::capnp::Result<Self> {
+                    ::core::result::Result::Ok(builder.get_struct(<Self as ::capnp::traits::HasStructSize>::STRUCT_SIZE, default)?.into())
+                }
+            }
+
+            impl <> ::capnp::traits::SetterInput<Owned<>> for Reader<'_,>  {
+                fn set_pointer_builder(mut pointer: ::capnp::private::layout::PointerBuilder<'_>, value: Self, canonicalize: bool) -> ::capnp::Result<()> { pointer.set_struct(&value.reader, canonicalize) }
+            }
+
+            impl <'a,> Builder<'a,>  {
+                pub fn into_reader(self) -> Reader<'a,> {
+                    self.builder.into_reader().into()
+                }
+                pub fn reborrow(&mut self) -> Builder<'_,> {
+                    Builder { builder: self.builder.reborrow() }
+                }
+                pub fn reborrow_as_reader(&self) -> Reader<'_,> {
+                    self.builder.as_reader().into()
+                }
+
+                pub fn total_size(&self) -> ::capnp::Result<::capnp::MessageSize> {
+                    self.builder.as_reader().total_size()
+                }
+                #[inline]
+                pub fn get_to(self) -> u32 {
+                    self.builder.get_data_field::<u32>(4)
+                }
+                #[inline]
+                pub fn set_to(&mut self, value: u32)  {
+                    self.builder.set_data_field::<u32>(4, value);
+                }
+                #[inline]
+                pub fn get_key(self) -> ::capnp::Result<crate::wire::generated::plan_capnp::sort_key::Builder<'a>> {
+                    ::capnp::traits::FromPointerBuilder::get_from_pointer(self.builder.get_pointer_field(1), ::core::option::Option::None)
+                }
+                #[inline]
+                pub fn set_key(&mut self, value: crate::wire::generated::plan_capnp::sort_key::Reader<'_>) -> ::capnp::Result<()> {
+                    ::capnp::traits::SetterInput::set_pointer_builder(self.builder.reborrow().get_pointer_field(1), value, false)
+                }
+                #[inline]
+                pub fn init_key(self, ) -> crate::wire::generated::plan_capnp::sort_key::Builder<'a> {
+                    ::capnp::traits::FromPointerBuilder::init_pointer(self.builder.get_pointer_field(1), 0)
+                }
+                #[inline]
+                pub fn has_key(&self) -> bool {
+                    !self.builder.is_pointer_field_null(1)
+                }
+                #[inline]
+                pub fn get_bounds(self) -> ::capnp::Result<::capnp::data::Builder<'a>> {
+                    ::capnp::traits::FromPointerBuilder::get_from_pointer(self.builder.get_pointer_field(2), ::core::option::Option::None)
+                }
+                #[inline]
+                pub fn set_bounds(&mut self, value: ::capnp::data::Reader<'_>)  {
+                    self.builder.reborrow().get_pointer_field(2).set_data(value);
+                }
+                #[inline]
+                pub fn init_bounds(self, size: u32) -> ::capnp::data::Builder<'a> {
+                    self.builder.get_pointer_field(2).init_data(size)
+                }
+                #[inline]
+                pub fn has_bounds(&self) -> bool {
+                    !self.builder.is_pointer_field_null(2)
+                }
+            }
+
+            pub struct Pipeline { _typeless: ::capnp::any_pointer::Pipeline }
+            impl ::capnp::capability::FromTypelessPipeline for Pipeline {
+                fn new(typeless: ::capnp::any_pointer::Pipeline) -> Self {
+                    Self { _typeless: typeless,  }
+                }
+            }
+            impl Pipeline  {
+                pub fn get_key(&self) -> crate::wire::generated::plan_capnp::sort_key::Pipeline {
+                    ::capnp::capability::FromTypelessPipeline::new(self._typeless.get_pointer_field(1))
+                }
+            }
+            mod _private {
+                pub(crate) static ENCODED_NODE: [::capnp::Word; 63] = [
+                    ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
+                    ::capnp::word(180, 42, 197, 9, 251, 245, 0, 213),
+                    ::capnp::word(27, 0, 0, 0, 1, 0, 3, 0),
+                    ::capnp::word(190, 191, 132, 214, 27, 17, 157, 188),
+                    ::capnp::word(3, 0, 7, 0, 1, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(21, 0, 0, 0, 10, 1, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(29, 0, 0, 0, 175, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(112, 108, 97, 110, 46, 99, 97, 112),
+                    ::capnp::word(110, 112, 58, 70, 114, 97, 103, 109),
+                    ::capnp::word(101, 110, 116, 46, 111, 117, 116, 112),
+                    ::capnp::word(117, 116, 46, 114, 97, 110, 103, 101),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(12, 0, 0, 0, 3, 0, 4, 0),
+                    ::capnp::word(0, 0, 0, 0, 4, 0, 0, 0),
+                    ::capnp::word(0, 0, 1, 0, 10, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(69, 0, 0, 0, 26, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(64, 0, 0, 0, 3, 0, 1, 0),
+                    ::capnp::word(76, 0, 0, 0, 2, 0, 1, 0),
+                    ::capnp::word(1, 0, 0, 0, 1, 0, 0, 0),
+                    ::capnp::word(0, 0, 1, 0, 11, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(73, 0, 0, 0, 34, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(68, 0, 0, 0, 3, 0, 1, 0),
+                    ::capnp::word(80, 0, 0, 0, 2, 0, 1, 0),
+                    ::capnp::word(2, 0, 0, 0, 2, 0, 0, 0),
+                    ::capnp::word(0, 0, 1, 0, 12, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(77, 0, 0, 0, 58, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(72, 0, 0, 0, 3, 0, 1, 0),
+                    ::capnp::word(84, 0, 0, 0, 2, 0, 1, 0),
+                    ::capnp::word(116, 111, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(8, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(8, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(107, 101, 121, 0, 0, 0, 0, 0),
+                    ::capnp::word(16, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(74, 82, 196, 92, 95, 30, 88, 249),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(16, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(98, 111, 117, 110, 100, 115, 0, 0),
+                    ::capnp::word(13, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(13, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ];
+                pub(crate) fn get_field_types(index: u16) -> ::capnp::introspect::Type {
+                    match index {
+                        0 => <u32 as ::capnp::introspect::Introspect>::introspect(),
+                        1 => <crate::wire::generated::plan_capnp::sort_key::Owned as ::capnp::introspect::Introspect>::introspect(),
+                        2 => <::capnp::data::Owned as ::capnp::introspect::Introspect>::introspect(),
+                        _ => ::capnp::introspect::panic_invalid_field_index(index),
+                    }
+                }
+                pub(crate) fn get_annotation_types(child_index: Option<u16>, index: u32) -> ::capnp::introspect::Type {
+                    ::capnp::introspect::panic_invalid_annotation_indices(child_index, index)
+                }
+                pub(crate) static ARENA: ::capnp::private::arena::GeneratedCodeArena = ::capnp::private::arena::GeneratedCodeArena::new(&ENCODED_NODE);
+                pub(crate) static RAW_SCHEMA: ::capnp::introspect::RawStructSchema = ::capnp::introspect::RawStructSchema::new(
+                    &ARENA,
+                    NONUNION_MEMBERS,
+                    MEMBERS_BY_DISCRIMINANT,
+                    MEMBERS_BY_NAME
+                );
+                pub(crate) static NONUNION_MEMBERS : &[u16] = &[0,1,2];
+                pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[];
+                pub(crate) static MEMBERS_BY_NAME : &[u16] = &[2,1,0];
+                pub(crate) const TYPE_ID: u64 = 0xd500_f5fb_09c5_2ab4;
             }
         }
     }
@@ -1123,6 +1433,8 @@ pub mod operator {
             self.builder.set_data_field::<u32>(4, 0u32);
             self.builder.reborrow().get_pointer_field(2).clear();
             self.builder.reborrow().get_pointer_field(3).clear();
+            self.builder.set_data_field::<u32>(4, 0u32);
+            self.builder.reborrow().get_pointer_field(2).clear();
             self.builder.into()
         }
     }
@@ -1258,7 +1570,7 @@ pub mod operator {
     }
 
     pub mod kind {
-        pub use self::Which::{Scan,Values,Series,Receive,Filter,Project,Expand,Aggregate,Sort,Limit,Window,Unnest,AtMostOneRow,HashJoin,NestedLoopJoin,Union,Recursion,RecursionInput,TableFunction,Guest};
+        pub use self::Which::{Scan,Values,Series,Receive,Filter,Project,Expand,Aggregate,Sort,Limit,Window,Unnest,AtMostOneRow,HashJoin,NestedLoopJoin,Union,Recursion,RecursionInput,TableFunction,Guest,Merge};
 
         #[derive(Copy, Clone)]
         pub struct Owned(());
@@ -1466,6 +1778,11 @@ pub mod operator {
                     19 => {
                         ::core::result::Result::Ok(Guest(
                             ::capnp::traits::FromPointerReader::get_from_pointer(&self.reader.get_pointer_field(2), ::core::option::Option::None)
+                        ))
+                    }
+                    20 => {
+                        ::core::result::Result::Ok(Merge(
+                            self.reader.into()
                         ))
                     }
                     x => ::core::result::Result::Err(::capnp::NotInSchema(x))
@@ -1728,6 +2045,13 @@ pub mod operator {
                 !self.builder.is_pointer_field_null(2)
             }
             #[inline]
+            pub fn init_merge(mut self, ) -> crate::wire::generated::plan_capnp::operator::kind::merge::Builder<'a> {
+                self.builder.set_data_field::<u16>(2, 20);
+                self.builder.set_data_field::<u32>(4, 0u32);
+                self.builder.reborrow().get_pointer_field(2).clear();
+                self.builder.into()
+            }
+            #[inline]
             pub fn which(self) -> ::core::result::Result<WhichBuilder<'a,>, ::capnp::NotInSchema> {
                 match self.builder.get_data_field::<u16>(2) {
                     0 => {
@@ -1830,6 +2154,11 @@ pub mod operator {
                             ::capnp::traits::FromPointerBuilder::get_from_pointer(self.builder.get_pointer_field(2), ::core::option::Option::None)
                         ))
                     }
+                    20 => {
+                        ::core::result::Result::Ok(Merge(
+                            self.builder.into()
+                        ))
+                    }
                     x => ::core::result::Result::Err(::capnp::NotInSchema(x))
                 }
             }
@@ -1844,164 +2173,171 @@ pub mod operator {
         impl Pipeline  {
         }
         mod _private {
-            pub(crate) static ENCODED_NODE: [::capnp::Word; 283] = [
+            pub(crate) static ENCODED_NODE: [::capnp::Word; 291] = [
                 ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
                 ::capnp::word(30, 68, 186, 188, 91, 180, 89, 144),
                 ::capnp::word(20, 0, 0, 0, 1, 0, 3, 0),
                 ::capnp::word(234, 13, 252, 193, 147, 165, 43, 155),
-                ::capnp::word(4, 0, 7, 0, 1, 0, 20, 0),
+                ::capnp::word(4, 0, 7, 0, 1, 0, 21, 0),
                 ::capnp::word(2, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(21, 0, 0, 0, 202, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(25, 0, 0, 0, 103, 4, 0, 0),
+                ::capnp::word(25, 0, 0, 0, 159, 4, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(112, 108, 97, 110, 46, 99, 97, 112),
                 ::capnp::word(110, 112, 58, 79, 112, 101, 114, 97),
                 ::capnp::word(116, 111, 114, 46, 107, 105, 110, 100),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(80, 0, 0, 0, 3, 0, 4, 0),
+                ::capnp::word(84, 0, 0, 0, 3, 0, 4, 0),
                 ::capnp::word(0, 0, 255, 255, 2, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 4, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(33, 2, 0, 0, 42, 0, 0, 0),
+                ::capnp::word(61, 2, 0, 0, 42, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(28, 2, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(40, 2, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(56, 2, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(68, 2, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(1, 0, 254, 255, 2, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 5, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(37, 2, 0, 0, 58, 0, 0, 0),
+                ::capnp::word(65, 2, 0, 0, 58, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(32, 2, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(44, 2, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(60, 2, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(72, 2, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(2, 0, 253, 255, 0, 0, 0, 0),
                 ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(184, 10, 78, 159, 228, 194, 201, 239),
-                ::capnp::word(41, 2, 0, 0, 58, 0, 0, 0),
+                ::capnp::word(69, 2, 0, 0, 58, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(3, 0, 252, 255, 4, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 8, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(17, 2, 0, 0, 66, 0, 0, 0),
+                ::capnp::word(45, 2, 0, 0, 66, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(12, 2, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(24, 2, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(40, 2, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(52, 2, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(4, 0, 251, 255, 2, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 9, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(21, 2, 0, 0, 58, 0, 0, 0),
+                ::capnp::word(49, 2, 0, 0, 58, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(16, 2, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(28, 2, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(44, 2, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(56, 2, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(5, 0, 250, 255, 2, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 10, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(25, 2, 0, 0, 66, 0, 0, 0),
+                ::capnp::word(53, 2, 0, 0, 66, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(20, 2, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(48, 2, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(48, 2, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(76, 2, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(6, 0, 249, 255, 2, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 11, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(45, 2, 0, 0, 58, 0, 0, 0),
+                ::capnp::word(73, 2, 0, 0, 58, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(40, 2, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(68, 2, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(68, 2, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(96, 2, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(7, 0, 248, 255, 2, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 12, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(65, 2, 0, 0, 82, 0, 0, 0),
+                ::capnp::word(93, 2, 0, 0, 82, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(64, 2, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(76, 2, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(92, 2, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(104, 2, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(8, 0, 247, 255, 0, 0, 0, 0),
                 ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(138, 96, 223, 243, 252, 210, 100, 250),
-                ::capnp::word(73, 2, 0, 0, 42, 0, 0, 0),
+                ::capnp::word(101, 2, 0, 0, 42, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(9, 0, 246, 255, 0, 0, 0, 0),
                 ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(107, 71, 23, 100, 65, 63, 50, 142),
-                ::capnp::word(49, 2, 0, 0, 50, 0, 0, 0),
+                ::capnp::word(77, 2, 0, 0, 50, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(10, 0, 245, 255, 2, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 17, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(25, 2, 0, 0, 58, 0, 0, 0),
+                ::capnp::word(53, 2, 0, 0, 58, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(20, 2, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(32, 2, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(48, 2, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(60, 2, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(11, 0, 244, 255, 0, 0, 0, 0),
                 ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(93, 245, 33, 133, 24, 135, 83, 243),
-                ::capnp::word(29, 2, 0, 0, 58, 0, 0, 0),
+                ::capnp::word(57, 2, 0, 0, 58, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(12, 0, 243, 255, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 20, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(5, 2, 0, 0, 106, 0, 0, 0),
+                ::capnp::word(33, 2, 0, 0, 106, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(4, 2, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(16, 2, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(32, 2, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(44, 2, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(13, 0, 242, 255, 2, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 21, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(13, 2, 0, 0, 74, 0, 0, 0),
+                ::capnp::word(41, 2, 0, 0, 74, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(12, 2, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(24, 2, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(40, 2, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(52, 2, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(14, 0, 241, 255, 0, 0, 0, 0),
                 ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(172, 0, 32, 202, 125, 63, 207, 253),
-                ::capnp::word(21, 2, 0, 0, 122, 0, 0, 0),
+                ::capnp::word(49, 2, 0, 0, 122, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(15, 0, 240, 255, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 24, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(1, 2, 0, 0, 50, 0, 0, 0),
+                ::capnp::word(29, 2, 0, 0, 50, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(252, 1, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(8, 2, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(24, 2, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(36, 2, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(16, 0, 239, 255, 0, 0, 0, 0),
                 ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(182, 140, 155, 160, 145, 106, 160, 161),
-                ::capnp::word(5, 2, 0, 0, 82, 0, 0, 0),
+                ::capnp::word(33, 2, 0, 0, 82, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(17, 0, 238, 255, 4, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 27, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(241, 1, 0, 0, 122, 0, 0, 0),
+                ::capnp::word(13, 2, 0, 0, 122, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(240, 1, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(252, 1, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(12, 2, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(24, 2, 0, 0, 2, 0, 1, 0),
                 ::capnp::word(18, 0, 237, 255, 0, 0, 0, 0),
                 ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(227, 241, 241, 53, 236, 67, 6, 234),
-                ::capnp::word(249, 1, 0, 0, 114, 0, 0, 0),
+                ::capnp::word(21, 2, 0, 0, 114, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(19, 0, 236, 255, 2, 0, 0, 0),
                 ::capnp::word(0, 0, 1, 0, 30, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(229, 1, 0, 0, 50, 0, 0, 0),
+                ::capnp::word(1, 2, 0, 0, 50, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-                ::capnp::word(224, 1, 0, 0, 3, 0, 1, 0),
-                ::capnp::word(236, 1, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(252, 1, 0, 0, 3, 0, 1, 0),
+                ::capnp::word(8, 2, 0, 0, 2, 0, 1, 0),
+                ::capnp::word(20, 0, 235, 255, 0, 0, 0, 0),
+                ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(55, 115, 124, 73, 99, 77, 166, 153),
+                ::capnp::word(5, 2, 0, 0, 50, 0, 0, 0),
+                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(115, 99, 97, 110, 0, 0, 0, 0),
                 ::capnp::word(16, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(18, 110, 68, 199, 242, 138, 16, 191),
@@ -2128,6 +2464,7 @@ pub mod operator {
                 ::capnp::word(16, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
                 ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ::capnp::word(109, 101, 114, 103, 101, 0, 0, 0),
             ];
             pub(crate) fn get_field_types(index: u16) -> ::capnp::introspect::Type {
                 match index {
@@ -2151,6 +2488,7 @@ pub mod operator {
                     17 => <u32 as ::capnp::introspect::Introspect>::introspect(),
                     18 => <crate::wire::generated::plan_capnp::operator::kind::table_function::Owned as ::capnp::introspect::Introspect>::introspect(),
                     19 => <crate::wire::generated::plan_capnp::guest_call::Owned as ::capnp::introspect::Introspect>::introspect(),
+                    20 => <crate::wire::generated::plan_capnp::operator::kind::merge::Owned as ::capnp::introspect::Introspect>::introspect(),
                     _ => ::capnp::introspect::panic_invalid_field_index(index),
                 }
             }
@@ -2165,11 +2503,11 @@ pub mod operator {
                 MEMBERS_BY_NAME
             );
             pub(crate) static NONUNION_MEMBERS : &[u16] = &[];
-            pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19];
-            pub(crate) static MEMBERS_BY_NAME : &[u16] = &[7,12,6,4,19,13,9,14,5,3,16,17,0,2,8,18,15,11,1,10];
+            pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20];
+            pub(crate) static MEMBERS_BY_NAME : &[u16] = &[7,12,6,4,19,13,9,20,14,5,3,16,17,0,2,8,18,15,11,1,10];
             pub(crate) const TYPE_ID: u64 = 0x9059_b45b_bcba_441e;
         }
-        pub enum Which<A0,A1,A2,A3,A4,A5,A6,A7,A8,A9,A10,A11,A12,A13,A14,A15> {
+        pub enum Which<A0,A1,A2,A3,A4,A5,A6,A7,A8,A9,A10,A11,A12,A13,A14,A15,A16> {
             Scan(A0),
             Values(A1),
             Series(A2),
@@ -2190,9 +2528,10 @@ pub mod operator {
             RecursionInput(u32),
             TableFunction(A14),
             Guest(A15),
+            Merge(A16),
         }
-        pub type WhichReader<'a,> = Which<::capnp::Result<crate::wire::generated::plan_capnp::table_scan::Reader<'a>>,::capnp::Result<::capnp::data::Reader<'a>>,crate::wire::generated::plan_capnp::operator::kind::series::Reader<'a>,::capnp::Result<crate::wire::generated::plan_capnp::expr::Reader<'a>>,::capnp::Result<::capnp::struct_list::Reader<'a,crate::wire::generated::plan_capnp::expr::Owned>>,::capnp::Result<::capnp::struct_list::Reader<'a,crate::wire::generated::plan_capnp::expr_list::Owned>>,::capnp::Result<crate::wire::generated::plan_capnp::aggregate::Reader<'a>>,crate::wire::generated::plan_capnp::operator::kind::sort::Reader<'a>,crate::wire::generated::plan_capnp::operator::kind::limit::Reader<'a>,::capnp::Result<crate::wire::generated::plan_capnp::window::Reader<'a>>,crate::wire::generated::plan_capnp::operator::kind::unnest::Reader<'a>,::capnp::Result<crate::wire::generated::plan_capnp::hash_join::Reader<'a>>,crate::wire::generated::plan_capnp::operator::kind::nested_loop_join::Reader<'a>,crate::wire::generated::plan_capnp::operator::kind::recursion::Reader<'a>,crate::wire::generated::plan_capnp::operator::kind::table_function::Reader<'a>,::capnp::Result<crate::wire::generated::plan_capnp::guest_call::Reader<'a>>>;
-        pub type WhichBuilder<'a,> = Which<::capnp::Result<crate::wire::generated::plan_capnp::table_scan::Builder<'a>>,::capnp::Result<::capnp::data::Builder<'a>>,crate::wire::generated::plan_capnp::operator::kind::series::Builder<'a>,::capnp::Result<crate::wire::generated::plan_capnp::expr::Builder<'a>>,::capnp::Result<::capnp::struct_list::Builder<'a,crate::wire::generated::plan_capnp::expr::Owned>>,::capnp::Result<::capnp::struct_list::Builder<'a,crate::wire::generated::plan_capnp::expr_list::Owned>>,::capnp::Result<crate::wire::generated::plan_capnp::aggregate::Builder<'a>>,crate::wire::generated::plan_capnp::operator::kind::sort::Builder<'a>,crate::wire::generated::plan_capnp::operator::kind::limit::Builder<'a>,::capnp::Result<crate::wire::generated::plan_capnp::window::Builder<'a>>,crate::wire::generated::plan_capnp::operator::kind::unnest::Builder<'a>,::capnp::Result<crate::wire::generated::plan_capnp::hash_join::Builder<'a>>,crate::wire::generated::plan_capnp::operator::kind::nested_loop_join::Builder<'a>,crate::wire::generated::plan_capnp::operator::kind::recursion::Builder<'a>,crate::wire::generated::plan_capnp::operator::kind::table_function::Builder<'a>,::capnp::Result<crate::wire::generated::plan_capnp::guest_call::Builder<'a>>>;
+        pub type WhichReader<'a,> = Which<::capnp::Result<crate::wire::generated::plan_capnp::table_scan::Reader<'a>>,::capnp::Result<::capnp::data::Reader<'a>>,crate::wire::generated::plan_capnp::operator::kind::series::Reader<'a>,::capnp::Result<crate::wire::generated::plan_capnp::expr::Reader<'a>>,::capnp::Result<::capnp::struct_list::Reader<'a,crate::wire::generated::plan_capnp::expr::Owned>>,::capnp::Result<::capnp::struct_list::Reader<'a,crate::wire::generated::plan_capnp::expr_list::Owned>>,::capnp::Result<crate::wire::generated::plan_capnp::aggregate::Reader<'a>>,crate::wire::generated::plan_capnp::operator::kind::sort::Reader<'a>,crate::wire::generated::plan_capnp::operator::kind::limit::Reader<'a>,::capnp::Result<crate::wire::generated::plan_capnp::window::Reader<'a>>,crate::wire::generated::plan_capnp::operator::kind::unnest::Reader<'a>,::capnp::Result<crate::wire::generated::plan_capnp::hash_join::Reader<'a>>,crate::wire::generated::plan_capnp::operator::kind::nested_loop_join::Reader<'a>,crate::wire::generated::plan_capnp::operator::kind::recursion::Reader<'a>,crate::wire::generated::plan_capnp::operator::kind::table_function::Reader<'a>,::capnp::Result<crate::wire::generated::plan_capnp::guest_call::Reader<'a>>,crate::wire::generated::plan_capnp::operator::kind::merge::Reader<'a>>;
+        pub type WhichBuilder<'a,> = Which<::capnp::Result<crate::wire::generated::plan_capnp::table_scan::Builder<'a>>,::capnp::Result<::capnp::data::Builder<'a>>,crate::wire::generated::plan_capnp::operator::kind::series::Builder<'a>,::capnp::Result<crate::wire::generated::plan_capnp::expr::Builder<'a>>,::capnp::Result<::capnp::struct_list::Builder<'a,crate::wire::generated::plan_capnp::expr::Owned>>,::capnp::Result<::capnp::struct_list::Builder<'a,crate::wire::generated::plan_capnp::expr_list::Owned>>,::capnp::Result<crate::wire::generated::plan_capnp::aggregate::Builder<'a>>,crate::wire::generated::plan_capnp::operator::kind::sort::Builder<'a>,crate::wire::generated::plan_capnp::operator::kind::limit::Builder<'a>,::capnp::Result<crate::wire::generated::plan_capnp::window::Builder<'a>>,crate::wire::generated::plan_capnp::operator::kind::unnest::Builder<'a>,::capnp::Result<crate::wire::generated::plan_capnp::hash_join::Builder<'a>>,crate::wire::generated::plan_capnp::operator::kind::nested_loop_join::Builder<'a>,crate::wire::generated::plan_capnp::operator::kind::recursion::Builder<'a>,crate::wire::generated::plan_capnp::operator::kind::table_function::Builder<'a>,::capnp::Result<crate::wire::generated::plan_capnp::guest_call::Builder<'a>>,crate::wire::generated::plan_capnp::operator::kind::merge::Builder<'a>>;
 
         pub mod series {
             #[derive(Copy, Clone)]
@@ -3881,6 +4220,245 @@ pub mod operator {
                 pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[];
                 pub(crate) static MEMBERS_BY_NAME : &[u16] = &[1,0];
                 pub(crate) const TYPE_ID: u64 = 0xea06_43ec_35f1_f1e3;
+            }
+        }
+
+        pub mod merge {
+            #[derive(Copy, Clone)]
+            pub struct Owned(());
+            impl ::capnp::introspect::Introspect for Owned { fn introspect() -> ::capnp::introspect::Type { ::capnp::introspect::TypeVariant::Struct(::capnp::introspect::RawBrandedStructSchema { generic: &_private::RAW_SCHEMA, field_types: _private::get_field_types, annotation_types: _private::get_annotation_types, type_id: ::core::any::TypeId::of::<Owned>() }).into() } }
+            impl ::capnp::traits::Owned for Owned { type Reader<'a> = Reader<'a>; type Builder<'a> = Builder<'a>; }
+            impl ::capnp::traits::OwnedStruct for Owned { type Reader<'a> = Reader<'a>; type Builder<'a> = Builder<'a>; }
+            impl ::capnp::traits::Pipelined for Owned { type Pipeline = Pipeline; }
+
+            pub struct Reader<'a> { reader: ::capnp::private::layout::StructReader<'a> }
+            impl <> ::core::marker::Copy for Reader<'_,>  {}
+            impl <> ::core::clone::Clone for Reader<'_,>  {
+                fn clone(&self) -> Self { *self }
+            }
+
+            impl <> ::capnp::traits::HasTypeId for Reader<'_,>  {
+                const TYPE_ID: u64 = _private::TYPE_ID;
+            }
+            impl <'a,> ::core::convert::From<::capnp::private::layout::StructReader<'a>> for Reader<'a,>  {
+                fn from(reader: ::capnp::private::layout::StructReader<'a>) -> Self {
+                    Self { reader,  }
+                }
+            }
+
+            impl <'a,> ::core::convert::From<Reader<'a,>> for ::capnp::dynamic_value::Reader<'a>  {
+                fn from(reader: Reader<'a,>) -> Self {
+                    Self::Struct(::capnp::dynamic_struct::Reader::new(reader.reader, ::capnp::schema::StructSchema::new(::capnp::introspect::RawBrandedStructSchema { generic: &_private::RAW_SCHEMA, field_types: _private::get_field_types::<>, annotation_types: _private::get_annotation_types::<>, type_id: ::core::any::TypeId::of::<Owned<>>()})))
+                }
+            }
+
+            impl <> ::core::fmt::Debug for Reader<'_,>  {
+                fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::result::Result<(), ::core::fmt::Error> {
+                    core::fmt::Debug::fmt(&::core::convert::Into::<::capnp::dynamic_value::Reader<'_>>::into(*self), f)
+                }
+            }
+
+            impl <'a,> ::capnp::traits::FromPointerReader<'a> for Reader<'a,>  {
+                fn get_from_pointer(reader: &::capnp::private::layout::PointerReader<'a>, default: ::core::option::Option<&'a [::capnp::Word]>) -> ::capnp::Result<Self> {
+                    ::core::result::Result::Ok(reader.get_struct(default)?.into())
+                }
+            }
+
+            impl <'a,> ::capnp::traits::IntoInternalStructReader<'a> for Reader<'a,>  {
+                fn into_internal_struct_reader(self) -> ::capnp::private::layout::StructReader<'a> {
+                    self.reader
+                }
+            }
+
+            impl <'a,> ::capnp::traits::Imbue<'a> for Reader<'a,>  {
+                fn imbue(&mut self, cap_table: &'a ::capnp::private::layout::CapTable) {
+                    self.reader.imbue(::capnp::private::layout::CapTableReader::from_ref(cap_table))
+                }
+            }
+
+            impl <'a,> Reader<'a,>  {
+                pub fn reborrow(&self) -> Reader<'_,> {
+                    Self { .. *self }
+                }
+
+                pub fn total_size(&self) -> ::capnp::Result<::capnp::MessageSize> {
+                    self.reader.total_size()
+                }
+                #[inline]
+                pub fn get_from(self) -> u32 {
+                    self.reader.get_data_field::<u32>(4)
+                }
+                #[inline]
+                pub fn get_keys(self) -> ::capnp::Result<::capnp::struct_list::Reader<'a,crate::wire::generated::plan_capnp::sort_key::Owned>> {
+                    ::capnp::traits::FromPointerReader::get_from_pointer(&self.reader.get_pointer_field(2), ::core::option::Option::None)
+                }
+                #[inline]
+                pub fn has_keys(&self) -> bool {
+                    !self.reader.get_pointer_field(2).is_null()
+                }
+            }
+
+            pub struct Builder<'a> { builder: ::capnp::private::layout::StructBuilder<'a> }
+            impl <> ::capnp::traits::HasStructSize for Builder<'_,>  {
+                const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 3, pointers: 4 };
+            }
+            impl <> ::capnp::traits::HasTypeId for Builder<'_,>  {
+                const TYPE_ID: u64 = _private::TYPE_ID;
+            }
+            impl <'a,> ::core::convert::From<::capnp::private::layout::StructBuilder<'a>> for Builder<'a,>  {
+                fn from(builder: ::capnp::private::layout::StructBuilder<'a>) -> Self {
+                    Self { builder,  }
+                }
+            }
+
+            impl <'a,> ::core::convert::From<Builder<'a,>> for ::capnp::dynamic_value::Builder<'a>  {
+                fn from(builder: Builder<'a,>) -> Self {
+                    Self::Struct(::capnp::dynamic_struct::Builder::new(builder.builder, ::capnp::schema::StructSchema::new(::capnp::introspect::RawBrandedStructSchema { generic: &_private::RAW_SCHEMA, field_types: _private::get_field_types::<>, annotation_types: _private::get_annotation_types::<>, type_id: ::core::any::TypeId::of::<Owned<>>()})))
+                }
+            }
+
+            impl <'a,> ::capnp::traits::ImbueMut<'a> for Builder<'a,>  {
+                fn imbue_mut(&mut self, cap_table: &'a mut ::capnp::private::layout::CapTable) {
+                    self.builder.imbue(::capnp::private::layout::CapTableBuilder::from_ref(cap_table))
+                }
+            }
+
+            impl <'a,> ::capnp::traits::FromPointerBuilder<'a> for Builder<'a,>  {
+                fn init_pointer(builder: ::capnp::private::layout::PointerBuilder<'a>, _size: u32) -> Self {
+                    builder.init_struct(<Self as ::capnp::traits::HasStructSize>::STRUCT_SIZE).into()
+                }
+                fn get_from_pointer(builder: ::capnp::private::layout::PointerBuilder<'a>, default: ::core::option::Option<&'a [::capnp::Word]>) -> ::capnp::Result<Self> {
+                    ::core::result::Result::Ok(builder.get_struct(<Self as ::capnp::traits::HasStructSize>::STRUCT_SIZE, default)?.into())
+                }
+            }
+
+            impl <> ::capnp::traits::SetterInput<Owned<>> for Reader<'_,>  {
+                fn set_pointer_builder(mut pointer: ::capnp::private::layout::PointerBuilder<'_>, value: Self, canonicalize: bool) -> ::capnp::Result<()> { pointer.set_struct(&value.reader, canonicalize) }
+            }
+
+            impl <'a,> Builder<'a,>  {
+                pub fn into_reader(self) -> Reader<'a,> {
+                    self.builder.into_reader().into()
+                }
+                pub fn reborrow(&mut self) -> Builder<'_,> {
+                    Builder { builder: self.builder.reborrow() }
+                }
+                pub fn reborrow_as_reader(&self) -> Reader<'_,> {
+                    self.builder.as_reader().into()
+                }
+
+                pub fn total_size(&self) -> ::capnp::Result<::capnp::MessageSize> {
+                    self.builder.as_reader().total_size()
+                }
+                #[inline]
+                pub fn get_from(self) -> u32 {
+                    self.builder.get_data_field::<u32>(4)
+                }
+                #[inline]
+                pub fn set_from(&mut self, value: u32)  {
+                    self.builder.set_data_field::<u32>(4, value);
+                }
+                #[inline]
+                pub fn get_keys(self) -> ::capnp::Result<::capnp::struct_list::Builder<'a,crate::wire::generated::plan_capnp::sort_key::Owned>> {
+                    ::capnp::traits::FromPointerBuilder::get_from_pointer(self.builder.get_pointer_field(2), ::core::option::Option::None)
+                }
+                #[inline]
+                pub fn set_keys(&mut self, value: ::capnp::struct_list::Reader<'_,crate::wire::generated::plan_capnp::sort_key::Owned>) -> ::capnp::Result<()> {
+                    ::capnp::traits::SetterInput::set_pointer_builder(self.builder.reborrow().get_pointer_field(2), value, false)
+                }
+                #[inline]
+                pub fn init_keys(self, size: u32) -> ::capnp::struct_list::Builder<'a,crate::wire::generated::plan_capnp::sort_key::Owned> {
+                    ::capnp::traits::FromPointerBuilder::init_pointer(self.builder.get_pointer_field(2), size)
+                }
+                #[inline]
+                pub fn has_keys(&self) -> bool {
+                    !self.builder.is_pointer_field_null(2)
+                }
+            }
+
+            pub struct Pipeline { _typeless: ::capnp::any_pointer::Pipeline }
+            impl ::capnp::capability::FromTypelessPipeline for Pipeline {
+                fn new(typeless: ::capnp::any_pointer::Pipeline) -> Self {
+                    Self { _typeless: typeless,  }
+                }
+            }
+            impl Pipeline  {
+            }
+            mod _private {
+                pub(crate) static ENCODED_NODE: [::capnp::Word; 51] = [
+                    ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
+                    ::capnp::word(55, 115, 124, 73, 99, 77, 166, 153),
+                    ::capnp::word(25, 0, 0, 0, 1, 0, 3, 0),
+                    ::capnp::word(30, 68, 186, 188, 91, 180, 89, 144),
+                    ::capnp::word(4, 0, 7, 0, 1, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(21, 0, 0, 0, 250, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(25, 0, 0, 0, 119, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(112, 108, 97, 110, 46, 99, 97, 112),
+                    ::capnp::word(110, 112, 58, 79, 112, 101, 114, 97),
+                    ::capnp::word(116, 111, 114, 46, 107, 105, 110, 100),
+                    ::capnp::word(46, 109, 101, 114, 103, 101, 0, 0),
+                    ::capnp::word(8, 0, 0, 0, 3, 0, 4, 0),
+                    ::capnp::word(0, 0, 0, 0, 4, 0, 0, 0),
+                    ::capnp::word(0, 0, 1, 0, 31, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(41, 0, 0, 0, 42, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(36, 0, 0, 0, 3, 0, 1, 0),
+                    ::capnp::word(48, 0, 0, 0, 2, 0, 1, 0),
+                    ::capnp::word(1, 0, 0, 0, 2, 0, 0, 0),
+                    ::capnp::word(0, 0, 1, 0, 32, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(45, 0, 0, 0, 42, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(40, 0, 0, 0, 3, 0, 1, 0),
+                    ::capnp::word(68, 0, 0, 0, 2, 0, 1, 0),
+                    ::capnp::word(102, 114, 111, 109, 0, 0, 0, 0),
+                    ::capnp::word(8, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(8, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(107, 101, 121, 115, 0, 0, 0, 0),
+                    ::capnp::word(14, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 3, 0, 1, 0),
+                    ::capnp::word(16, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(74, 82, 196, 92, 95, 30, 88, 249),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(14, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+                ];
+                pub(crate) fn get_field_types(index: u16) -> ::capnp::introspect::Type {
+                    match index {
+                        0 => <u32 as ::capnp::introspect::Introspect>::introspect(),
+                        1 => <::capnp::struct_list::Owned<crate::wire::generated::plan_capnp::sort_key::Owned> as ::capnp::introspect::Introspect>::introspect(),
+                        _ => ::capnp::introspect::panic_invalid_field_index(index),
+                    }
+                }
+                pub(crate) fn get_annotation_types(child_index: Option<u16>, index: u32) -> ::capnp::introspect::Type {
+                    ::capnp::introspect::panic_invalid_annotation_indices(child_index, index)
+                }
+                pub(crate) static ARENA: ::capnp::private::arena::GeneratedCodeArena = ::capnp::private::arena::GeneratedCodeArena::new(&ENCODED_NODE);
+                pub(crate) static RAW_SCHEMA: ::capnp::introspect::RawStructSchema = ::capnp::introspect::RawStructSchema::new(
+                    &ARENA,
+                    NONUNION_MEMBERS,
+                    MEMBERS_BY_DISCRIMINANT,
+                    MEMBERS_BY_NAME
+                );
+                pub(crate) static NONUNION_MEMBERS : &[u16] = &[0,1];
+                pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[];
+                pub(crate) static MEMBERS_BY_NAME : &[u16] = &[0,1];
+                pub(crate) const TYPE_ID: u64 = 0x99a6_4d63_497c_7337;
             }
         }
     }

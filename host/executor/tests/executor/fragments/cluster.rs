@@ -55,7 +55,14 @@ pub fn fragment(id: u32, root: Operator, output: FragmentOutput) -> Fragment {
 
 /// What fragment `id` with this root sends.
 pub fn receive(id: u32, root: &Operator) -> Operator {
-    operator(OperatorKind::Receive { from: FragmentId(id) }, vec![], root.schema.clone())
+    operator(OperatorKind::Receive { from: FragmentId(id), order: vec![] }, vec![], root.schema.clone())
+}
+
+/// The same, merged in the order of the sort that the root is.
+pub fn merge(id: u32, root: &Operator) -> Operator {
+    let OperatorKind::Sort { keys, .. } = &root.kind else { panic!("{root} has no order") };
+    let kind = OperatorKind::Receive { from: FragmentId(id), order: keys.clone() };
+    operator(kind, vec![], root.schema.clone())
 }
 
 pub fn to_client() -> FragmentOutput {

@@ -172,6 +172,14 @@ impl Input for Panicking {
         panic!("an input that does not work")
     }
 
+    fn senders(&self) -> usize {
+        1
+    }
+
+    fn poll_from(&self, _: usize, _: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>>> {
+        panic!("an input that does not work")
+    }
+
     fn close(&self) {
         panic!("not even closing works")
     }

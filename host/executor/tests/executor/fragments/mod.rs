@@ -7,6 +7,7 @@ mod ending;
 mod filter;
 mod join;
 mod network;
+mod sort;
 mod wire;
 
 use std::sync::Arc;

@@ -22,6 +22,7 @@ use tokio::runtime::Builder;
 
 use super::aggregate;
 use super::join;
+use super::sort;
 use crate::harness::Harness;
 use crate::table::batch_text;
 
@@ -120,6 +121,7 @@ fn queries(harness: &Harness) -> Vec<(nyala_schema::Operator, Vec<Fragment>)> {
     for kind in [JoinKind::FullOuter, JoinKind::BuildAnti, JoinKind::Inner] {
         queries.push(join::sample(harness, kind));
     }
+    queries.push(sort::sample(harness));
     queries
 }
 

@@ -12,16 +12,22 @@ use nyala_schema::{Error, Result};
 /// What comes to one receiving instance from all senders of one fragment.
 pub struct Pipe {
     state: Mutex<State>,
+    /// Of each sender.
     credits: usize,
+    /// Senders that have been made.
+    made: AtomicUsize,
     /// Times that somebody had to wait.
     pub waits: AtomicUsize,
+    expected: usize,
 }
 
 #[derive(Default)]
 struct State {
-    batches: VecDeque<RecordBatch>,
+    /// With the number of the sender.
+    batches: VecDeque<(usize, RecordBatch)>,
     /// That have not ended.
     senders: usize,
+    ended: Vec<usize>,
     error: Option<Error>,
     is_closed: bool,
     readers: Vec<Waker>,
@@ -33,7 +39,8 @@ struct State {
 impl Pipe {
     pub fn new(senders: usize, credits: usize) -> Arc<Self> {
         let state = State { senders, ..State::default() };
-        Arc::new(Self { state: Mutex::new(state), credits, waits: AtomicUsize::new(0) })
+        let (made, waits) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { state: Mutex::new(state), credits, made, waits, expected: senders })
     }
 
     pub fn is_closed(&self) -> bool {
@@ -62,8 +69,8 @@ impl Pipe {
     }
 }
 
-impl Input for Pipe {
-    fn poll_next(&self, context: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>>> {
+impl Pipe {
+    fn poll(&self, of: Option<usize>, context: &Context<'_>) -> Poll<Result<Option<RecordBatch>>> {
         let mut state = self.state.lock().unwrap();
         if let Some(error) = &state.error {
             return Poll::Ready(Err(error.clone()));
@@ -71,17 +78,32 @@ impl Input for Pipe {
         if state.is_closed {
             return Poll::Ready(Ok(None));
         }
-        if let Some(batch) = state.batches.pop_front() {
+        let place = state.batches.iter().position(|(sender, _)| of.is_none_or(|of| of == *sender));
+        if let Some((_, batch)) = place.and_then(|place| state.batches.remove(place)) {
             drop(state);
             self.change(|_| ());
             return Poll::Ready(Ok(Some(batch)));
         }
-        if state.senders == 0 {
+        if state.senders == 0 || of.is_some_and(|of| state.ended.contains(&of)) {
             return Poll::Ready(Ok(None));
         }
         self.waits.fetch_add(1, Ordering::Relaxed);
         state.readers.push(context.waker().clone());
         Poll::Pending
+    }
+}
+
+impl Input for Pipe {
+    fn poll_next(&self, context: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>>> {
+        self.poll(None, context)
+    }
+
+    fn senders(&self) -> usize {
+        self.expected
+    }
+
+    fn poll_from(&self, sender: usize, context: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>>> {
+        self.poll(Some(sender), context)
     }
 
     fn close(&self) {
@@ -92,15 +114,20 @@ impl Input for Pipe {
     }
 }
 
-/// The streams of one sending instance.
+/// The streams of one sending instance, each with its number there: senders are numbered as they are made.
 pub struct Ways {
-    pipes: Vec<Arc<Pipe>>,
+    pipes: Vec<(Arc<Pipe>, usize)>,
     is_ended: AtomicBool,
     rows: AtomicU64,
 }
 
 impl Ways {
     pub fn new(pipes: Vec<Arc<Pipe>>) -> Arc<Self> {
+        let numbered = |pipe: Arc<Pipe>| {
+            let number = pipe.made.fetch_add(1, Ordering::Relaxed);
+            (pipe, number)
+        };
+        let pipes = pipes.into_iter().map(numbered).collect();
         Arc::new(Self { pipes, is_ended: AtomicBool::new(false), rows: AtomicU64::new(0) })
     }
 }
@@ -111,12 +138,13 @@ impl Output for Ways {
     }
 
     fn poll_ready(&self, receiver: usize, context: &mut Context<'_>) -> Poll<Result<Readiness>> {
-        let pipe = &self.pipes[receiver];
+        let (pipe, number) = &self.pipes[receiver];
         let mut state = pipe.state.lock().unwrap();
         if state.is_closed {
             return Poll::Ready(Ok(Readiness::Closed));
         }
-        if state.batches.len() < pipe.credits {
+        let under_way = state.batches.iter().filter(|(sender, _)| sender == number).count();
+        if under_way < pipe.credits {
             return Poll::Ready(Ok(Readiness::Ready));
         }
         pipe.waits.fetch_add(1, Ordering::Relaxed);
@@ -125,14 +153,12 @@ impl Output for Ways {
     }
 
     fn send(&self, receiver: usize, batch: &RecordBatch) -> Result<()> {
-        assert!(
-            !self.is_ended.load(Ordering::Relaxed) || self.pipes[receiver].is_closed(),
-            "rows after the end"
-        );
+        let (pipe, number) = &self.pipes[receiver];
+        assert!(!self.is_ended.load(Ordering::Relaxed) || pipe.is_closed(), "rows after the end");
         self.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-        self.pipes[receiver].change(|state| {
+        pipe.change(|state| {
             if !state.is_closed {
-                state.batches.push_back(batch.clone());
+                state.batches.push_back((*number, batch.clone()));
             }
         });
         Ok(())
@@ -142,9 +168,10 @@ impl Output for Ways {
         if self.is_ended.swap(true, Ordering::Relaxed) {
             return;
         }
-        for pipe in &self.pipes {
+        for (pipe, number) in &self.pipes {
             pipe.change(|state| {
                 state.senders -= 1;
+                state.ended.push(*number);
                 if let Err(error) = &result {
                     state.error.get_or_insert(error.clone());
                 }
