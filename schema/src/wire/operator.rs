@@ -58,12 +58,7 @@ fn encode_kind(kind: &OperatorKind, mut builder: operator::kind::Builder<'_>) ->
             series.set_bounds(&encode_series(start, stop, step)?);
             series.set_inclusive(*inclusive);
         }
-        OperatorKind::Receive { from, order } if order.is_empty() => builder.set_receive(from.0),
-        OperatorKind::Receive { from, order } => {
-            let mut merge = builder.init_merge();
-            merge.set_from(from.0);
-            encode_sort_keys(order, merge.init_keys(count(order.len())))?;
-        }
+        OperatorKind::Receive { from, order } => encode_receive(*from, order, builder)?,
         OperatorKind::Filter { predicate } => expr::encode(predicate, builder.init_filter())?,
         OperatorKind::Project { expressions } => {
             expr::encode_list(expressions, builder.init_project(count(expressions.len())))?;
@@ -148,10 +143,7 @@ fn decode_kind(reader: operator::kind::Reader<'_>) -> Result<OperatorKind> {
         },
         operator::kind::Guest(call) => OperatorKind::Guest(guest::decode_call(call?)?),
         operator::kind::Receive(from) => OperatorKind::Receive { from: FragmentId(from), order: vec![] },
-        operator::kind::Merge(merge) => OperatorKind::Receive {
-            from: FragmentId(merge.get_from()),
-            order: decode_sort_keys(merge.get_keys()?)?,
-        },
+        operator::kind::Merge(merge) => decode_merge(merge)?,
         operator::kind::Filter(predicate) => OperatorKind::Filter { predicate: expr::decode(predicate?)? },
         operator::kind::Project(list) => OperatorKind::Project { expressions: expr::decode_list(list?)? },
         operator::kind::Expand(lists) => OperatorKind::Expand {
@@ -329,6 +321,25 @@ fn decode_call(reader: aggregate_call::Reader<'_>) -> Result<AggregateCall> {
         data_type: decode_type(reader.get_type()?)?,
         nullable: reader.get_nullable(),
     })
+}
+
+fn encode_receive(
+    from: FragmentId,
+    order: &[SortKey],
+    mut builder: operator::kind::Builder<'_>,
+) -> Result<()> {
+    if order.is_empty() {
+        builder.set_receive(from.0);
+        return Ok(());
+    }
+    let mut merge = builder.init_merge();
+    merge.set_from(from.0);
+    encode_sort_keys(order, merge.init_keys(count(order.len())))
+}
+
+fn decode_merge(reader: operator::kind::merge::Reader<'_>) -> Result<OperatorKind> {
+    let (from, order) = (FragmentId(reader.get_from()), decode_sort_keys(reader.get_keys()?)?);
+    Ok(OperatorKind::Receive { from, order })
 }
 
 pub(super) fn encode_sort_keys(
