@@ -27,7 +27,7 @@ fn states(addresses: &str) -> String {
 /// What a node says of itself takes a moment to go round.
 #[track_caller]
 fn become_states(addresses: &str, wanted: &str) {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(60);
     while states(addresses) != wanted {
         assert!(Instant::now() < until, "{} instead of {wanted}", states(addresses));
         std::thread::sleep(Duration::from_millis(100));
