@@ -45,6 +45,9 @@ pub struct NodeConfig {
     pub drain: Duration,
     /// `SET fault` is allowed: for tests.
     pub allow_faults: bool,
+    /// The node says that it speaks this version of the protocol and the one before, whatever it does: for tests, where faults
+    /// are allowed.
+    pub claim_protocol: Option<u32>,
     /// A program that compiles modules when it is run with `compile-module`.
     pub compiler: Option<PathBuf>,
 }
@@ -125,6 +128,7 @@ impl NodeConfig {
             join_limit: JOIN_LIMIT,
             drain: DRAIN,
             allow_faults: false,
+            claim_protocol: None,
             compiler: None,
         }
     }

@@ -10,7 +10,7 @@ use nyala_cluster::{Cluster, ClusterParts, ClusterSettings, Identity};
 use nyala_coordinator::{AdmissionSettings, Coordinator, CoordinatorParts, CoordinatorSettings, Pool};
 use nyala_exchange::{Exchange, ExchangeConfig, Transport};
 use nyala_rpc::{RpcConfig, RpcTransport};
-use nyala_schema::cluster::Peer;
+use nyala_schema::cluster::{Peer, ProtocolVersions};
 use nyala_schema::option::DEFAULT_POOL;
 use nyala_schema::{Error, ErrorCode, Result};
 use nyala_storage::managed::Warehouse;
@@ -103,7 +103,7 @@ impl Node {
             store: Arc::new(SledReplicaStore::open(&config.data)?),
             blobs: Arc::new(FileBlobs::open(&config.data)?),
             clock: system_clock(),
-            settings: cluster_settings(config, address, &shared),
+            settings: cluster_settings(config, address, &shared)?,
             seed: None,
         }))?;
         handler.set_cluster(cluster.clone());
@@ -251,8 +251,24 @@ fn rpc_config(config: &NodeConfig, identity: &Identity, runtime: &Runtime) -> Re
     rpc.cluster_id = identity.cluster.as_ref().map(|cluster| u128::from(cluster.id));
     rpc.tls = config.tls.as_ref().map(TlsFiles::read).transpose()?;
     rpc.insecure = config.allow_insecure;
+    rpc.protocol = protocol(config)?;
     rpc.runtime = Some(runtime.handle().clone());
     Ok(rpc)
+}
+
+/// What the node says that it speaks.
+fn protocol(config: &NodeConfig) -> Result<ProtocolVersions> {
+    match config.claim_protocol {
+        None => Ok(nyala_rpc::PROTOCOL),
+        Some(max) if config.allow_faults && max > 0 => {
+            Ok(ProtocolVersions { min: max.saturating_sub(1).max(1), max })
+        }
+        Some(max) => {
+            let message = format!("the node cannot claim to speak version {max} of the protocol");
+            Err(Error::new(ErrorCode::InvalidParameter, message)
+                .with_hint("that is for tests: a version from 1, together with --allow-faults"))
+        }
+    }
 }
 
 fn open_warehouse(config: &NodeConfig) -> Result<Warehouse> {
@@ -262,20 +278,24 @@ fn open_warehouse(config: &NodeConfig) -> Result<Warehouse> {
     }
 }
 
-fn cluster_settings(config: &NodeConfig, address: &str, warehouse: &str) -> ClusterSettings {
-    ClusterSettings {
-        name: config.name.clone().unwrap_or_else(|| address.to_owned()),
+fn name<'a>(config: &'a NodeConfig, address: &'a str) -> &'a str {
+    config.name.as_deref().unwrap_or(address)
+}
+
+fn cluster_settings(config: &NodeConfig, address: &str, warehouse: &str) -> Result<ClusterSettings> {
+    Ok(ClusterSettings {
+        name: name(config, address).to_owned(),
         cluster_name: config.cluster.clone(),
         join: config.join.clone(),
         roles: config.roles,
         cores: u32::try_from(config.threads).unwrap_or(u32::MAX),
         memory_bytes: config.memory_bytes,
         http: config.http.map(|http| http.to_string()),
-        protocol: nyala_rpc::PROTOCOL,
+        protocol: protocol(config)?,
         warehouse: Some(warehouse.to_owned()),
         replica: ReplicaSettings::default(),
         ..ClusterSettings::default()
-    }
+    })
 }
 
 fn engine_config(config: &NodeConfig) -> Config {
