@@ -41,7 +41,7 @@ pub struct Options {
     pub verify_backends: bool,
     /// Worker threads of one query.
     pub threads: usize,
-    /// Bytes that one query's operators may hold.
+    /// Bytes that one query's operators may hold, on each node.
     pub memory_limit: u64,
     /// Rows of a batch.
     pub batch_rows: usize,
@@ -79,7 +79,7 @@ impl Default for Options {
     }
 }
 
-/// Used when the machine's memory is not known; `host/node` sets 80% of what there is.
+/// Used when the machine's memory is not known; `host/node` sets a part of what there is.
 pub const DEFAULT_MEMORY_LIMIT: u64 = 4 << 30;
 /// The pool of who names none.
 pub const DEFAULT_POOL: &str = "default";
@@ -127,7 +127,7 @@ pub const OPTIONS: &[OptionInfo] = &[
     },
     OptionInfo {
         name: "memory_limit",
-        description: "memory that one query may hold, e.g. 512MB or 4GiB",
+        description: "memory that one query may hold on each node, e.g. 512MB or 4GiB",
         get: |options| format_bytes(options.memory_limit),
         set: |options, text| {
             options.memory_limit = parse_bytes(text).ok_or("a size such as 512MB or 4GiB")?;

@@ -110,6 +110,7 @@ impl Node {
         let catalog = Replicated::new(cluster.replica().clone(), runtime.handle().clone());
         let engine = Engine::on(
             Ground {
+                place: format!("node {}", name(config, address)),
                 catalog: Arc::new(catalog.clone()),
                 blobs: Box::new(catalog),
                 writing: Writing::of_node(&config.data, &warehouse),
@@ -305,6 +306,7 @@ fn engine_config(config: &NodeConfig) -> Config {
         data: Some(config.data.clone()),
         compiler: config.compiler.clone(),
         options,
+        memory_bytes: Some(config.memory_bytes),
         allow_faults: config.allow_faults,
         ..Config::default()
     }

@@ -119,6 +119,7 @@ impl Instances {
         let wanted =
             WantedFilters { instance: id, wanted: deploy.wanted_filters.clone(), outbox: outbox.clone() };
         let ends = Ends {
+            attempt: Some(deploy.attempt),
             inputs: self.inputs(deploy, index, fragment)?,
             output: self.output(deploy, index, fragment)?,
             morsels,

@@ -196,7 +196,7 @@ fn this_process(engine: &Engine) -> Vec<Cell> {
         Cell::Flag(true),
         Cell::Flag(true),
         Cell::number(engine.defaults.threads),
-        Cell::number(engine.defaults.memory_limit),
+        Cell::number(engine.executor.memory().limit),
         Cell::number(engine.newest().version),
         Cell::text(env!("CARGO_PKG_VERSION")),
     ];

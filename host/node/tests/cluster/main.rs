@@ -4,6 +4,7 @@ mod embedded;
 mod files;
 mod harness;
 mod life;
+mod memory;
 mod queries;
 mod statements;
 mod upgrade;
