@@ -160,6 +160,7 @@ impl Instances {
             sender,
             receivers: peers(deploy, to)?,
             schema: stream_schema(&fragment.root.schema),
+            compression: Some(deploy.options.exchange_compression),
         };
         Ok(Some(self.parts.exchange.output(spec)))
     }

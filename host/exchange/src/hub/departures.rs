@@ -53,7 +53,7 @@ impl Departures {
             lanes: (0..spec.receivers.len()).map(lane).collect(),
             hub: Arc::downgrade(hub),
             credits: hub.config.credits.max(1),
-            compression: hub.config.compression,
+            compression: spec.compression.unwrap_or(hub.config.compression),
             counters: [Arc::clone(&hub.counters), Arc::clone(of_attempt)],
             has_ended: AtomicBool::new(failed.is_some()),
             bytes: AtomicU64::new(0),

@@ -151,6 +151,7 @@ pub fn output(
         sender: sender as u32,
         receivers: receivers.to_vec(),
         schema: schema(),
+        compression: None,
     })
 }
 

@@ -108,3 +108,29 @@ fn transactions_of_two_nodes_meet() {
     run(&mut one_node, "SET catalog_reads = latest");
     assert_eq!(one(&mut one_node, "SELECT count(*) FROM customers"), "99");
 }
+
+#[test]
+fn compression_saves_bytes_and_changes_nothing() {
+    let cluster = filled();
+    let mut session = cluster.spread(0);
+    // What goes from node to node: groups of each node, and what is made of them.
+    let mut sent = |compression: &str| -> u64 {
+        run(&mut session, &format!("SET exchange_compression = '{compression}'"));
+        let sql = format!(
+            "SELECT count(*), sum(n) FROM (SELECT id, count(*) AS n FROM orders GROUP BY id) with_{compression}"
+        );
+        assert_eq!(one(&mut session, &sql), format!("{ROWS}|{ROWS}"));
+        let bytes = format!(
+            "SELECT CAST(sum(f.bytes_sent) AS BIGINT) FROM system.fragments f JOIN system.queries q ON f.query = q.id \
+             WHERE q.sql = '{sql}' GROUP BY q.id, q.started ORDER BY q.started DESC LIMIT 1"
+        );
+        one(&mut session, &bytes).parse().unwrap()
+    };
+    // A node that is suspect for a moment sends nothing.
+    until(|| {
+        let (whole, pressed) = (sent("none"), sent("lz4"));
+        pressed > 0 && pressed < whole - whole / 8
+    });
+    let error = rows(&mut cluster.session(0), "SET exchange_compression = 'zip'").unwrap_err();
+    assert_eq!(error.hint(), Some("it takes one of none, lz4"));
+}
