@@ -1,5 +1,6 @@
 //! Nodes in one process, on loopback ports, over one warehouse.
 
+mod backup;
 mod embedded;
 mod files;
 mod harness;
