@@ -148,11 +148,7 @@ impl Catalog {
     pub fn install(&self, snapshot: Snapshot) -> Result<Arc<Snapshot>> {
         let mut saved = lock(&self.saved);
         let before = self.snapshot();
-        if !before.is_empty() || snapshot.version <= before.version {
-            let message = format!("a catalog of version {} is in use", before.version);
-            return Err(Error::new(ErrorCode::InvalidParameter, message)
-                .with_hint("a catalog is restored into a fresh --data folder"));
-        }
+        before.must_give_way(&snapshot)?;
         let snapshot = Arc::new(snapshot);
         self.save(None, &snapshot)?;
         *saved = Saved { tried_at: snapshot.version, bytes: 0, snapshot: Some(snapshot.clone()) };

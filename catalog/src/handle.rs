@@ -49,10 +49,11 @@ pub trait CatalogHandle: Send + Sync {
     /// `Connection` when it does not come in time.
     fn wait_for(&self, version: u64, limit: Duration) -> Result<Arc<Snapshot>>;
 
-    /// Keeps all of the newest snapshot now, apart from everything else that is kept, and says which version it is.
+    /// Keeps all of the newest snapshot that is known here, apart from the changes that led to it, and says which version it is. Of a
+    /// cluster, on this node.
     ///
     /// # Errors
-    /// Those of the store; `Unsupported` where the replicas do that by themselves.
+    /// Those of the store.
     fn checkpoint(&self) -> Result<u64>;
 
     /// Puts a snapshot, with all its history, in the place of an empty catalog.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nyala_schema::command::Command;
 use nyala_schema::guest::ModuleHash;
-use nyala_schema::{Error, Result};
+use nyala_schema::{ErrorCode, Result};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -71,13 +71,17 @@ impl CatalogHandle for Replicated {
     }
 
     fn checkpoint(&self) -> Result<u64> {
-        Err(Error::unsupported("CHECKPOINT is not for clusters")
-            .with_hint("replicas keep snapshots by themselves; BACKUP TO makes one that you can take away"))
+        self.wait(self.replica.checkpoint())
     }
 
-    fn install(&self, _: Snapshot) -> Result<Arc<Snapshot>> {
-        Err(Error::unsupported("a cluster's catalog is not replaced")
-            .with_hint("RESTORE goes into an embedded engine: nyala sql --data DIR"))
+    /// As one change, so that all replicas have it at the same place among all others.
+    fn install(&self, snapshot: Snapshot) -> Result<Arc<Snapshot>> {
+        let snapshot = snapshot.encode()?.into();
+        self.commit(&Command::Install { snapshot }).map_err(|error| match error.code() {
+            ErrorCode::TooComplex => error
+                .with_hint("restore into an embedded engine: nyala --data DIR; COPY takes tables from there"),
+            _ => error,
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use nyala_schema::guest::ModuleHash;
 use nyala_schema::id::TableId;
 use nyala_schema::managed::ManagedTable;
 use nyala_schema::table::{MAIN_SCHEMA, TableDefinition, TableName};
+use nyala_schema::{Error, ErrorCode, Result};
 
 /// Everything that exists at `version`, and what is kept of what existed before. Immutable: shared by pointer between all
 /// queries that see it; a copy shares what it has in common with its original.
@@ -113,6 +114,19 @@ impl Snapshot {
             && self.functions.is_empty()
             && self.operators.is_empty()
             && self.modules.is_empty()
+    }
+
+    /// Whether another one may be put in its place.
+    ///
+    /// # Errors
+    /// `InvalidParameter` when there is something in it, or it is of a later version.
+    pub(crate) fn must_give_way(&self, to: &Self) -> Result<()> {
+        if self.is_empty() && to.version > self.version {
+            return Ok(());
+        }
+        let message = format!("a catalog of version {} is in use", self.version);
+        Err(Error::new(ErrorCode::InvalidParameter, message)
+            .with_hint("a catalog is restored into a fresh --data folder, or a fresh cluster"))
     }
 
     /// All names of a kind, in order.

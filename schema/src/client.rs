@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::cluster::{NodeInfo, QueryId};
 use crate::error::Error;
@@ -200,7 +201,7 @@ pub struct Names {
     pub keywords: Vec<String>,
 }
 
-/// How far a running statement is.
+/// How far a running statement is, over all nodes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StatementProgress {
     /// Part of all scan ranges that are done, 0 to 1.
@@ -208,20 +209,20 @@ pub struct StatementProgress {
     pub rows_scanned: u64,
     pub bytes_read: u64,
     pub memory_bytes: u64,
-    /// None for what runs in one piece.
+    /// In the order of the plan; none where a query runs in one process.
     pub fragments: Vec<FragmentProgress>,
 }
 
 /// How far a fragment is, over all its instances.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FragmentProgress {
     pub fragment: u32,
-    /// In a few words, for people.
-    pub what: String,
     pub instances: u32,
+    /// That have ended.
     pub instances_done: u32,
-    /// That it has given.
+    /// That it has given so far.
     pub rows: u64,
+    pub rows_per_second: f64,
     pub memory_bytes: u64,
     pub spilled_bytes: u64,
     pub sent_bytes: u64,
@@ -234,10 +235,10 @@ pub struct StatementSummary {
     pub elapsed: Duration,
     /// SQL text to fragments.
     pub planning: Duration,
-    /// Sum over the programs that were compiled.
+    /// Sum over the programs that were compiled, on compiler threads.
     pub compiling: Duration,
     pub bytes_read: u64,
     pub peak_memory_bytes: u64,
-    /// Which way the pipelines ran.
+    /// `interpreter`, `native`, `wasm`, or `mixed` when some batches ran before the code was ready.
     pub backend: String,
 }

@@ -1,6 +1,7 @@
 //! Changes of the catalog, as data: what is replicated and applied.
 
 use arrow::datatypes::DataType;
+use bytes::Bytes;
 
 use crate::function::{
     FunctionDefinition, FunctionName, FunctionVersion, ModuleDefinition, OperatorDefinition,
@@ -115,6 +116,10 @@ pub enum Command {
     Expire {
         table: Option<TableName>,
         before_ms: i64,
+    },
+    /// A snapshot as the catalog encodes it, with all its history, in the place of an empty catalog.
+    Install {
+        snapshot: Bytes,
     },
     /// Several as one. Refused as a whole with `SerializationFailure` when a table that was read has changed.
     Transaction {

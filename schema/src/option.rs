@@ -34,6 +34,14 @@ pub enum DistributionChoice {
     Never,
 }
 
+/// What is done to rows that go from node to node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExchangeCompression {
+    None,
+    /// Batches that become smaller by it: worth it where the network is slower than LZ4.
+    Lz4,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     pub backend: BackendChoice,
@@ -41,13 +49,14 @@ pub struct Options {
     pub verify_backends: bool,
     /// Worker threads of one query.
     pub threads: usize,
-    /// Bytes that one query's operators may hold.
+    /// Bytes that one query's operators may hold, on each node.
     pub memory_limit: u64,
     /// Rows of a batch.
     pub batch_rows: usize,
     pub runtime_filters: bool,
     pub join_reordering: bool,
     pub distribution: DistributionChoice,
+    pub exchange_compression: ExchangeCompression,
     /// Whether scans use and fill the cache of decoded columns.
     pub column_cache: bool,
     /// For date and time functions.
@@ -70,6 +79,7 @@ impl Default for Options {
             runtime_filters: true,
             join_reordering: true,
             distribution: DistributionChoice::Auto,
+            exchange_compression: ExchangeCompression::None,
             column_cache: true,
             time_zone: "UTC".to_owned(),
             pool: DEFAULT_POOL.to_owned(),
@@ -79,7 +89,7 @@ impl Default for Options {
     }
 }
 
-/// Used when the machine's memory is not known; `host/node` sets 80% of what there is.
+/// Used when the machine's memory is not known; `host/node` sets a part of what there is.
 pub const DEFAULT_MEMORY_LIMIT: u64 = 4 << 30;
 /// The pool of who names none.
 pub const DEFAULT_POOL: &str = "default";
@@ -127,7 +137,7 @@ pub const OPTIONS: &[OptionInfo] = &[
     },
     OptionInfo {
         name: "memory_limit",
-        description: "memory that one query may hold, e.g. 512MB or 4GiB",
+        description: "memory that one query may hold on each node, e.g. 512MB or 4GiB",
         get: |options| format_bytes(options.memory_limit),
         set: |options, text| {
             options.memory_limit = parse_bytes(text).ok_or("a size such as 512MB or 4GiB")?;
@@ -162,6 +172,19 @@ pub const OPTIONS: &[OptionInfo] = &[
                 "always" => DistributionChoice::Always,
                 "never" => DistributionChoice::Never,
                 _ => return Err("one of auto, always, never".into()),
+            };
+            Ok(())
+        },
+    },
+    OptionInfo {
+        name: "exchange_compression",
+        description: "how rows are compressed that go from node to node: none or lz4",
+        get: |options| format!("{:?}", options.exchange_compression).to_lowercase(),
+        set: |options, text| {
+            options.exchange_compression = match text.to_lowercase().as_str() {
+                "none" => ExchangeCompression::None,
+                "lz4" => ExchangeCompression::Lz4,
+                _ => return Err("one of none, lz4".into()),
             };
             Ok(())
         },

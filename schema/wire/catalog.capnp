@@ -31,6 +31,8 @@ struct Command {
     setSummary :group { name @44 :Text; id @45 :Managed.TableId; columns @46 :List(Managed.ColumnSummary); rows @47 :UInt64; }
     expire :group { table @48 :Text; beforeMs @49 :Int64; }
     transaction :group { reads @50 :List(TableRead); commands @51 :List(Command); }
+    # A whole snapshot as the catalog writes it.
+    install @52 :Data;
   }
 }
 

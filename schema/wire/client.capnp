@@ -104,13 +104,13 @@ struct Progress {
 
 struct Fragment {
   fragment @0 :UInt32;
-  what @1 :Text;
-  instances @2 :UInt32;
-  instancesDone @3 :UInt32;
-  rows @4 :UInt64;
-  memoryBytes @5 :UInt64;
-  spilledBytes @6 :UInt64;
-  sentBytes @7 :UInt64;
+  instances @1 :UInt32;
+  instancesDone @2 :UInt32;
+  rows @3 :UInt64;
+  memoryBytes @4 :UInt64;
+  spilledBytes @5 :UInt64;
+  sentBytes @6 :UInt64;
+  rowsPerSecond @7 :Float64;
 }
 
 struct Summary {

@@ -4,10 +4,14 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use nyala_tests::{program, tpch_folder};
 
 use crate::packaging::dashboard_metrics;
+
+/// How long something may take that comes in its own time.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Stopped when the test ends, however it does.
 struct Cluster {
@@ -62,6 +66,19 @@ impl Cluster {
         run(&arguments, "")
     }
 
+    /// On a busy machine a node may take a while to say that it is.
+    fn becomes_ready(&self) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let status = self.command("status", &[]);
+            if status.status.success() {
+                return;
+            }
+            assert!(Instant::now() < until, "{}", stdout(&status));
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     fn sql(&self, script: &str) -> Output {
         run(&["sql", "--connect", &self.addresses, "--format", "csv"], script)
     }
@@ -87,7 +104,7 @@ impl Drop for Cluster {
 #[test]
 fn three_nodes_a_query_a_kill_and_the_same_answer() {
     let cluster = Cluster::start("3");
-    succeeds(&cluster.command("status", &[]));
+    cluster.becomes_ready();
     let load = format!("CREATE TABLE orders AS SELECT * FROM '{}/orders.parquet';", tpch_folder().display());
     succeeds(&cluster.sql(&load));
     let query = "SELECT o_orderpriority, count(*) AS n FROM orders GROUP BY 1 ORDER BY 1;";
@@ -104,7 +121,7 @@ fn three_nodes_a_query_a_kill_and_the_same_answer() {
     assert_eq!(cluster.command("status", &[]).status.code(), Some(3), "one is stopped");
 
     succeeds(&cluster.command("restart", &["1"]));
-    succeeds(&cluster.command("status", &[]));
+    cluster.becomes_ready();
     assert_eq!(succeeds(&cluster.sql(query)).lines().count(), 6);
     assert!(succeeds(&cluster.command("logs", &["1"])).contains("node"));
 }

@@ -27,7 +27,7 @@ fn states(addresses: &str) -> String {
 /// What a node says of itself takes a moment to go round.
 #[track_caller]
 fn become_states(addresses: &str, wanted: &str) {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(60);
     while states(addresses) != wanted {
         assert!(Instant::now() < until, "{} instead of {wanted}", states(addresses));
         std::thread::sleep(Duration::from_millis(100));
@@ -61,21 +61,33 @@ fn nodes_are_drained_come_back_and_are_taken_out() {
     assert_eq!(succeeds(&nyala(&count)), "n\n2\n");
 }
 
-/// A node over TLS in a process of its own; ends with this.
-struct SecureNode {
+/// A node in a process of its own; ends with this.
+struct NodeProcess {
     child: Child,
     address: String,
 }
 
-impl SecureNode {
-    fn start(folder: &Path, name: &str, address: &str, join: &str) -> Self {
+/// Nodes of one folder, the first of which makes the cluster.
+fn node_command(folder: &Path, name: &str, address: &str, join: &str) -> Command {
+    let place = |name: &str| folder.join(name).display().to_string();
+    let mut command = Command::new(program());
+    command.args(["node", "--data", &place(name), "--name", name, "--listen", address, "--join", join]);
+    command.args(["--warehouse", &place("warehouse"), "--threads", "1"]);
+    command
+}
+
+impl NodeProcess {
+    fn secure(folder: &Path, name: &str, address: &str, join: &str) -> Self {
         let place = |name: &str| folder.join(name).display().to_string();
-        let mut command = Command::new(program());
-        command.args(["node", "--data", &place(name), "--name", name, "--listen", address, "--join", join]);
-        command.args(["--warehouse", &place("warehouse"), "--threads", "1"]);
+        let mut command = node_command(folder, name, address, join);
         command.args(["--tls-ca", &place("certs/ca.pem")]);
         command.args(["--tls-cert", &place(&format!("certs/{name}.example.pem"))]);
         command.args(["--tls-key", &place(&format!("certs/{name}.example-key.pem"))]);
+        Self::start(command, name, address)
+    }
+
+    /// Waits until it takes work.
+    fn start(mut command: Command, name: &str, address: &str) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -84,7 +96,7 @@ impl SecureNode {
     }
 }
 
-impl Drop for SecureNode {
+impl Drop for NodeProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -105,10 +117,10 @@ fn certificates_are_needed_where_they_are_used() {
     succeeds(&nyala(&["cluster", "certs", "--dir", &place("others"), "--names", "n1.example"]));
     let (first, second) = (free_address(), free_address());
     let nodes = [
-        SecureNode::start(folder.path(), "n1", &first, &first),
-        SecureNode::start(folder.path(), "n2", &second, &first),
+        NodeProcess::secure(folder.path(), "n1", &first, &first),
+        NodeProcess::secure(folder.path(), "n2", &second, &first),
     ];
-    let ask = |node: &SecureNode, certificates: Option<&str>, sql: &str| {
+    let ask = |node: &NodeProcess, certificates: Option<&str>, sql: &str| {
         let mut command = Command::new(program());
         command.args(["sql", "--connect", &node.address, "--format", "csv", "-q", "-c", sql]);
         if let Some(folder) = certificates {
@@ -127,4 +139,43 @@ fn certificates_are_needed_where_they_are_used() {
     }
     // Who was refused has disturbed nobody.
     assert_eq!(succeeds(&ask(&nodes[0], Some("certs"), "SELECT n FROM t")), "n\n7\n");
+}
+
+#[test]
+fn nodes_of_two_versions_work_together_and_a_third_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("warehouse")).unwrap();
+    let (first, second, third) = (free_address(), free_address(), free_address());
+    let start = |name: &str, address: &str, version: Option<&str>| {
+        let mut command = node_command(folder.path(), name, address, &first);
+        version.iter().for_each(|version| _ = command.args(["--allow-faults", "--claim-protocol", version]));
+        NodeProcess::start(command, name, address)
+    };
+    let old = start("n1", &first, None);
+    let _new = start("n2", &second, Some("2"));
+    let both = format!("{first},{second}");
+    become_states(&both, "n1,active n2,active");
+    let check = || succeeds(&nyala(&["cluster", "upgrade-check", "--connect", &both]));
+    let said = check();
+    assert!(said.contains("protocols 1 to 1") && said.contains("protocols 1 to 2"), "{said}");
+    assert!(said.contains("restart n1 next"), "{said}");
+
+    // Two versions away from the first.
+    let config = folder.path().join("n3.toml");
+    std::fs::write(&config, "join_limit = \"3s\"\n").unwrap();
+    let mut far = node_command(folder.path(), "n3", &third, &first);
+    far.args(["--allow-faults", "--claim-protocol", "3", "--config", &config.display().to_string()]);
+    let refused = far.output().unwrap();
+    assert!(!refused.status.success());
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(told.contains("speaks versions") && told.contains("2 to 3"), "{told}");
+    become_states(&both, "n1,active n2,active");
+    let sql = "CREATE TABLE t AS SELECT 7 AS n; SELECT n FROM t";
+    assert_eq!(succeeds(&nyala(&["sql", "--connect", &both, "--format", "csv", "-q", "-c", sql])), "n\n7\n");
+
+    drop(old);
+    let _old = start("n1", &first, Some("2"));
+    become_states(&both, "n1,active n2,active");
+    let said = check();
+    assert!(said.contains("all nodes run the same version"), "{said}");
 }

@@ -38,6 +38,7 @@ pub(super) fn line(next: &Snapshot, command: &Command) -> String {
         Command::Comment { target: CommentTarget::Column(table, column), .. } => {
             format!("COMMENT ON COLUMN {table}.{column}")
         }
+        Command::Install { .. } => "RESTORE".to_owned(),
         Command::RollbackCatalog { to } => format!("ROLLBACK CATALOG TO VERSION {to}"),
         Command::Undrop { kind, name, renamed } => match renamed {
             Some(renamed) => format!("UNDROP {} {name} AS {renamed}", noun(*kind)),

@@ -3,7 +3,7 @@
 //! Reading order: `record` keeps the history of whatever changed; `transaction` makes several commands one;
 //! `table` and `alteration` change what tables are, `change` their rows, with `version` and `summary`; `conflict` is what a commit
 //! in between may have changed;
-//! `rollback` and `undrop` bring back what was.
+//! `rollback` and `undrop` bring back what was, `install` all that a backup has.
 
 mod alteration;
 mod change;
@@ -12,6 +12,7 @@ mod conflict;
 mod dependency;
 mod function;
 mod identifier;
+mod install;
 mod journal;
 mod module;
 mod operator;
@@ -32,7 +33,7 @@ use crate::snapshot::Snapshot;
 
 pub(crate) use comment::exists as comment_target_exists;
 
-/// The snapshot after `entry`, one version later also when nothing but the version changed.
+/// The snapshot after `entry`, one version later also when nothing but the version changed; one that is installed has its own.
 ///
 /// # Errors
 /// The snapshot is untouched by these:
@@ -44,9 +45,13 @@ pub(crate) use comment::exists as comment_target_exists;
 /// * `AmbiguousFunction`: several overloads, and the command does not say which;
 /// * `Dependency`: something needs what would go or change;
 /// * `NotNullViolation`: a column that would be NULL where it must not;
-/// * `InvalidParameter`: a name, property or shape that cannot be;
+/// * `InvalidParameter`: a name, property or shape that cannot be; a snapshot for a catalog that is in use;
+/// * `CorruptFile`: a snapshot that cannot be read;
 /// * `SerializationFailure`: what the command was planned on has changed since.
 pub fn apply(snapshot: &Snapshot, entry: &Entry) -> Result<Snapshot> {
+    if let Command::Install { snapshot: bytes } = &entry.command {
+        return install::install(snapshot, bytes);
+    }
     let mut next = snapshot.clone();
     next.version += 1;
     next.at_ms = next.at_ms.max(entry.at_ms);
@@ -92,6 +97,7 @@ fn perform(next: &mut Snapshot, command: &Command) -> Result<()> {
         | Command::CreateOperator { .. }
         | Command::DropOperator { .. } => perform_on_code(next, command),
         Command::Transaction { .. } => Err(Error::internal("a transaction inside a transaction")),
+        Command::Install { .. } => Err(Error::internal("a snapshot inside a transaction")),
     }
 }
 

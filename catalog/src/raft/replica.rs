@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use nyala_schema::{Error, ErrorCode, Result};
 use rand::Rng;
@@ -30,6 +31,9 @@ use crate::snapshot::Snapshot;
 
 /// What one entry of the log may take: it goes to the other replicas in one message.
 const PROPOSAL_BYTES_MAX: usize = 8 << 20;
+
+/// How long a snapshot that is asked for may take.
+const CHECKPOINT_LIMIT: Duration = Duration::from_secs(60);
 
 /// What a replica is made of.
 pub struct Parts {
@@ -145,6 +149,23 @@ impl Replica {
     /// The snapshot here as soon as it is of this version or a later one.
     pub async fn when_version(&self, version: u64) -> Arc<Snapshot> {
         self.0.progress.when(|applied| applied.snapshot.version >= version).await.snapshot
+    }
+
+    /// Writes a snapshot of all that is applied here to this replica's disk, and says which version it has at least.
+    ///
+    /// # Errors
+    /// `Store` when this replica has stopped, or it took too long.
+    pub async fn checkpoint(&self) -> Result<u64> {
+        let applied = self.0.progress.now();
+        self.0.raft.trigger().snapshot().await.map_err(|error| stopped(&error.to_string()))?;
+        let is_kept = |index: Option<u64>| index.unwrap_or(0) >= applied.index;
+        let kept = self.0.raft.wait(Some(CHECKPOINT_LIMIT));
+        let kept = kept.metrics(|now| is_kept(now.snapshot.map(|log_id| log_id.index)), "a checkpoint");
+        kept.await.map_err(|error| {
+            let message = format!("the catalog's snapshot was not written: {error}");
+            Error::new(ErrorCode::Store, message).with_hint("the log has everything; see the node's log")
+        })?;
+        Ok(applied.snapshot.version)
     }
 
     pub fn status(&self) -> Status {

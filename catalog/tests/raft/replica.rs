@@ -39,6 +39,32 @@ async fn every_replica_takes_commands_and_has_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_empty_catalog_gives_way_to_a_snapshot_on_all_replicas() {
+    let (_, others, _) = cluster(1).await;
+    for text in ["one", "two", "three"] {
+        others[0].commit(&set("v", text)).await.unwrap();
+    }
+    let snapshot = others[0].snapshot();
+    let install = Command::Install { snapshot: snapshot.encode().unwrap().into() };
+    let (network, replicas, stores) = cluster(3).await;
+    let damaged = Command::Install { snapshot: b"no snapshot".as_slice().into() };
+    assert_eq!(replicas[1].commit(&damaged).await.unwrap_err().code(), ErrorCode::CorruptFile);
+    assert_eq!(replicas[1].commit(&install).await.unwrap(), snapshot);
+    let again = replicas[2].commit(&install).await.unwrap_err();
+    assert_eq!(again.code(), ErrorCode::InvalidParameter, "it is in use now");
+    for replica in &replicas {
+        assert_eq!(replica.linearizable_snapshot().await.unwrap(), snapshot);
+        assert_eq!(replica.checkpoint().await.unwrap(), snapshot.version);
+    }
+    let next = replicas[0].commit(&set("v", "four")).await.unwrap();
+    assert_eq!(next.version, snapshot.version + 1);
+    let gone = network.unplug(1).unwrap();
+    gone.stop().await;
+    let back = start(&network, 1, Arc::new(stores[0].clone())).await;
+    assert_eq!(back.linearizable_snapshot().await.unwrap(), next);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_majority_nothing_is_done_and_nothing_is_lost() {
     let (network, replicas, _) = cluster(3).await;
     replicas[0].commit(&set("v", "before")).await.unwrap();

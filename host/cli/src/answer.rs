@@ -66,7 +66,7 @@ impl Rows {
 
     pub fn progress(&self) -> StatementProgress {
         match self {
-            Self::Local(stream) => stream.progress().into(),
+            Self::Local(stream) => stream.progress(),
             Self::Remote(stream) => stream.progress().clone(),
         }
     }
@@ -74,7 +74,7 @@ impl Rows {
     /// What the query took; complete once its rows have ended.
     pub fn summary(&self) -> StatementSummary {
         match self {
-            Self::Local(stream) => stream.summary().into(),
+            Self::Local(stream) => stream.summary(),
             Self::Remote(stream) => stream.summary().clone(),
         }
     }

@@ -72,12 +72,8 @@ impl Rate {
 }
 
 fn row(fragment: &FragmentProgress, rate: &Rate) -> [String; 7] {
-    let name = match fragment.what.as_str() {
-        "" => fragment.fragment.to_string(),
-        what => format!("{} {what}", fragment.fragment),
-    };
     [
-        name,
+        fragment.fragment.to_string(),
         format!("{}/{}", fragment.instances_done, fragment.instances),
         grouped(fragment.rows),
         grouped(rate.per_second as u64),

@@ -20,7 +20,7 @@ impl Running {
     /// `None` when nothing runs, or nobody can tell.
     pub fn progress(&self) -> Option<StatementProgress> {
         match self {
-            Self::Local(handle) => handle.progress().map(Into::into),
+            Self::Local(handle) => handle.progress(),
             Self::Remote(handle) => handle.progress(),
         }
     }

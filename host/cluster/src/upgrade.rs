@@ -1,6 +1,6 @@
 //! What to restart next in a rolling upgrade.
 
-use nyala_schema::cluster::{NodeId, NodeInfo, ProtocolVersions};
+use nyala_schema::cluster::{NodeId, NodeInfo, NodeState, ProtocolVersions};
 
 /// Whether all nodes understand each other.
 #[derive(Debug, Clone, PartialEq)]
@@ -8,8 +8,8 @@ pub struct UpgradeCheck {
     /// In the order in which they should be restarted: those that vote for nothing, then voters, the leader last; older
     /// versions first.
     pub steps: Vec<UpgradeStep>,
-    /// Pairs of nodes without a protocol that both speak.
-    pub apart: Vec<(NodeId, NodeId)>,
+    /// Pairs of nodes, by name, without a protocol that both speak.
+    pub apart: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -18,9 +18,10 @@ pub struct UpgradeStep {
     pub name: String,
     pub version: String,
     pub protocol: ProtocolVersions,
+    pub state: NodeState,
     pub is_voter: bool,
     pub is_leader: bool,
-    /// Runs an older version than the newest in the cluster.
+    /// Runs an older version than the newest in the cluster, or speaks an older protocol.
     pub is_behind: bool,
 }
 
@@ -31,7 +32,7 @@ impl UpgradeCheck {
     }
 
     pub fn new(nodes: &[NodeInfo], voters: &[NodeId], leader: Option<NodeId>) -> Self {
-        let newest = nodes.iter().map(|node| order(&node.version)).max().unwrap_or_default();
+        let newest = nodes.iter().map(age).max().unwrap_or_default();
         let mut steps: Vec<UpgradeStep> = nodes
             .iter()
             .map(|node| UpgradeStep {
@@ -39,22 +40,31 @@ impl UpgradeCheck {
                 name: node.name.clone(),
                 version: node.version.clone(),
                 protocol: node.protocol,
+                state: node.state,
                 is_voter: voters.contains(&node.peer.id),
                 is_leader: leader == Some(node.peer.id),
-                is_behind: order(&node.version) < newest,
+                is_behind: age(node) < newest,
             })
             .collect();
-        steps.sort_by_key(|step| (step.is_leader, step.is_voter, order(&step.version), step.node));
+        let name = |step: &UpgradeStep| (step.name.clone(), step.node);
+        steps.sort_by_key(|step| {
+            (step.is_leader, step.is_voter, !step.is_behind, order(&step.version), name(step))
+        });
         let mut apart = Vec::new();
         for (at, one) in nodes.iter().enumerate() {
             for other in &nodes[at + 1..] {
                 if one.protocol.common(other.protocol).is_none() {
-                    apart.push((one.peer.id, other.peer.id));
+                    apart.push((one.name.clone(), other.name.clone()));
                 }
             }
         }
         Self { steps, apart }
     }
+}
+
+/// Who has less is older.
+fn age(node: &NodeInfo) -> (u32, Vec<u64>) {
+    (node.protocol.max, order(&node.version))
 }
 
 /// Versions by their numbers: 0.10 is newer than 0.9.
@@ -65,7 +75,7 @@ fn order(version: &str) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-    use nyala_schema::cluster::{NodeState, Peer, Roles};
+    use nyala_schema::cluster::{Peer, Roles};
 
     use super::*;
 
@@ -107,6 +117,15 @@ mod tests {
     fn nodes_two_versions_apart_do_not_understand_each_other() {
         let nodes = [node(1, "0.1.0", (1, 1)), node(2, "0.2.0", (1, 2)), node(3, "0.3.0", (2, 3))];
         let check = UpgradeCheck::new(&nodes, &[], None);
-        assert_eq!(check.apart, [(NodeId(1), NodeId(3))]);
+        assert_eq!(check.apart, [("n1".to_owned(), "n3".to_owned())]);
+    }
+
+    #[test]
+    fn an_older_protocol_is_behind_at_the_same_version() {
+        let nodes = [node(1, "0.1.0", (1, 2)), node(2, "0.1.0", (1, 1)), node(3, "0.1.0", (1, 2))];
+        let check = UpgradeCheck::new(&nodes, &[], Some(NodeId(3)));
+        assert_eq!(check.next().map(|step| step.node), Some(NodeId(2)));
+        let order: Vec<u64> = check.steps.iter().map(|step| step.node.0).collect();
+        assert_eq!(order, [2, 1, 3]);
     }
 }

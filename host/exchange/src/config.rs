@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use nyala_schema::option::ExchangeCompression as Compression;
+
 /// For all streams of a node.
 #[derive(Debug, Clone)]
 pub struct ExchangeConfig {
@@ -9,6 +11,7 @@ pub struct ExchangeConfig {
     pub credits: u32,
     /// How long parts of a stream wait for their receiver to be made.
     pub early_wait: Duration,
+    /// Of bodies of batches that go to other nodes, where an output does not say.
     pub compression: Compression,
     /// Attempts that are remembered after their release, so that what comes late is refused at once.
     pub released_max: usize,
@@ -23,12 +26,4 @@ impl Default for ExchangeConfig {
             released_max: 16_384,
         }
     }
-}
-
-/// What is done to the bodies of batches that go to other nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    None,
-    /// Those that become smaller by it.
-    Lz4,
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use nyala_exchange::{Input, Output};
 use nyala_pipeline::{PipelinePlan, PlanOutput, Source};
+use nyala_schema::cluster::Attempt;
 use nyala_schema::id::{FragmentId, OperatorId, RuntimeFilterId};
 use nyala_schema::{Error, Result};
 
@@ -16,6 +17,8 @@ use crate::run::over::guarded;
 /// The ends of one instance. The default is that of a whole query in one process: it has none.
 #[derive(Clone, Default)]
 pub struct Ends {
+    /// Whose instance it is: those of one attempt count as one query where memory is limited.
+    pub attempt: Option<Attempt>,
     /// Rows of the fragments that this one receives from.
     pub inputs: HashMap<FragmentId, Arc<dyn Input>>,
     /// Without it rows come out of the [`Execution`](crate::Execution).

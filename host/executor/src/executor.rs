@@ -12,6 +12,7 @@ use nyala_storage::Scanner;
 use crate::code::{Backends, Compiler};
 use crate::ends::Ends;
 use crate::execution::Execution;
+use crate::memory::{MemoryPool, MemoryUse};
 use crate::run::{Functions, Pool, Query, schedule};
 
 /// Opens the tables of a plan.
@@ -45,6 +46,8 @@ pub struct ExecutorConfig {
     /// Runs users' table functions and operators; without it plans that have some fail.
     pub guests: Option<Arc<dyn Guests>>,
     pub scans: Arc<dyn Scans>,
+    /// What all queries hold together.
+    pub memory: Arc<MemoryPool>,
 }
 
 /// One per process. Its threads end when it and all its executions are dropped.
@@ -95,6 +98,7 @@ impl Executor {
             &backends,
             Functions { library: self.config.library.clone(), guests: self.config.guests.clone() },
             self.config.scans.as_ref(),
+            &self.config.memory,
             ends.clone(),
         );
         let query = query.inspect_err(|error| ends.close(Err(error.clone())))?;
@@ -105,6 +109,11 @@ impl Executor {
     /// What opens the tables of plans.
     pub fn scans(&self) -> &Arc<dyn Scans> {
         &self.config.scans
+    }
+
+    /// What all queries hold now.
+    pub fn memory(&self) -> MemoryUse {
+        self.config.memory.now()
     }
 
     /// Runs one queued job on the caller's thread; `false` when there was none. For executors without threads.

@@ -30,4 +30,5 @@ pub use ends::{Ends, FilterSink, Morsels};
 pub use execution::{CancelHandle, Execution};
 pub use executor::{Executor, ExecutorConfig, Scans};
 pub use join::merge_filters;
+pub use memory::{MemoryPool, MemoryUse};
 pub use report::{InstanceStatistics, Profile, Progress};

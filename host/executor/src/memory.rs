@@ -1,4 +1,6 @@
-//! What the operators of a query hold, and the limit on it.
+//! What the operators of a query hold, and the limit on it. `pool` is what all queries of a process hold.
+
+mod pool;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,8 +11,15 @@ use nyala_schema::id::OperatorId;
 use nyala_schema::option::format_bytes;
 use nyala_schema::{Error, ErrorCode, Result};
 
-/// The account of one query. All sizes are bytes.
+pub(crate) use pool::{Endable, QueryAccount};
+pub use pool::{MemoryPool, MemoryUse};
+
+/// The account of one instance of a query. All sizes are bytes.
 pub(crate) struct Memory {
+    pool: Arc<MemoryPool>,
+    /// Of all instances of the query.
+    query: Arc<QueryAccount>,
+    /// Of the query, over its instances in this process.
     limit: u64,
     held: AtomicU64,
     peak: AtomicU64,
@@ -43,7 +52,12 @@ pub(crate) struct Reservation {
 
 impl Memory {
     /// Has an account for every operator that keeps a state or receives rows.
-    pub(crate) fn new(limit: u64, plan: &PipelinePlan) -> Arc<Self> {
+    pub(crate) fn new(
+        limit: u64,
+        plan: &PipelinePlan,
+        pool: Arc<MemoryPool>,
+        query: Arc<QueryAccount>,
+    ) -> Arc<Self> {
         let account = |name| Account { name, held: AtomicU64::new(0), peak: AtomicU64::new(0) };
         let states = plan.states.iter().map(|state| (state.operator, state.spec.name()));
         let inputs = plan.pipelines.iter().filter_map(|pipeline| match pipeline.source {
@@ -56,6 +70,8 @@ impl Memory {
         });
         let operators = states.chain(inputs).map(|(id, name)| (id, account(name))).collect();
         Arc::new(Self {
+            pool,
+            query,
             limit,
             held: AtomicU64::new(0),
             peak: AtomicU64::new(0),
@@ -72,6 +88,10 @@ impl Memory {
     /// For rows that wait to be sent.
     pub(crate) fn reserve_output(self: &Arc<Self>) -> Reservation {
         Reservation { memory: self.clone(), holder: Holder::Output, bytes: 0 }
+    }
+
+    pub(crate) fn query(&self) -> &Arc<QueryAccount> {
+        &self.query
     }
 
     pub(crate) fn held(&self) -> u64 {
@@ -105,12 +125,11 @@ impl Memory {
     }
 
     fn take(&self, holder: Holder, bytes: u64) -> Result<()> {
-        let held = self.held.fetch_add(bytes, Relaxed) + bytes;
-        if held > self.limit {
-            let error = self.exceeded(holder, bytes);
-            self.held.fetch_sub(bytes, Relaxed);
-            return Err(error);
+        if !self.query.grow(bytes, self.limit) {
+            return Err(self.exceeded(holder, bytes));
         }
+        self.pool.take(&self.query, bytes).inspect_err(|_| self.query.shrink(bytes))?;
+        let held = self.held.fetch_add(bytes, Relaxed) + bytes;
         self.peak.fetch_max(held, Relaxed);
         if let Some(account) = self.account(holder) {
             let held = account.held.fetch_add(bytes, Relaxed) + bytes;
@@ -120,19 +139,27 @@ impl Memory {
     }
 
     fn give_back(&self, holder: Holder, bytes: u64) {
-        self.held.fetch_sub(bytes, Relaxed);
+        self.free(bytes);
         if let Some(account) = self.account(holder) {
             account.held.fetch_sub(bytes, Relaxed);
         }
     }
 
+    fn free(&self, bytes: u64) {
+        self.held.fetch_sub(bytes, Relaxed);
+        self.query.shrink(bytes);
+        self.pool.give_back(bytes);
+    }
+
     fn exceeded(&self, holder: Holder, wanted: u64) -> Error {
         let others = [&self.output, &self.guests].into_iter();
+        let elsewhere = self.query.held().saturating_sub(self.held());
         let mut holders: Vec<(u64, String)> = self
             .operators
             .iter()
             .map(|(id, account)| (account.held.load(Relaxed), format!("{} {id}", account.name)))
             .chain(others.map(|account| (account.held.load(Relaxed), account.name.to_owned())))
+            .chain([(elsewhere, "its other fragments here".to_owned())])
             .filter(|(held, _)| *held > 0)
             .collect();
         holders.sort_by(|left, right| right.cmp(left));
@@ -155,6 +182,13 @@ impl Memory {
         .with_hint(
             "raise the limit with --memory-limit or SET memory_limit, or let the query keep fewer rows",
         )
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // No reservation is left; instances of uploaded code that outlive their query give nothing back.
+        self.free(self.held());
     }
 }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use nyala_schema::Result;
+pub use nyala_schema::client::{
+    FragmentProgress, StatementProgress as Progress, StatementSummary as Summary,
+};
 
 /// The answer to one statement.
 pub enum Answer {
@@ -79,58 +82,15 @@ impl RowStream {
     }
 }
 
-/// How far a running query is, over all nodes.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Progress {
-    /// Part of all scan morsels that are done, 0 to 1.
-    pub fraction: f64,
-    pub rows_scanned: u64,
-    pub bytes_read: u64,
-    pub memory_bytes: u64,
-    /// In the order of the plan; none where a query runs in one process.
-    pub fragments: Vec<FragmentProgress>,
-}
-
-/// One fragment, over its instances.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct FragmentProgress {
-    pub fragment: u32,
-    pub instances: u32,
-    /// Instances that have ended.
-    pub done: u32,
-    /// Rows that it has given so far.
-    pub rows: u64,
-    pub rows_per_second: f64,
-    pub memory_bytes: u64,
-    pub spilled_bytes: u64,
-    pub bytes_sent: u64,
-}
-
-impl From<nyala_executor::Progress> for Progress {
-    fn from(progress: nyala_executor::Progress) -> Self {
-        Self {
-            fraction: progress.fraction,
-            rows_scanned: progress.rows_scanned,
-            bytes_read: progress.bytes_read,
-            memory_bytes: progress.memory_bytes,
-            fragments: Vec::new(),
-        }
+/// Of a query that runs in this process alone.
+pub(crate) fn progress_here(progress: nyala_executor::Progress) -> Progress {
+    Progress {
+        fraction: progress.fraction,
+        rows_scanned: progress.rows_scanned,
+        bytes_read: progress.bytes_read,
+        memory_bytes: progress.memory_bytes,
+        fragments: Vec::new(),
     }
-}
-
-/// What a query took.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Summary {
-    pub rows: u64,
-    pub elapsed: Duration,
-    /// SQL text to fragments.
-    pub planning: Duration,
-    /// Sum over the programs that were compiled, on compiler threads.
-    pub compiling: Duration,
-    pub bytes_read: u64,
-    pub peak_memory_bytes: u64,
-    /// `interpreter`, `native`, or `mixed` when some batches ran before the code was ready.
-    pub backend: String,
 }
 
 /// Rows that were made at once: what SHOW, DESCRIBE and EXPLAIN give.

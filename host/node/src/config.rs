@@ -45,6 +45,9 @@ pub struct NodeConfig {
     pub drain: Duration,
     /// `SET fault` is allowed: for tests.
     pub allow_faults: bool,
+    /// The node says that it speaks this version of the protocol and the one before, whatever it does: for tests, where faults
+    /// are allowed.
+    pub claim_protocol: Option<u32>,
     /// A program that compiles modules when it is run with `compile-module`.
     pub compiler: Option<PathBuf>,
     /// How many times as long as usual nodes may take to answer each other, and as seldom they look for each other: for very
@@ -128,6 +131,7 @@ impl NodeConfig {
             join_limit: JOIN_LIMIT,
             drain: DRAIN,
             allow_faults: false,
+            claim_protocol: None,
             compiler: None,
             slack: 1,
         }

@@ -44,6 +44,7 @@ const KEYS: Keys<NodeConfig> = &[
     ("join_limit", |config, value| duration(value).map(|time| config.join_limit = time)),
     ("allow_insecure", |config, value| switch(value).map(|on| config.allow_insecure = on)),
     ("allow_faults", |config, value| switch(value).map(|on| config.allow_faults = on)),
+    ("claim_protocol", |config, value| number(value, 1).map(|version| config.claim_protocol = Some(version))),
 ];
 /// Tables of keys.
 const SECTIONS: [&str; 3] = ["tls", "options", "pools"];

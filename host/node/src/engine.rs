@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nyala_catalog::{
     Blobs, Catalog, CatalogHandle, FileBlobs, MemoryBlobs, MemoryStore, SledStore, Snapshot, Store,
 };
-use nyala_executor::{Executor, ExecutorConfig};
+use nyala_executor::{Executor, ExecutorConfig, MemoryPool};
 use nyala_frontend::Frontend;
 use nyala_interpreter::{FunctionLibrary, Interpreter};
 use nyala_native::NativeBackend;
@@ -42,6 +42,8 @@ pub struct Config {
     pub compiler: Option<PathBuf>,
     /// Options that sessions start with.
     pub options: Options,
+    /// Bytes that all queries may hold together. `None`: as much as the machine has for them, or one query may hold.
+    pub memory_bytes: Option<u64>,
     /// Sends every plan through its wire form and back, and fails when it comes back changed: for tests.
     pub check_wire: bool,
     /// `SET fault` is allowed: for tests.
@@ -62,6 +64,12 @@ pub fn default_options() -> Options {
         options.memory_limit = limit;
     }
     options
+}
+
+/// What all queries of an engine share, which is at `place`.
+fn memory_pool(config: &Config, place: &str) -> Arc<MemoryPool> {
+    let machine = memory::default_limit().unwrap_or(0);
+    MemoryPool::new(config.memory_bytes.unwrap_or(machine.max(config.options.memory_limit)), place)
 }
 
 /// All that a process needs to run SQL.
@@ -88,6 +96,8 @@ pub struct Engine {
 
 /// What an engine stands on.
 pub(crate) struct Ground {
+    /// For people.
+    pub place: String,
     pub catalog: Arc<dyn CatalogHandle>,
     pub blobs: Box<dyn Blobs>,
     pub warehouse: Warehouse,
@@ -111,7 +121,8 @@ impl Engine {
         let newest = catalog.snapshot();
         let warehouse = open_warehouse(&config, &newest)?;
         let writing = Writing::open(config.data.as_deref(), &warehouse, &newest)?;
-        Self::on(Ground { catalog: Arc::new(catalog), blobs, warehouse, writing }, config)
+        let place = "this process".to_owned();
+        Self::on(Ground { place, catalog: Arc::new(catalog), blobs, warehouse, writing }, config)
     }
 
     /// On what is open already.
@@ -119,7 +130,7 @@ impl Engine {
     /// # Errors
     /// `Store` when modules cannot be read.
     pub(crate) fn on(ground: Ground, config: Config) -> Result<Arc<Engine>> {
-        let Ground { catalog, blobs, warehouse, writing } = ground;
+        let Ground { place, catalog, blobs, warehouse, writing } = ground;
         let modules = Arc::new(ModuleStore::new(blobs));
         modules.collect(&catalog.snapshot())?;
         let sandbox = Sandbox::new(sandbox_config(&config), modules.clone())?;
@@ -135,6 +146,7 @@ impl Engine {
             guests: Some(sandbox.clone()),
             library: Arc::new(FunctionLibrary::with_guests(sandbox.clone())),
             scans: Arc::new(StorageScans { storage: storage.clone(), allow_faults: config.allow_faults }),
+            memory: memory_pool(&config, &place),
         });
         Ok(Arc::new(Engine {
             catalog,

@@ -1,8 +1,9 @@
 //! What tests have go wrong on purpose: `SET fault = 'name[:argument]'`, where the configuration allows it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use nyala_pipeline::guest::Supervised;
 use nyala_schema::option::Options;
 use nyala_schema::{Error, ErrorCode, Result};
 use nyala_storage::Scanner;
@@ -14,7 +15,9 @@ use crate::session::Session;
 pub const OPTION: &str = "fault";
 
 /// The longest that a scan is slowed down by, per morsel.
-const SLOW_MAX: Duration = Duration::from_secs(60);
+const SLOW_MAX: Duration = Duration::from_secs(300);
+/// How often a scan that is slowed down looks whether its query still wants it.
+const SLOW_LOOK: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
@@ -131,7 +134,7 @@ impl Scanner for FaultyScanner {
 
     fn read(&self, morsel: &Morsel) -> Result<Box<dyn MorselReader>> {
         match self.fault {
-            Fault::SlowScan(time) => std::thread::sleep(time),
+            Fault::SlowScan(time) => sleep(time),
             Fault::PanicInWorker if !self.has_panicked.swap(true, Ordering::Relaxed) => {
                 panic!("SET fault = 'panic_in_worker'")
             }
@@ -142,5 +145,18 @@ impl Scanner for FaultyScanner {
 
     fn bytes_read(&self) -> u64 {
         self.inner.bytes_read()
+    }
+}
+
+/// Until the time is over, or the query that this thread works for.
+fn sleep(time: Duration) {
+    let query = Supervised::current();
+    let end = Instant::now() + time;
+    while query.as_ref().is_none_or(|query| !query.is_cancelled()) {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::sleep(left.min(SLOW_LOOK));
     }
 }

@@ -56,6 +56,7 @@ pub use engine::{Config, Engine, default_options};
 pub use metrics::{Metric, MetricKind};
 pub use node::Node;
 pub use nyala_catalog::Outcome;
+pub use nyala_cluster::{UpgradeCheck, UpgradeStep};
 pub use nyala_frontend::render as render_error;
 pub use nyala_sandbox::compile_child;
 pub use nyala_schema::{Error, ErrorCode, Result};

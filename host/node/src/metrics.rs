@@ -56,6 +56,7 @@ impl Engine {
         let ended = "Statements that have ended since the process began, by how.";
         let name = "nyala_statements_ended_total";
         let progress = self.statements.memory_bytes();
+        let memory = self.executor.memory();
         vec![
             Metric::gauge("nyala_statements_running", "Statements that run or wait.", counts.running),
             Metric::counter(name, ended, counts.done).with("state", "done"),
@@ -63,6 +64,14 @@ impl Engine {
             Metric::counter(name, ended, counts.cancelled).with("state", "cancelled"),
             Metric::counter("nyala_rows_returned_total", "Rows given to clients.", counts.rows),
             Metric::gauge("nyala_query_memory_bytes", "Memory of queries that arrived here.", progress),
+            Metric::gauge("nyala_memory_held_bytes", "That all queries hold in this process.", memory.held),
+            Metric::gauge("nyala_memory_limit_bytes", "That all queries may hold here.", memory.limit),
+            Metric::gauge("nyala_memory_peak_bytes", "The most that all queries held here.", memory.peak),
+            Metric::counter(
+                "nyala_memory_exhausted_total",
+                "Times that a query was refused memory, or ended, because all was taken.",
+                memory.exhausted,
+            ),
             Metric::gauge("nyala_catalog_version", "The catalog's version here.", self.newest().version),
             Metric::gauge(
                 "nyala_column_cache_bytes",

@@ -11,7 +11,7 @@ use nyala_cluster::{Cluster, ClusterParts, ClusterSettings, GossipSettings, Iden
 use nyala_coordinator::{AdmissionSettings, Coordinator, CoordinatorParts, CoordinatorSettings, Pool};
 use nyala_exchange::{Exchange, ExchangeConfig, Transport};
 use nyala_rpc::{RpcConfig, RpcTransport};
-use nyala_schema::cluster::Peer;
+use nyala_schema::cluster::{Peer, ProtocolVersions};
 use nyala_schema::option::DEFAULT_POOL;
 use nyala_schema::{Error, ErrorCode, Result};
 use nyala_storage::managed::Warehouse;
@@ -105,13 +105,14 @@ impl Node {
             store: Arc::new(SledReplicaStore::open(&config.data)?),
             blobs: Arc::new(FileBlobs::open(&config.data)?),
             clock: system_clock(),
-            settings: cluster_settings(config, address, &shared),
+            settings: cluster_settings(config, address, &shared)?,
             seed: None,
         }))?;
         handler.set_cluster(cluster.clone());
         let catalog = Replicated::new(cluster.replica().clone(), runtime.handle().clone());
         let engine = Engine::on(
             Ground {
+                place: format!("node {}", name(config, address)),
                 catalog: Arc::new(catalog.clone()),
                 blobs: Box::new(catalog),
                 writing: Writing::of_node(&config.data, &warehouse),
@@ -255,6 +256,7 @@ fn rpc_config(config: &NodeConfig, identity: &Identity, runtime: &Runtime) -> Re
     rpc.cluster_id = identity.cluster.as_ref().map(|cluster| u128::from(cluster.id));
     rpc.tls = config.tls.as_ref().map(TlsFiles::read).transpose()?;
     rpc.insecure = config.allow_insecure;
+    rpc.protocol = protocol(config)?;
     rpc.runtime = Some(runtime.handle().clone());
     let limits = &mut rpc.limits;
     stretch(config, [&mut limits.heartbeat_every, &mut limits.heartbeat_limit, &mut limits.hello_limit]);
@@ -265,6 +267,21 @@ fn stretch<const N: usize>(config: &NodeConfig, times: [&mut Duration; N]) {
     times.into_iter().for_each(|time| *time *= config.slack.max(1));
 }
 
+/// What the node says that it speaks.
+fn protocol(config: &NodeConfig) -> Result<ProtocolVersions> {
+    match config.claim_protocol {
+        None => Ok(nyala_rpc::PROTOCOL),
+        Some(max) if config.allow_faults && max > 0 => {
+            Ok(ProtocolVersions { min: max.saturating_sub(1).max(1), max })
+        }
+        Some(max) => {
+            let message = format!("the node cannot claim to speak version {max} of the protocol");
+            Err(Error::new(ErrorCode::InvalidParameter, message)
+                .with_hint("that is for tests: a version from 1, together with --allow-faults"))
+        }
+    }
+}
+
 fn open_warehouse(config: &NodeConfig) -> Result<Warehouse> {
     match &config.warehouse {
         Some(location) => Warehouse::open(location),
@@ -272,7 +289,11 @@ fn open_warehouse(config: &NodeConfig) -> Result<Warehouse> {
     }
 }
 
-fn cluster_settings(config: &NodeConfig, address: &str, warehouse: &str) -> ClusterSettings {
+fn name<'a>(config: &'a NodeConfig, address: &'a str) -> &'a str {
+    config.name.as_deref().unwrap_or(address)
+}
+
+fn cluster_settings(config: &NodeConfig, address: &str, warehouse: &str) -> Result<ClusterSettings> {
     let (mut gossip, mut replica) = (GossipSettings::default(), ReplicaSettings::default());
     stretch(
         config,
@@ -280,8 +301,8 @@ fn cluster_settings(config: &NodeConfig, address: &str, warehouse: &str) -> Clus
     );
     let Range { start, end } = &mut replica.election;
     stretch(config, [&mut replica.heartbeat, start, end, &mut replica.attempt, &mut replica.patience]);
-    ClusterSettings {
-        name: config.name.clone().unwrap_or_else(|| address.to_owned()),
+    Ok(ClusterSettings {
+        name: name(config, address).to_owned(),
         cluster_name: config.cluster.clone(),
         join: config.join.clone(),
         roles: config.roles,
@@ -289,12 +310,12 @@ fn cluster_settings(config: &NodeConfig, address: &str, warehouse: &str) -> Clus
         memory_bytes: config.memory_bytes,
         http: config.http.map(|http| http.to_string()),
         machine: machine::own(),
-        protocol: nyala_rpc::PROTOCOL,
+        protocol: protocol(config)?,
         warehouse: Some(warehouse.to_owned()),
         gossip,
         replica,
         ..ClusterSettings::default()
-    }
+    })
 }
 
 fn engine_config(config: &NodeConfig) -> Config {
@@ -304,6 +325,7 @@ fn engine_config(config: &NodeConfig) -> Config {
         data: Some(config.data.clone()),
         compiler: config.compiler.clone(),
         options,
+        memory_bytes: Some(config.memory_bytes),
         allow_faults: config.allow_faults,
         ..Config::default()
     }

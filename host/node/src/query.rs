@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
-use nyala_executor::Profile;
+use nyala_executor::{Ends, Profile};
 use nyala_frontend::Statement;
 use nyala_pipeline::PipelinePlan;
+use nyala_schema::cluster::Attempt;
 use nyala_schema::lookup::World;
 use nyala_schema::{Error, Fragment, Result, wire};
 use sqlparser::ast::Query;
@@ -119,7 +120,11 @@ pub fn start(session: &Session, planned: &Planned) -> Result<RunningQuery> {
     let (engine, run) = (&session.engine, session.running());
     let running: Box<dyn Running> = match (engine.network(), &planned.pipelines) {
         (Some(network), _) => network.start(session, run.as_deref(), planned)?,
-        (None, Some(pipelines)) => Box::new(engine.executor.start(pipelines.clone(), &session.options)?),
+        (None, Some(pipelines)) => {
+            let attempt = run.as_deref().map(|run| Attempt { query: run.query_id(), number: 0 });
+            let ends = Ends { attempt, ..Ends::default() };
+            Box::new(engine.executor.start_instance(pipelines.clone(), &session.options, ends)?)
+        }
         (None, None) => return Err(Error::internal("a query has no pipelines")),
     };
     session.watch(running.control());

@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use nyala_executor::{Execution, Profile};
 use nyala_schema::Result;
 
-use crate::answer::Progress;
+use crate::answer::{Progress, progress_here};
 
 /// What a session holds of its query. Dropping it cancels the query.
 pub trait Running: Send {
@@ -52,7 +52,7 @@ impl Running for Execution {
     }
 
     fn progress(&self) -> Progress {
-        Self::progress(self).into()
+        progress_here(Self::progress(self))
     }
 
     fn profile(&self) -> Profile {
@@ -70,6 +70,6 @@ impl Control for nyala_executor::CancelHandle {
     }
 
     fn progress(&self) -> Option<Progress> {
-        Self::progress(self).map(Progress::from)
+        Self::progress(self).map(progress_here)
     }
 }

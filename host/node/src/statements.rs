@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::answer::Progress;
+use crate::answer::{FragmentProgress, Progress};
 use crate::running::Control;
 
 /// Statements that are remembered after they have ended.
@@ -106,19 +106,7 @@ pub struct StatementRow {
     pub bytes_read: u64,
     pub memory_bytes: u64,
     pub error: Option<String>,
-    pub fragments: Vec<FragmentRow>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FragmentRow {
-    pub fragment: u32,
-    pub instances: u32,
-    pub done: u32,
-    pub rows: u64,
-    pub rows_per_second: f64,
-    pub memory_bytes: u64,
-    pub spilled_bytes: u64,
-    pub bytes_sent: u64,
+    pub fragments: Vec<FragmentProgress>,
 }
 
 /// A name that no other statement has; later ones sort after earlier ones.
@@ -331,22 +319,7 @@ impl Statement {
             bytes_read: progress.bytes_read,
             memory_bytes: progress.memory_bytes,
             error: over.and_then(|over| over.error.clone()),
-            fragments: progress.fragments.iter().map(FragmentRow::from).collect(),
-        }
-    }
-}
-
-impl From<&crate::answer::FragmentProgress> for FragmentRow {
-    fn from(fragment: &crate::answer::FragmentProgress) -> Self {
-        Self {
-            fragment: fragment.fragment,
-            instances: fragment.instances,
-            done: fragment.done,
-            rows: fragment.rows,
-            rows_per_second: fragment.rows_per_second,
-            memory_bytes: fragment.memory_bytes,
-            spilled_bytes: fragment.spilled_bytes,
-            bytes_sent: fragment.bytes_sent,
+            fragments: progress.fragments,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Commands of the catalog, as they are logged and replicated.
 
+use bytes::Bytes;
+
 use super::change::{decode_alteration, decode_change, encode_alteration, encode_change};
 use super::definition::{decode_definition, encode_definition, put_functions, put_operators};
 use super::function::{
@@ -107,6 +109,7 @@ fn encode(value: &Command, builder: command::Builder<'_>) -> Result<()> {
             renamed.iter().for_each(|renamed| undrop.set_renamed(renamed));
             group!(undrop, set_kind(object_to_wire(*kind)), set_name(name));
         }
+        Command::Install { snapshot } => set_install(builder, snapshot),
         Command::Expire { table, before_ms } => {
             let mut expire = builder.init_expire();
             table.iter().for_each(|table| expire.set_table(table));
@@ -179,6 +182,10 @@ fn encode_code(value: &Command, builder: command::Builder<'_>) -> Result<()> {
         other => return Err(Error::internal(format!("{other:?} is no command on code"))),
     }
     Ok(())
+}
+
+fn set_install(mut builder: command::Builder<'_>, snapshot: &[u8]) {
+    builder.set_install(snapshot);
 }
 
 fn set_rollback_catalog(mut builder: command::Builder<'_>, to: u64) {
@@ -287,6 +294,7 @@ fn decode(reader: command::Reader<'_>, depth: usize) -> Result<Command> {
             table: optional_text(expire.has_table(), || expire.get_table())?,
             before_ms: expire.get_before_ms(),
         },
+        command::Install(snapshot) => Command::Install { snapshot: Bytes::copy_from_slice(snapshot?) },
         command::Transaction(transaction) => decode_transaction(transaction, depth)?,
     })
 }

@@ -24,32 +24,32 @@ pub(super) fn decode(reader: progress::Reader<'_>) -> Result<StatementProgress> 
         rows_scanned: reader.get_rows_scanned(),
         bytes_read: reader.get_bytes_read(),
         memory_bytes: reader.get_memory_bytes(),
-        fragments: reader.get_fragments()?.iter().map(decode_fragment).collect::<Result<_>>()?,
+        fragments: reader.get_fragments()?.iter().map(decode_fragment).collect(),
     })
 }
 
 fn encode_fragment(value: &FragmentProgress, mut builder: fragment::Builder<'_>) {
     builder.set_fragment(value.fragment);
-    builder.set_what(&value.what);
     builder.set_instances(value.instances);
     builder.set_instances_done(value.instances_done);
     builder.set_rows(value.rows);
+    builder.set_rows_per_second(value.rows_per_second);
     builder.set_memory_bytes(value.memory_bytes);
     builder.set_spilled_bytes(value.spilled_bytes);
     builder.set_sent_bytes(value.sent_bytes);
 }
 
-fn decode_fragment(reader: fragment::Reader<'_>) -> Result<FragmentProgress> {
-    Ok(FragmentProgress {
+fn decode_fragment(reader: fragment::Reader<'_>) -> FragmentProgress {
+    FragmentProgress {
         fragment: reader.get_fragment(),
-        what: reader.get_what()?.to_string()?,
         instances: reader.get_instances(),
         instances_done: reader.get_instances_done(),
         rows: reader.get_rows(),
+        rows_per_second: reader.get_rows_per_second(),
         memory_bytes: reader.get_memory_bytes(),
         spilled_bytes: reader.get_spilled_bytes(),
         sent_bytes: reader.get_sent_bytes(),
-    })
+    }
 }
 
 pub(super) fn encode_summary(value: &StatementSummary, mut builder: summary::Builder<'_>) {

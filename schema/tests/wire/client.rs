@@ -128,10 +128,10 @@ fn progress(draw: &mut Draw) -> StatementProgress {
         memory_bytes: draw.number(),
         fragments: draw.some(|draw| FragmentProgress {
             fragment: draw.small(),
-            what: draw.text(),
             instances: draw.small(),
             instances_done: draw.small(),
             rows: draw.number(),
+            rows_per_second: draw.float(),
             memory_bytes: draw.number(),
             spilled_bytes: draw.number(),
             sent_bytes: draw.number(),

@@ -113,7 +113,7 @@ pub fn command(draw: &mut Draw, depth: usize) -> Command {
 }
 
 fn table_command(draw: &mut Draw) -> Command {
-    match draw.below(10) {
+    match draw.below(11) {
         0 => Command::CreateTable {
             name: draw.text(),
             definition: definition(draw),
@@ -143,6 +143,7 @@ fn table_command(draw: &mut Draw) -> Command {
             target: CommentTarget::Column(draw.text(), draw.text()),
             text: draw.maybe(Draw::text),
         },
+        9 => Command::Install { snapshot: bytes::Bytes::from(draw.text()) },
         _ => Command::RollbackCatalog { to: draw.number() },
     }
 }

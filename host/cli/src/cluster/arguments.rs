@@ -93,6 +93,9 @@ pub struct NodeArguments {
     /// Let SET fault make things go wrong on purpose: for tests
     #[arg(long, help_heading = "Node")]
     pub allow_faults: bool,
+    /// With --allow-faults: say that this version of the protocol is spoken, and the one before
+    #[arg(long, value_name = "N", hide = true)]
+    pub claim_protocol: Option<u32>,
     /// How log lines are written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text, help_heading = "Node")]
     pub log_format: LogFormat,

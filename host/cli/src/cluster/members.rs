@@ -2,8 +2,9 @@
 
 use arrow::array::AsArray;
 use nyala_client::{Answer, RemoteSession};
+use nyala_node::{UpgradeCheck, UpgradeStep};
 use nyala_schema::Result;
-use nyala_schema::cluster::NodeInfo;
+use nyala_schema::cluster::NodeId;
 
 use super::arguments::{DrainArguments, RemoveArguments};
 use crate::client::Client;
@@ -46,9 +47,12 @@ pub fn upgrade_check(arguments: &ConnectArguments) -> Result<(), Failure> {
     let mut session = arguments.required()?;
     let leader = leader(&mut session).map_err(Failure::Sql)?;
     let nodes = session.nodes().map_err(Failure::Sql)?;
-    let (lines, all_understand) = report(nodes, leader.as_deref());
-    lines.iter().for_each(|line| terminal::answer(line));
-    if all_understand { Ok(()) } else { Err(Failure::Reported) }
+    let leader = nodes.iter().find(|node| leader.as_ref() == Some(&node.name)).map(|node| node.peer.id);
+    let voters: Vec<NodeId> =
+        nodes.iter().filter(|node| node.roles.catalog).map(|node| node.peer.id).collect();
+    let check = UpgradeCheck::new(&nodes, &voters, leader);
+    report(&check).iter().for_each(|line| terminal::answer(line));
+    if check.apart.is_empty() { Ok(()) } else { Err(Failure::Reported) }
 }
 
 /// Name of the node that leads the catalog.
@@ -65,54 +69,32 @@ fn leader(session: &mut RemoteSession) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// What to tell, and whether all nodes understand each other.
-fn report(mut nodes: Vec<NodeInfo>, leader: Option<&str>) -> (Vec<String>, bool) {
-    let leads = |node: &NodeInfo| leader == Some(node.name.as_str());
-    // Whoever leads is last: the lead changes hands once.
-    nodes.sort_by_key(|node| (leads(node), node.roles.catalog, order(&node.version), node.name.clone()));
-    let newest = nodes.iter().map(|node| order(&node.version)).max().unwrap_or_default();
-    let mut lines: Vec<String> = nodes
-        .iter()
-        .map(|node| {
-            let lead = if leads(node) { ", leads the catalog" } else { "" };
-            let NodeInfo { name, version, protocol, state, .. } = node;
-            format!(
-                "{name}  version {version}, protocols {} to {}, {state}{lead}",
-                protocol.min, protocol.max
-            )
-        })
-        .collect();
-    let mut all_understand = true;
-    for (at, one) in nodes.iter().enumerate() {
-        for other in &nodes[at + 1..] {
-            if one.protocol.common(other.protocol).is_none() {
-                all_understand = false;
-                lines.push(format!("{} and {} have no protocol in common", one.name, other.name));
-            }
-        }
-    }
-    lines.push(match nodes.iter().find(|node| order(&node.version) < newest) {
+/// A line for each node, and what to do next.
+fn report(check: &UpgradeCheck) -> Vec<String> {
+    let line = |step: &UpgradeStep| {
+        let lead = if step.is_leader { ", leads the catalog" } else { "" };
+        let UpgradeStep { name, version, protocol, state, .. } = step;
+        format!("{name}  version {version}, protocols {} to {}, {state}{lead}", protocol.min, protocol.max)
+    };
+    let apart = |(one, other): &(String, String)| format!("{one} and {other} have no protocol in common");
+    let mut lines: Vec<String> = check.steps.iter().map(line).collect();
+    lines.extend(check.apart.iter().map(apart));
+    lines.push(match check.next() {
         Some(next) => format!("restart {} next: drain it, and start it with the newer program", next.name),
         None => "all nodes run the same version; restart them in this order".to_owned(),
     });
-    (lines, all_understand)
-}
-
-/// Versions by their numbers: 0.10 is newer than 0.9.
-fn order(version: &str) -> Vec<u64> {
-    let release = version.split(['-', '+']).next().unwrap_or(version);
-    release.split('.').map(|number| number.parse().unwrap_or(0)).collect()
+    lines
 }
 
 #[cfg(test)]
 mod tests {
-    use nyala_schema::cluster::{NodeId, NodeState, Peer, ProtocolVersions, Roles};
+    use nyala_schema::cluster::{NodeInfo, NodeState, Peer, ProtocolVersions, Roles};
 
     use super::*;
 
-    fn node(name: &str, version: &str, max: u32) -> NodeInfo {
+    fn node(id: u64, name: &str, version: &str, max: u32) -> NodeInfo {
         NodeInfo {
-            peer: Peer { id: NodeId(1), address: "localhost:1".to_owned() },
+            peer: Peer { id: NodeId(id), address: "localhost:1".to_owned() },
             name: name.to_owned(),
             incarnation: 1,
             roles: Roles::default(),
@@ -128,15 +110,16 @@ mod tests {
     }
 
     #[test]
-    fn the_leader_is_restarted_last_and_old_ones_first() {
-        let nodes = vec![node("a", "0.9.0", 1), node("b", "0.10.0", 2), node("c", "0.9.1", 1)];
-        let (lines, all_understand) = report(nodes, Some("a"));
-        assert!(all_understand);
+    fn what_to_do_next_is_said_last() {
+        let nodes = [node(1, "a", "0.9.0", 1), node(2, "b", "0.10.0", 2), node(3, "c", "0.9.1", 1)];
+        let lines = report(&UpgradeCheck::new(&nodes, &[], Some(NodeId(1))));
         let names: Vec<&str> = lines.iter().map(|line| line.split(' ').next().unwrap()).collect();
         assert_eq!(names, ["c", "b", "a", "restart"]);
-        assert!(lines[3].contains("restart c next"), "{lines:?}");
-        let (lines, all_understand) = report(vec![node("a", "1.0", 1), node("b", "3.0", 3)], None);
-        assert!(!all_understand);
+        assert!(lines[2].contains("leads the catalog") && lines[3].contains("restart c next"), "{lines:?}");
+        let far = [node(1, "a", "1.0", 1), node(2, "b", "3.0", 3)];
+        let lines = report(&UpgradeCheck::new(&far, &[], None));
         assert!(lines.iter().any(|line| line.contains("a and b have no protocol")), "{lines:?}");
+        let lines = report(&UpgradeCheck::new(&nodes[..1], &[], None));
+        assert!(lines[1].contains("all nodes run the same version"), "{lines:?}");
     }
 }

@@ -48,6 +48,7 @@ fn merged(mut config: NodeConfig, arguments: NodeArguments) -> Result<NodeConfig
     config.http = arguments.http.or(config.http);
     config.allow_insecure |= arguments.insecure;
     config.allow_faults |= arguments.allow_faults;
+    config.claim_protocol = arguments.claim_protocol.or(config.claim_protocol);
     let tls = arguments.tls;
     if let (Some(ca), Some(certificate), Some(key)) = (tls.tls_ca, tls.tls_cert, tls.tls_key) {
         config.tls = Some(TlsFiles { ca, certificate, key });

@@ -121,8 +121,9 @@ impl Instances {
         let wanted =
             WantedFilters { instance: id, wanted: deploy.wanted_filters.clone(), outbox: outbox.clone() };
         let ends = Ends {
+            attempt: Some(deploy.attempt),
             inputs: self.inputs(peers, index, fragment)?,
-            output: self.output(peers, index, fragment)?,
+            output: self.output(deploy, peers, index, fragment)?,
             morsels,
             filters: if deploy.wanted_filters.is_empty() { None } else { Some(Arc::new(wanted)) },
             filter_wait: Duration::from_millis(u64::from(wait_ms)),
@@ -153,7 +154,13 @@ impl Instances {
         specs.into_iter().map(open).collect()
     }
 
-    fn output(&self, peers: &Peers, sender: u32, fragment: &Fragment) -> Result<Option<Arc<dyn Output>>> {
+    fn output(
+        &self,
+        deploy: &Deploy,
+        peers: &Peers,
+        sender: u32,
+        fragment: &Fragment,
+    ) -> Result<Option<Arc<dyn Output>>> {
         let Some(to) = fragment.output.to() else { return Ok(None) };
         let spec = OutputSpec {
             attempt: peers.attempt,
@@ -161,6 +168,7 @@ impl Instances {
             sender,
             receivers: peers.of(to)?,
             schema: stream_schema(&fragment.root.schema),
+            compression: Some(deploy.options.exchange_compression),
         };
         Ok(Some(self.parts.exchange.output(spec)))
     }

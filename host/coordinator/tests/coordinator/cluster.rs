@@ -17,7 +17,7 @@ use nyala_exchange::{
     Caller, Exchange, ExchangeConfig, ExchangeStatistics, Handler, Members, Receipt, Service, StreamPart,
     Transport,
 };
-use nyala_executor::{Executor, ExecutorConfig};
+use nyala_executor::{Executor, ExecutorConfig, MemoryPool};
 use nyala_interpreter::{FunctionLibrary, Interpreter};
 use nyala_schema::cluster::{NodeId, NodeInfo, NodeState, Peer, ProtocolVersions, QueryId, Roles, StreamId};
 use nyala_schema::deploy::{QueryMessage, QueryStatus};
@@ -182,6 +182,7 @@ impl Cluster {
             library: Arc::new(FunctionLibrary::new()),
             guests: None,
             scans: Arc::new(NodeScans { node: id, tables: self.tables.clone(), pace_ms: pace_ms.clone() }),
+            memory: MemoryPool::unlimited(),
         }));
         let pause_ms = Arc::new(AtomicU64::new(0));
         let working = tokio::spawn(work(executor.clone(), pause_ms.clone())).abort_handle();

@@ -52,7 +52,7 @@ impl Departures {
             local: hub.transport.local().id,
             hub: Arc::downgrade(hub),
             credits: hub.config.credits.max(1),
-            compression: hub.config.compression,
+            compression: spec.compression.unwrap_or(hub.config.compression),
             counters: [Arc::clone(&hub.counters), Arc::clone(of_attempt)],
             has_ended: AtomicBool::new(failed.is_some()),
             bytes: AtomicU64::new(0),

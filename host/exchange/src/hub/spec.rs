@@ -6,6 +6,8 @@ use arrow::datatypes::SchemaRef;
 use nyala_schema::cluster::{Attempt, Peer};
 use nyala_schema::id::FragmentId;
 
+use crate::config::Compression;
+
 /// The receiving end of an exchange, for one instance.
 #[derive(Debug, Clone)]
 pub struct InputSpec {
@@ -32,4 +34,6 @@ pub struct OutputSpec {
     pub receivers: Arc<[Peer]>,
     /// Of the batches. A batch may have a dictionary of a column's type where the schema has the type alone.
     pub schema: SchemaRef,
+    /// `None`: as the node does it.
+    pub compression: Option<Compression>,
 }

@@ -151,6 +151,7 @@ pub fn output(
         sender: sender as u32,
         receivers: receivers.into(),
         schema: schema(),
+        compression: None,
     })
 }
 

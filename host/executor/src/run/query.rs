@@ -16,7 +16,7 @@ use nyala_storage::Scanner;
 use crate::code::Backends;
 use crate::ends::Ends;
 use crate::executor::Scans;
-use crate::memory::Memory;
+use crate::memory::{Endable, Memory, MemoryPool};
 use crate::report::counters::source_operator;
 use crate::report::{Counters, InstanceStatistics, OperatorProfile, Profile, Progress};
 use crate::run::filters::Filters;
@@ -82,6 +82,7 @@ impl Query {
         backends: &Backends,
         functions: Functions,
         scans: &dyn Scans,
+        memory: &Arc<MemoryPool>,
         ends: Ends,
     ) -> Result<Arc<Self>> {
         let started = Instant::now();
@@ -95,13 +96,14 @@ impl Query {
             | Source::BuildRows { .. } => Ok(None),
         });
         let scanners = scanners.collect::<Result<Vec<_>>>()?;
-        let memory = Memory::new(options.memory_limit, &plan);
+        let account = memory.account(ends.attempt);
+        let memory = Memory::new(options.memory_limit, &plan, memory.clone(), account);
         let states: Vec<StateSlot> = (0..plan.states.len())
             .map(|index| StateSlot::new(&plan, index, &memory))
             .collect::<Result<_>>()?;
         let own = states.iter().flat_map(StateSlot::runtime_filters).collect();
         let filters = Filters::new(own, &plan, !ends.filter_wait.is_zero());
-        Ok(Arc::new(Self {
+        let query = Arc::new(Self {
             options: options.clone(),
             threads: options.threads.clamp(1, pool.1),
             pool: pool.0,
@@ -129,7 +131,10 @@ impl Query {
             elapsed: OnceLock::new(),
             memory,
             plan,
-        }))
+        });
+        let endable: Arc<dyn Endable> = query.clone();
+        query.memory.query().add(Arc::downgrade(&endable));
+        Ok(query)
     }
 
     /// Whether tasks have to end: the query failed, was cancelled, or nobody wants its rows.
@@ -160,10 +165,21 @@ impl Query {
 
     /// Has all tasks end, those that wait included. What others wait for is ended at once.
     fn stop(&self, outcome: Result<()>) {
-        if self.outcome.set(outcome.clone()).is_err() {
-            return;
+        if self.decide(outcome.clone()) {
+            self.wake_and_end(outcome);
         }
-        self.stopped.store(true, Relaxed);
+    }
+
+    /// From here on tasks that run find that they have to end. Whether this was what decided it.
+    fn decide(&self, outcome: Result<()>) -> bool {
+        let is_first = self.outcome.set(outcome).is_ok();
+        if is_first {
+            self.stopped.store(true, Relaxed);
+        }
+        is_first
+    }
+
+    fn wake_and_end(&self, outcome: Result<()>) {
         if outcome.is_err() {
             self.output.end(outcome.clone());
         }
@@ -276,5 +292,14 @@ impl Query {
 
     fn elapsed(&self) -> Duration {
         self.elapsed.get().copied().unwrap_or_else(|| self.started.elapsed())
+    }
+}
+
+impl Endable for Query {
+    fn end_soon(self: Arc<Self>, error: Error) {
+        if self.decide(Err(error.clone())) {
+            let pool = self.pool.clone();
+            pool.submit(Box::new(move || self.wake_and_end(Err(error))));
+        }
     }
 }

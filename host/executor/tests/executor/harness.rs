@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
-use nyala_executor::{Execution, Executor, ExecutorConfig, Profile};
+use nyala_executor::{Execution, Executor, ExecutorConfig, MemoryPool, Profile};
 use nyala_interpreter::{FunctionLibrary, Interpreter};
 use nyala_pipeline::{Backend, Guests};
 use nyala_schema::expr::{ArithmeticOp, CompareOp};
@@ -41,6 +41,10 @@ impl Harness {
         Self::with(Interpreter::new(), FunctionLibrary::new(), |config| config.native = native)
     }
 
+    pub fn with_memory(memory: Arc<MemoryPool>) -> Self {
+        Self::with(Interpreter::new(), FunctionLibrary::new(), |config| config.memory = memory)
+    }
+
     /// With uploaded code, run by `guests`.
     pub fn with_guests(guests: Arc<dyn Guests>, change: impl FnOnce(&mut ExecutorConfig)) -> Self {
         let library = FunctionLibrary::with_guests(guests.clone());
@@ -71,6 +75,7 @@ impl Harness {
             library: Arc::new(library),
             guests: None,
             scans: Arc::new(scans),
+            memory: MemoryPool::unlimited(),
         };
         change(&mut config);
         let executor = Executor::new(config);

@@ -8,6 +8,7 @@ mod guests;
 mod harness;
 mod join;
 mod lifecycle;
+mod memory;
 mod other;
 mod sort;
 mod table;

@@ -24,15 +24,11 @@ pub fn run(session: &Session, sql: &str, from: &str, at: Option<&PointInTime>) -
 /// Makes an empty system what a backup was. Gives the version of the catalog that it has.
 ///
 /// # Errors
-/// `ActiveTransaction` is not checked here; `Unsupported` on a node of a cluster; `InvalidParameter` when the system is not empty; `UndefinedVersion` when no
+/// `ActiveTransaction` is not checked here; `InvalidParameter` when the system is not empty; `UndefinedVersion` when no
 /// backup has what is asked for; `CorruptFile` when the backup is damaged: then the system is empty as before.
 fn restore(engine: &Engine, from: &str, at: Option<&AsOf>, go_on: &dyn Fn() -> Result<()>) -> Result<u64> {
-    if engine.network().is_some() {
-        return Err(Error::unsupported("RESTORE is not for clusters").with_hint(
-            "restore into an embedded engine: nyala --data DIR; COPY TO and COPY FROM move tables from there",
-        ));
-    }
-    refuse_used(&engine.newest())?;
+    let newest = engine.catalog.newest()?;
+    refuse_used(&newest)?;
     let place = Place::existing(from)?;
     let manifest = choose(&place, at)?;
     let snapshot = Snapshot::decode(&place.read_own(&manifest.snapshot)?)?;
@@ -87,7 +83,7 @@ fn refuse_used(snapshot: &Snapshot) -> Result<()> {
         ErrorCode::InvalidParameter,
         "RESTORE goes into an empty system, and this one has content",
     )
-    .with_hint("restore with a fresh --data folder"))
+    .with_hint("restore with a fresh --data folder, or into a fresh cluster"))
 }
 
 /// The newest backup, or the first that knows of a point in history.

@@ -4,9 +4,10 @@ use nyala_exchange::transport::ConnectionStatus;
 use nyala_schema::cluster::{NodeInfo, QueryId};
 
 use super::rows::{Cell, Kind, MadeTable, Source};
+use crate::answer::FragmentProgress;
 use crate::engine::Engine;
 use crate::metrics::MetricKind;
-use crate::statements::{FragmentRow, StatementRow};
+use crate::statements::StatementRow;
 
 use Kind::{Flag, Number, Real, Text, Time};
 
@@ -137,19 +138,19 @@ fn queries(source: &Source<'_>) -> Vec<Vec<Cell>> {
 
 fn fragments(source: &Source<'_>) -> Vec<Vec<Cell>> {
     let of = |(node, row): &(String, StatementRow)| {
-        let cells = |fragment: &FragmentRow| {
+        let cells = |fragment: &FragmentProgress| {
             vec![
                 Cell::text(QueryId(row.id).to_string()),
                 Cell::text(row.state.name()),
                 Cell::text(node),
                 Cell::number(fragment.fragment),
                 Cell::number(fragment.instances),
-                Cell::number(fragment.done),
+                Cell::number(fragment.instances_done),
                 Cell::number(fragment.rows),
                 Cell::Real(fragment.rows_per_second),
                 Cell::number(fragment.memory_bytes),
                 Cell::number(fragment.spilled_bytes),
-                Cell::number(fragment.bytes_sent),
+                Cell::number(fragment.sent_bytes),
             ]
         };
         row.fragments.iter().map(cells).collect::<Vec<_>>()
@@ -196,7 +197,7 @@ fn this_process(engine: &Engine) -> Vec<Cell> {
         Cell::Flag(true),
         Cell::Flag(true),
         Cell::number(engine.defaults.threads),
-        Cell::number(engine.defaults.memory_limit),
+        Cell::number(engine.executor.memory().limit),
         Cell::number(engine.newest().version),
         Cell::text(env!("CARGO_PKG_VERSION")),
     ];

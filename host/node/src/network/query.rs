@@ -17,7 +17,7 @@ use nyala_schema::{Fragment, Result};
 use tokio::runtime::Handle;
 
 use super::Network;
-use crate::answer::{FragmentProgress, Progress};
+use crate::answer::{FragmentProgress, Progress, progress_here};
 use crate::query::Planned;
 use crate::running::{Control, Running};
 use crate::session::Session;
@@ -146,11 +146,11 @@ fn progress_of(all: nyala_executor::Progress, instances: &[InstanceStatus]) -> P
             InstanceState::Finished | InstanceState::Failed(_) => true,
         };
         fragment.instances += 1;
-        fragment.done += u32::from(is_done);
+        fragment.instances_done += u32::from(is_done);
         fragment.rows += instance.rows;
         fragment.rows_per_second += instance.rows_per_second;
         fragment.memory_bytes += instance.memory_bytes;
-        fragment.bytes_sent += instance.bytes_sent;
+        fragment.sent_bytes += instance.bytes_sent;
     }
-    Progress { fragments: fragments.into_values().collect(), ..Progress::from(all) }
+    Progress { fragments: fragments.into_values().collect(), ..progress_here(all) }
 }

@@ -47,7 +47,7 @@ impl ServedRows {
                     wait = Duration::ZERO;
                 }
                 Some(Ok(None)) => {
-                    let summary = self.stream.summary().into();
+                    let summary = self.stream.summary();
                     let finished = self.writer.finish().map_err(Error::from);
                     self.end = Some(finished.map_or_else(FetchEnd::Failed, |()| FetchEnd::Over(summary)));
                 }
@@ -60,6 +60,6 @@ impl ServedRows {
             Some(end) if self.waiting.is_empty() => end.clone(),
             _ => FetchEnd::More,
         };
-        Piece { bytes, progress: self.stream.progress().into(), end }
+        Piece { bytes, progress: self.stream.progress(), end }
     }
 }

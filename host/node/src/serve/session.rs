@@ -209,7 +209,7 @@ impl ServedSession {
     }
 
     pub fn progress(&self) -> ResponseBody {
-        ResponseBody::Progress(self.running.progress().map(Into::into))
+        ResponseBody::Progress(self.running.progress())
     }
 
     /// Asks the session something, or has it set something; statements go before.

@@ -1,51 +1,11 @@
 //! What the engine says, as clients are told it.
 
 use nyala_catalog::Outcome;
-use nyala_schema::client::{
-    FragmentProgress, NAMES_MAX, Names, SessionState, Setting, StatementOutcome, StatementProgress,
-    StatementSummary, TransactionState,
-};
+use nyala_schema::client::{NAMES_MAX, Names, SessionState, Setting, StatementOutcome, TransactionState};
 use nyala_schema::option::{OPTIONS, Options};
 
-use crate::answer::{Progress, Summary};
 use crate::session::Session;
 use crate::work::TRAVEL_OPTIONS;
-
-impl From<Progress> for StatementProgress {
-    fn from(progress: Progress) -> Self {
-        let fragments = progress.fragments.into_iter().map(|fragment| FragmentProgress {
-            fragment: fragment.fragment,
-            what: String::new(),
-            instances: fragment.instances,
-            instances_done: fragment.done,
-            rows: fragment.rows,
-            memory_bytes: fragment.memory_bytes,
-            spilled_bytes: fragment.spilled_bytes,
-            sent_bytes: fragment.bytes_sent,
-        });
-        Self {
-            fraction: progress.fraction,
-            rows_scanned: progress.rows_scanned,
-            bytes_read: progress.bytes_read,
-            memory_bytes: progress.memory_bytes,
-            fragments: fragments.collect(),
-        }
-    }
-}
-
-impl From<Summary> for StatementSummary {
-    fn from(summary: Summary) -> Self {
-        Self {
-            rows: summary.rows,
-            elapsed: summary.elapsed,
-            planning: summary.planning,
-            compiling: summary.compiling,
-            bytes_read: summary.bytes_read,
-            peak_memory_bytes: summary.peak_memory_bytes,
-            backend: summary.backend,
-        }
-    }
-}
 
 pub fn outcome(outcome: Outcome) -> StatementOutcome {
     match outcome {

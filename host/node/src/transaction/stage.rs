@@ -268,6 +268,7 @@ fn names_of(command: &Command) -> Option<Vec<TableName>> {
         | Command::Comment { .. } => vec![],
         Command::DropSchema { .. }
         | Command::RollbackCatalog { .. }
+        | Command::Install { .. }
         | Command::Expire { .. }
         | Command::Transaction { .. } => return None,
     })

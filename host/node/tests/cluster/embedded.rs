@@ -9,7 +9,7 @@ fn statements_of_other_sessions_are_seen_and_killed() {
     let engine = Engine::open(Config { allow_faults: true, ..Config::default() }).unwrap();
     let mut session = engine.session();
     run(&mut session, "CREATE TABLE t AS SELECT value AS id FROM generate_series(1, 5000) AS s(value)");
-    run(&mut session, "SET fault = 'slow_scan:3000ms'");
+    run(&mut session, "SET fault = 'slow_scan:300000ms'");
     let answer = in_background(session, "SELECT sum(id) FROM t");
     let mut other = engine.session();
     let find = "SELECT id FROM system.queries WHERE state = 'running' AND sql LIKE 'SELECT sum%'";

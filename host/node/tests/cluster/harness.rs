@@ -8,7 +8,7 @@ use nyala_node::{Answer, Node, NodeConfig, Result, Session};
 use tempfile::TempDir;
 
 /// How long something may take until all nodes know it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Dropped nodes first, then their folders.
 pub struct Cluster {
@@ -19,14 +19,19 @@ pub struct Cluster {
 impl Cluster {
     /// That many nodes, all active in the eyes of all.
     pub fn start(count: usize) -> Self {
+        Self::start_with(count, |_| {})
+    }
+
+    pub fn start_with(count: usize, change: impl Fn(&mut NodeConfig)) -> Self {
         let mut cluster = Self { nodes: Vec::new(), folder: tempfile::tempdir().unwrap() };
         for _ in 0..count {
-            cluster.add();
+            cluster.add_with(&change);
         }
         cluster.settle();
         cluster
     }
 
+    /// Of a node that joins those that run.
     pub fn config(&self, name: &str) -> NodeConfig {
         let listen = "127.0.0.1:0".parse().unwrap();
         let mut config = NodeConfig::new(self.folder.path().join(name), listen);
@@ -35,13 +40,23 @@ impl Cluster {
         config.warehouse = Some(self.folder.path().join("shared").to_string_lossy().into_owned());
         config.threads = 2;
         config.allow_faults = true;
-        config.join_limit = Duration::from_secs(30);
+        config.join_limit = PATIENCE;
         config
     }
 
-    pub fn add(&mut self) {
-        let config = self.config(&format!("n{}", self.nodes.len() + 1));
+    pub fn add_with(&mut self, change: impl FnOnce(&mut NodeConfig)) {
+        let mut config = self.config(&format!("n{}", self.nodes.len() + 1));
+        change(&mut config);
         self.nodes.push(Node::start(config).unwrap());
+    }
+
+    /// Stops a node, and starts it again in its place.
+    pub fn restart_with(&mut self, index: usize, change: impl FnOnce(&mut NodeConfig)) {
+        self.nodes.remove(index).stop();
+        let mut config = self.config(&format!("n{}", index + 1));
+        change(&mut config);
+        self.nodes.insert(index, Node::start(config).unwrap());
+        self.settle();
     }
 
     /// Waits until each node sees all as active.
@@ -101,9 +116,19 @@ pub fn tag(session: &mut Session, sql: &str) -> String {
 }
 
 /// Waits for something that others do in their own time.
+#[track_caller]
 pub fn until(mut holds: impl FnMut() -> bool) {
+    until_some(|| holds().then_some(()));
+}
+
+/// As [`until`], and gives what came.
+#[track_caller]
+pub fn until_some<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
-    while !holds() {
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
         assert!(start.elapsed() < PATIENCE, "it did not come");
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -1,8 +1,24 @@
 //! Nodes that start, stop and start again.
 
+use std::process::Command;
+
 use nyala_node::Node;
 
-use crate::harness::{Cluster, PATIENCE, one, run};
+use crate::harness::{Cluster, PATIENCE, one, run, until};
+
+/// Set for a test that has a process of its own.
+const ALONE: &str = "NYALA_TEST_ALONE";
+
+/// Whether this process runs nothing but this test; if not, one is started that does, and has to succeed.
+fn is_alone(test: &str) -> bool {
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let status = command.args(["--exact", test, "--nocapture"]).env(ALONE, "1").status();
+    assert!(status.unwrap().success(), "{test} in a process of its own");
+    false
+}
 
 /// Names of the threads of this process, but for those that sled keeps for all of its databases.
 fn threads() -> Vec<String> {
@@ -37,6 +53,9 @@ fn a_cluster_goes_on_without_a_node_and_takes_it_back() {
 
 #[test]
 fn a_single_node_keeps_everything_and_stop_frees_it() {
+    if !is_alone("life::a_single_node_keeps_everything_and_stop_frees_it") {
+        return;
+    }
     let before = threads();
     let mut cluster = Cluster::start(1);
     let mut session = cluster.session(0);
@@ -47,11 +66,7 @@ fn a_single_node_keeps_everything_and_stop_frees_it() {
     assert!(own.len() - before.len() < 50, "{own:?}");
     let config = cluster.config("n1");
     cluster.nodes.pop().unwrap().stop();
-    let stopped = std::time::Instant::now();
-    while threads().len() > before.len() {
-        assert!(stopped.elapsed() < PATIENCE, "{:?} stay", threads());
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    until(|| threads().len() <= before.len());
     let mut config = config;
     config.join = Vec::new();
     cluster.nodes.push(Node::start(config).unwrap());

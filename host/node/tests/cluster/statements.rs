@@ -1,12 +1,10 @@
 //! SHOW QUERIES, KILL QUERY and system tables, over all nodes; outcomes by id.
 
-use std::time::Duration;
-
 use nyala_node::{ErrorCode, Outcome};
 use nyala_schema::cluster::QueryId;
 use uuid::Uuid;
 
-use crate::harness::{Cluster, PATIENCE, in_background, one, rows, run, until};
+use crate::harness::{Cluster, PATIENCE, in_background, one, rows, run, until, until_some};
 
 const SLOW: &str = "SELECT count(*) FROM slow_table";
 
@@ -29,21 +27,29 @@ fn with_slow_table() -> Cluster {
 fn a_query_is_seen_and_killed_from_another_node() {
     let cluster = with_slow_table();
     let mut slow = cluster.spread(0);
-    run(&mut slow, "SET fault = 'slow_scan:3000ms'");
+    // Until it is killed: that ends the waiting too.
+    run(&mut slow, "SET fault = 'slow_scan:300000ms'");
     let answer = in_background(slow.for_user("ann"), SLOW);
     let mut other = cluster.session(2);
     let find = format!("SELECT id, node, user_name, state FROM system.queries WHERE sql = '{SLOW}'");
-    until(|| !run(&mut other, &find).is_empty());
-    let found = one(&mut other, &find);
-    let fields: Vec<&str> = found.split('|').collect();
-    assert_eq!(fields[1..], ["n1", "ann", "running"]);
-    let shown = run(&mut other, "SHOW QUERIES");
-    assert!(shown.iter().any(|row| row.contains(SLOW) && row.contains("ann")), "{shown:?}");
-    run(&mut other, &format!("KILL QUERY '{}'", fields[0]));
-    let error = answer.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    // A node that is busy may not answer in time: its statements are missing then.
+    let found = until_some(|| run(&mut other, &find).into_iter().find(|row| row.ends_with("|running")));
+    let (id, rest) = found.split_once('|').unwrap();
+    assert_eq!(rest, "n1|ann|running");
+    until(|| {
+        let shown = run(&mut other, "SHOW QUERIES");
+        shown.iter().any(|row| row.starts_with(id) && row.contains(SLOW) && row.contains("ann"))
+    });
+    let kill = format!("KILL QUERY '{id}'");
+    let answered = until_some(|| {
+        // Nor may it hear this.
+        _ = rows(&mut other, &kill);
+        answer.try_recv().ok()
+    });
+    let error = answered.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Cancelled);
-    until(|| one(&mut other, &find).ends_with("cancelled"));
-    let error = rows(&mut other, &format!("KILL QUERY '{}'", fields[0])).unwrap_err();
+    until(|| run(&mut other, &find).iter().any(|row| row.ends_with("|cancelled")));
+    let error = rows(&mut other, &kill).unwrap_err();
     assert_eq!(error.code(), ErrorCode::UndefinedObject);
 }
 
@@ -51,15 +57,16 @@ fn a_query_is_seen_and_killed_from_another_node() {
 fn nodes_connections_and_metrics_are_tables() {
     let cluster = Cluster::start(3);
     let mut session = cluster.session(1);
-    let nodes = run(&mut session, "SELECT name, state FROM system.nodes ORDER BY name");
-    assert_eq!(nodes, ["n1|active", "n2|active", "n3|active"]);
-    assert_eq!(run(&mut session, "SHOW NODES").len(), 3);
-    assert_eq!(one(&mut session, "SELECT count(*) FROM system.nodes WHERE is_leader"), "1");
-    assert_eq!(one(&mut session, "SELECT name FROM system.nodes WHERE is_local"), "n2");
+    // On a busy machine a node may be suspect for a moment, and the lead of the catalog go to another.
+    let mut becomes = |sql: &str, wanted: &[&str]| until(|| run(&mut session, sql) == wanted);
+    becomes("SELECT name, state FROM system.nodes ORDER BY name", &["n1|active", "n2|active", "n3|active"]);
+    becomes("SELECT count(*) FROM system.nodes WHERE is_leader", &["1"]);
+    becomes("SELECT name FROM system.nodes WHERE is_local", &["n2"]);
     // One with each other node.
-    assert_eq!(one(&mut session, "SELECT count(DISTINCT node) FROM system.connections"), "2");
+    becomes("SELECT count(DISTINCT node) FROM system.connections", &["2"]);
     let active = "SELECT value FROM system.metrics WHERE name = 'nyala_nodes' AND labels = 'state=active'";
-    assert_eq!(one(&mut session, active), "3.0");
+    becomes(active, &["3.0"]);
+    assert_eq!(run(&mut session, "SHOW NODES").len(), 3);
 }
 
 #[test]
@@ -70,7 +77,7 @@ fn a_statement_is_committed_once_under_its_id() {
     first.execute_as("INSERT INTO slow_table VALUES (1)", done, 0).unwrap();
     let mut other = cluster.session(1);
     let Outcome::Done { version } = other.outcome(done, 0).unwrap() else { panic!("it was done") };
-    other.wait_for_version(version, Duration::from_secs(5)).unwrap();
+    other.wait_for_version(version, PATIENCE).unwrap();
     assert_eq!(one(&mut other, "SELECT count(*) FROM slow_table"), "15001");
     // Whoever asks first settles it: what comes under that name later is not done.
     let never = QueryId(Uuid::now_v7().as_u128());

@@ -114,6 +114,7 @@ fn spread(
             sender: place,
             receivers,
             schema: schema(),
+            compression: None,
         });
         all.push(tokio::spawn(
             async move { sending(output, index, batches, count).await.map(|()| Vec::new()) },

@@ -7,7 +7,7 @@
 
 
 pub mod command {
-    pub use self::Which::{CreateTable,DropTable,CreateFunction,AddFunctionVersion,SetFunctionVersion,DropFunction,CreateModule,DropModule,CreateOperator,DropOperator,CreateSchema,DropSchema,RenameTable,AlterTable,ChangeTable,Comment,RollbackTable,RollbackCatalog,Undrop,SetSummary,Expire,Transaction};
+    pub use self::Which::{CreateTable,DropTable,CreateFunction,AddFunctionVersion,SetFunctionVersion,DropFunction,CreateModule,DropModule,CreateOperator,DropOperator,CreateSchema,DropSchema,RenameTable,AlterTable,ChangeTable,Comment,RollbackTable,RollbackCatalog,Undrop,SetSummary,Expire,Transaction,Install};
 
     #[derive(Copy, Clone)]
     pub struct Owned(());
@@ -72,6 +72,11 @@ pub mod command {
         #[inline]
         pub fn has_change_table(&self) -> bool {
             if self.reader.get_data_field::<u16>(1) != 14 { return false; }
+            !self.reader.get_pointer_field(0).is_null()
+        }
+        #[inline]
+        pub fn has_install(&self) -> bool {
+            if self.reader.get_data_field::<u16>(1) != 22 { return false; }
             !self.reader.get_pointer_field(0).is_null()
         }
         #[inline]
@@ -185,6 +190,11 @@ pub mod command {
                 21 => {
                     ::core::result::Result::Ok(Transaction(
                         self.reader.into()
+                    ))
+                }
+                22 => {
+                    ::core::result::Result::Ok(Install(
+                        ::capnp::traits::FromPointerReader::get_from_pointer(&self.reader.get_pointer_field(0), ::core::option::Option::None)
                     ))
                 }
                 x => ::core::result::Result::Err(::capnp::NotInSchema(x))
@@ -415,6 +425,21 @@ pub mod command {
             self.builder.into()
         }
         #[inline]
+        pub fn set_install(&mut self, value: ::capnp::data::Reader<'_>)  {
+            self.builder.set_data_field::<u16>(1, 22);
+            self.builder.reborrow().get_pointer_field(0).set_data(value);
+        }
+        #[inline]
+        pub fn init_install(self, size: u32) -> ::capnp::data::Builder<'a> {
+            self.builder.set_data_field::<u16>(1, 22);
+            self.builder.get_pointer_field(0).init_data(size)
+        }
+        #[inline]
+        pub fn has_install(&self) -> bool {
+            if self.builder.get_data_field::<u16>(1) != 22 { return false; }
+            !self.builder.is_pointer_field_null(0)
+        }
+        #[inline]
         pub fn which(self) -> ::core::result::Result<WhichBuilder<'a,>, ::capnp::NotInSchema> {
             match self.builder.get_data_field::<u16>(1) {
                 0 => {
@@ -527,6 +552,11 @@ pub mod command {
                         self.builder.into()
                     ))
                 }
+                22 => {
+                    ::core::result::Result::Ok(Install(
+                        ::capnp::traits::FromPointerBuilder::get_from_pointer(self.builder.get_pointer_field(0), ::core::option::Option::None)
+                    ))
+                }
                 x => ::core::result::Result::Err(::capnp::NotInSchema(x))
             }
         }
@@ -541,178 +571,185 @@ pub mod command {
     impl Pipeline  {
     }
     mod _private {
-        pub(crate) static ENCODED_NODE: [::capnp::Word; 228] = [
+        pub(crate) static ENCODED_NODE: [::capnp::Word; 243] = [
             ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
             ::capnp::word(200, 75, 231, 115, 69, 53, 75, 183),
             ::capnp::word(14, 0, 0, 0, 1, 0, 2, 0),
             ::capnp::word(114, 88, 62, 28, 107, 10, 79, 217),
-            ::capnp::word(3, 0, 7, 0, 0, 0, 22, 0),
+            ::capnp::word(3, 0, 7, 0, 0, 0, 23, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(21, 0, 0, 0, 178, 0, 0, 0),
             ::capnp::word(29, 0, 0, 0, 7, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(25, 0, 0, 0, 215, 4, 0, 0),
+            ::capnp::word(25, 0, 0, 0, 15, 5, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(99, 97, 116, 97, 108, 111, 103, 46),
             ::capnp::word(99, 97, 112, 110, 112, 58, 67, 111),
             ::capnp::word(109, 109, 97, 110, 100, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 1, 0, 1, 0),
-            ::capnp::word(88, 0, 0, 0, 3, 0, 4, 0),
+            ::capnp::word(92, 0, 0, 0, 3, 0, 4, 0),
             ::capnp::word(0, 0, 255, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(16, 3, 86, 233, 100, 80, 215, 203),
-            ::capnp::word(89, 2, 0, 0, 98, 0, 0, 0),
+            ::capnp::word(117, 2, 0, 0, 98, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(1, 0, 254, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(170, 32, 2, 180, 199, 246, 65, 168),
-            ::capnp::word(69, 2, 0, 0, 82, 0, 0, 0),
+            ::capnp::word(97, 2, 0, 0, 82, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(2, 0, 253, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(15, 171, 99, 77, 104, 211, 238, 253),
-            ::capnp::word(49, 2, 0, 0, 122, 0, 0, 0),
+            ::capnp::word(77, 2, 0, 0, 122, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(3, 0, 252, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(226, 247, 145, 107, 247, 42, 7, 221),
-            ::capnp::word(29, 2, 0, 0, 154, 0, 0, 0),
+            ::capnp::word(57, 2, 0, 0, 154, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(4, 0, 251, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(72, 191, 87, 89, 49, 20, 29, 247),
-            ::capnp::word(13, 2, 0, 0, 154, 0, 0, 0),
+            ::capnp::word(41, 2, 0, 0, 154, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(5, 0, 250, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(142, 223, 71, 8, 128, 171, 12, 185),
-            ::capnp::word(253, 1, 0, 0, 106, 0, 0, 0),
+            ::capnp::word(25, 2, 0, 0, 106, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(6, 0, 249, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(161, 242, 126, 139, 143, 103, 148, 170),
-            ::capnp::word(233, 1, 0, 0, 106, 0, 0, 0),
+            ::capnp::word(5, 2, 0, 0, 106, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(7, 0, 248, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(37, 8, 45, 116, 144, 214, 137, 239),
-            ::capnp::word(213, 1, 0, 0, 90, 0, 0, 0),
+            ::capnp::word(241, 1, 0, 0, 90, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(8, 0, 247, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(225, 229, 37, 250, 28, 105, 68, 147),
-            ::capnp::word(193, 1, 0, 0, 122, 0, 0, 0),
+            ::capnp::word(221, 1, 0, 0, 122, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(9, 0, 246, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(38, 39, 163, 169, 77, 118, 38, 223),
-            ::capnp::word(173, 1, 0, 0, 106, 0, 0, 0),
+            ::capnp::word(201, 1, 0, 0, 106, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(10, 0, 245, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(52, 159, 205, 102, 78, 6, 83, 197),
-            ::capnp::word(153, 1, 0, 0, 106, 0, 0, 0),
+            ::capnp::word(181, 1, 0, 0, 106, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(11, 0, 244, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(15, 34, 118, 19, 146, 142, 62, 250),
-            ::capnp::word(133, 1, 0, 0, 90, 0, 0, 0),
+            ::capnp::word(161, 1, 0, 0, 90, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(12, 0, 243, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(120, 227, 175, 86, 168, 72, 217, 171),
-            ::capnp::word(113, 1, 0, 0, 98, 0, 0, 0),
+            ::capnp::word(141, 1, 0, 0, 98, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(13, 0, 242, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(59, 173, 237, 193, 236, 200, 57, 203),
-            ::capnp::word(93, 1, 0, 0, 90, 0, 0, 0),
+            ::capnp::word(121, 1, 0, 0, 90, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(14, 0, 241, 255, 0, 0, 0, 0),
             ::capnp::word(0, 0, 1, 0, 35, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(73, 1, 0, 0, 98, 0, 0, 0),
+            ::capnp::word(101, 1, 0, 0, 98, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(72, 1, 0, 0, 3, 0, 1, 0),
-            ::capnp::word(84, 1, 0, 0, 2, 0, 1, 0),
+            ::capnp::word(100, 1, 0, 0, 3, 0, 1, 0),
+            ::capnp::word(112, 1, 0, 0, 2, 0, 1, 0),
             ::capnp::word(15, 0, 240, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(231, 111, 149, 248, 148, 219, 196, 133),
-            ::capnp::word(81, 1, 0, 0, 66, 0, 0, 0),
+            ::capnp::word(109, 1, 0, 0, 66, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(16, 0, 239, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(249, 199, 247, 160, 22, 40, 252, 224),
-            ::capnp::word(57, 1, 0, 0, 114, 0, 0, 0),
+            ::capnp::word(85, 1, 0, 0, 114, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(17, 0, 238, 255, 1, 0, 0, 0),
             ::capnp::word(0, 0, 1, 0, 40, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(37, 1, 0, 0, 130, 0, 0, 0),
+            ::capnp::word(65, 1, 0, 0, 130, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(36, 1, 0, 0, 3, 0, 1, 0),
-            ::capnp::word(48, 1, 0, 0, 2, 0, 1, 0),
+            ::capnp::word(64, 1, 0, 0, 3, 0, 1, 0),
+            ::capnp::word(76, 1, 0, 0, 2, 0, 1, 0),
             ::capnp::word(18, 0, 237, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(100, 15, 20, 127, 73, 225, 198, 176),
-            ::capnp::word(45, 1, 0, 0, 58, 0, 0, 0),
+            ::capnp::word(73, 1, 0, 0, 58, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(19, 0, 236, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(63, 243, 57, 237, 26, 71, 149, 128),
-            ::capnp::word(21, 1, 0, 0, 90, 0, 0, 0),
+            ::capnp::word(49, 1, 0, 0, 90, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(20, 0, 235, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(66, 23, 95, 162, 124, 19, 58, 131),
-            ::capnp::word(1, 1, 0, 0, 58, 0, 0, 0),
+            ::capnp::word(29, 1, 0, 0, 58, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(21, 0, 234, 255, 0, 0, 0, 0),
             ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(252, 129, 238, 78, 226, 208, 178, 217),
-            ::capnp::word(233, 0, 0, 0, 98, 0, 0, 0),
+            ::capnp::word(5, 1, 0, 0, 98, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(22, 0, 233, 255, 0, 0, 0, 0),
+            ::capnp::word(0, 0, 1, 0, 52, 0, 0, 0),
+            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(241, 0, 0, 0, 66, 0, 0, 0),
+            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(236, 0, 0, 0, 3, 0, 1, 0),
+            ::capnp::word(248, 0, 0, 0, 2, 0, 1, 0),
             ::capnp::word(99, 114, 101, 97, 116, 101, 84, 97),
             ::capnp::word(98, 108, 101, 0, 0, 0, 0, 0),
             ::capnp::word(100, 114, 111, 112, 84, 97, 98, 108),
@@ -770,6 +807,14 @@ pub mod command {
             ::capnp::word(101, 120, 112, 105, 114, 101, 0, 0),
             ::capnp::word(116, 114, 97, 110, 115, 97, 99, 116),
             ::capnp::word(105, 111, 110, 0, 0, 0, 0, 0),
+            ::capnp::word(105, 110, 115, 116, 97, 108, 108, 0),
+            ::capnp::word(13, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(13, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
         ];
         pub(crate) fn get_field_types(index: u16) -> ::capnp::introspect::Type {
             match index {
@@ -795,6 +840,7 @@ pub mod command {
                 19 => <crate::wire::generated::catalog_capnp::command::set_summary::Owned as ::capnp::introspect::Introspect>::introspect(),
                 20 => <crate::wire::generated::catalog_capnp::command::expire::Owned as ::capnp::introspect::Introspect>::introspect(),
                 21 => <crate::wire::generated::catalog_capnp::command::transaction::Owned as ::capnp::introspect::Introspect>::introspect(),
+                22 => <::capnp::data::Owned as ::capnp::introspect::Introspect>::introspect(),
                 _ => ::capnp::introspect::panic_invalid_field_index(index),
             }
         }
@@ -809,11 +855,11 @@ pub mod command {
             MEMBERS_BY_NAME
         );
         pub(crate) static NONUNION_MEMBERS : &[u16] = &[];
-        pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21];
-        pub(crate) static MEMBERS_BY_NAME : &[u16] = &[3,13,14,15,2,6,8,10,0,5,7,9,11,1,20,12,17,16,4,19,21,18];
+        pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22];
+        pub(crate) static MEMBERS_BY_NAME : &[u16] = &[3,13,14,15,2,6,8,10,0,5,7,9,11,1,20,22,12,17,16,4,19,21,18];
         pub(crate) const TYPE_ID: u64 = 0xb74b_3545_73e7_4bc8;
     }
-    pub enum Which<A0,A1,A2,A3,A4,A5,A6,A7,A8,A9,A10,A11,A12,A13,A14,A15,A16,A17,A18,A19,A20> {
+    pub enum Which<A0,A1,A2,A3,A4,A5,A6,A7,A8,A9,A10,A11,A12,A13,A14,A15,A16,A17,A18,A19,A20,A21> {
         CreateTable(A0),
         DropTable(A1),
         CreateFunction(A2),
@@ -836,9 +882,10 @@ pub mod command {
         SetSummary(A18),
         Expire(A19),
         Transaction(A20),
+        Install(A21),
     }
-    pub type WhichReader<'a,> = Which<crate::wire::generated::catalog_capnp::command::create_table::Reader<'a>,crate::wire::generated::catalog_capnp::command::drop_table::Reader<'a>,crate::wire::generated::catalog_capnp::command::create_function::Reader<'a>,crate::wire::generated::catalog_capnp::command::add_function_version::Reader<'a>,crate::wire::generated::catalog_capnp::command::set_function_version::Reader<'a>,crate::wire::generated::catalog_capnp::command::drop_function::Reader<'a>,crate::wire::generated::catalog_capnp::command::create_module::Reader<'a>,crate::wire::generated::catalog_capnp::command::drop_module::Reader<'a>,crate::wire::generated::catalog_capnp::command::create_operator::Reader<'a>,crate::wire::generated::catalog_capnp::command::drop_operator::Reader<'a>,crate::wire::generated::catalog_capnp::command::create_schema::Reader<'a>,crate::wire::generated::catalog_capnp::command::drop_schema::Reader<'a>,crate::wire::generated::catalog_capnp::command::rename_table::Reader<'a>,crate::wire::generated::catalog_capnp::command::alter_table::Reader<'a>,::capnp::Result<crate::wire::generated::managed_capnp::table_change::Reader<'a>>,crate::wire::generated::catalog_capnp::command::comment::Reader<'a>,crate::wire::generated::catalog_capnp::command::rollback_table::Reader<'a>,crate::wire::generated::catalog_capnp::command::undrop::Reader<'a>,crate::wire::generated::catalog_capnp::command::set_summary::Reader<'a>,crate::wire::generated::catalog_capnp::command::expire::Reader<'a>,crate::wire::generated::catalog_capnp::command::transaction::Reader<'a>>;
-    pub type WhichBuilder<'a,> = Which<crate::wire::generated::catalog_capnp::command::create_table::Builder<'a>,crate::wire::generated::catalog_capnp::command::drop_table::Builder<'a>,crate::wire::generated::catalog_capnp::command::create_function::Builder<'a>,crate::wire::generated::catalog_capnp::command::add_function_version::Builder<'a>,crate::wire::generated::catalog_capnp::command::set_function_version::Builder<'a>,crate::wire::generated::catalog_capnp::command::drop_function::Builder<'a>,crate::wire::generated::catalog_capnp::command::create_module::Builder<'a>,crate::wire::generated::catalog_capnp::command::drop_module::Builder<'a>,crate::wire::generated::catalog_capnp::command::create_operator::Builder<'a>,crate::wire::generated::catalog_capnp::command::drop_operator::Builder<'a>,crate::wire::generated::catalog_capnp::command::create_schema::Builder<'a>,crate::wire::generated::catalog_capnp::command::drop_schema::Builder<'a>,crate::wire::generated::catalog_capnp::command::rename_table::Builder<'a>,crate::wire::generated::catalog_capnp::command::alter_table::Builder<'a>,::capnp::Result<crate::wire::generated::managed_capnp::table_change::Builder<'a>>,crate::wire::generated::catalog_capnp::command::comment::Builder<'a>,crate::wire::generated::catalog_capnp::command::rollback_table::Builder<'a>,crate::wire::generated::catalog_capnp::command::undrop::Builder<'a>,crate::wire::generated::catalog_capnp::command::set_summary::Builder<'a>,crate::wire::generated::catalog_capnp::command::expire::Builder<'a>,crate::wire::generated::catalog_capnp::command::transaction::Builder<'a>>;
+    pub type WhichReader<'a,> = Which<crate::wire::generated::catalog_capnp::command::create_table::Reader<'a>,crate::wire::generated::catalog_capnp::command::drop_table::Reader<'a>,crate::wire::generated::catalog_capnp::command::create_function::Reader<'a>,crate::wire::generated::catalog_capnp::command::add_function_version::Reader<'a>,crate::wire::generated::catalog_capnp::command::set_function_version::Reader<'a>,crate::wire::generated::catalog_capnp::command::drop_function::Reader<'a>,crate::wire::generated::catalog_capnp::command::create_module::Reader<'a>,crate::wire::generated::catalog_capnp::command::drop_module::Reader<'a>,crate::wire::generated::catalog_capnp::command::create_operator::Reader<'a>,crate::wire::generated::catalog_capnp::command::drop_operator::Reader<'a>,crate::wire::generated::catalog_capnp::command::create_schema::Reader<'a>,crate::wire::generated::catalog_capnp::command::drop_schema::Reader<'a>,crate::wire::generated::catalog_capnp::command::rename_table::Reader<'a>,crate::wire::generated::catalog_capnp::command::alter_table::Reader<'a>,::capnp::Result<crate::wire::generated::managed_capnp::table_change::Reader<'a>>,crate::wire::generated::catalog_capnp::command::comment::Reader<'a>,crate::wire::generated::catalog_capnp::command::rollback_table::Reader<'a>,crate::wire::generated::catalog_capnp::command::undrop::Reader<'a>,crate::wire::generated::catalog_capnp::command::set_summary::Reader<'a>,crate::wire::generated::catalog_capnp::command::expire::Reader<'a>,crate::wire::generated::catalog_capnp::command::transaction::Reader<'a>,::capnp::Result<::capnp::data::Reader<'a>>>;
+    pub type WhichBuilder<'a,> = Which<crate::wire::generated::catalog_capnp::command::create_table::Builder<'a>,crate::wire::generated::catalog_capnp::command::drop_table::Builder<'a>,crate::wire::generated::catalog_capnp::command::create_function::Builder<'a>,crate::wire::generated::catalog_capnp::command::add_function_version::Builder<'a>,crate::wire::generated::catalog_capnp::command::set_function_version::Builder<'a>,crate::wire::generated::catalog_capnp::command::drop_function::Builder<'a>,crate::wire::generated::catalog_capnp::command::create_module::Builder<'a>,crate::wire::generated::catalog_capnp::command::drop_module::Builder<'a>,crate::wire::generated::catalog_capnp::command::create_operator::Builder<'a>,crate::wire::generated::catalog_capnp::command::drop_operator::Builder<'a>,crate::wire::generated::catalog_capnp::command::create_schema::Builder<'a>,crate::wire::generated::catalog_capnp::command::drop_schema::Builder<'a>,crate::wire::generated::catalog_capnp::command::rename_table::Builder<'a>,crate::wire::generated::catalog_capnp::command::alter_table::Builder<'a>,::capnp::Result<crate::wire::generated::managed_capnp::table_change::Builder<'a>>,crate::wire::generated::catalog_capnp::command::comment::Builder<'a>,crate::wire::generated::catalog_capnp::command::rollback_table::Builder<'a>,crate::wire::generated::catalog_capnp::command::undrop::Builder<'a>,crate::wire::generated::catalog_capnp::command::set_summary::Builder<'a>,crate::wire::generated::catalog_capnp::command::expire::Builder<'a>,crate::wire::generated::catalog_capnp::command::transaction::Builder<'a>,::capnp::Result<::capnp::data::Builder<'a>>>;
 
     pub mod create_table {
         #[derive(Copy, Clone)]

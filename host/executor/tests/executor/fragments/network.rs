@@ -103,6 +103,7 @@ fn start(nodes: &[Node], fragments: &[Fragment]) -> Vec<(usize, Execution)> {
                     sender: index as u32,
                     receivers: peers(to).into(),
                     schema: plan.output_schema.clone(),
+                    compression: None,
                 })
             });
             let morsels = super::cluster::by_number(&node.harness, fragment, index, NODES);
