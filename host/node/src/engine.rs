@@ -92,6 +92,8 @@ pub(crate) struct Ground {
     pub blobs: Box<dyn Blobs>,
     pub warehouse: Warehouse,
     pub writing: Writing,
+    /// Its queries have no threads: whoever has the executor has it work.
+    pub is_driven: bool,
 }
 
 impl Engine {
@@ -111,7 +113,7 @@ impl Engine {
         let newest = catalog.snapshot();
         let warehouse = open_warehouse(&config, &newest)?;
         let writing = Writing::open(config.data.as_deref(), &warehouse, &newest)?;
-        Self::on(Ground { catalog: Arc::new(catalog), blobs, warehouse, writing }, config)
+        Self::on(Ground { catalog: Arc::new(catalog), blobs, warehouse, writing, is_driven: false }, config)
     }
 
     /// On what is open already.
@@ -119,7 +121,7 @@ impl Engine {
     /// # Errors
     /// `Store` when modules cannot be read.
     pub(crate) fn on(ground: Ground, config: Config) -> Result<Arc<Engine>> {
-        let Ground { catalog, blobs, warehouse, writing } = ground;
+        let Ground { catalog, blobs, warehouse, writing, is_driven } = ground;
         let modules = Arc::new(ModuleStore::new(blobs));
         modules.collect(&catalog.snapshot())?;
         let sandbox = Sandbox::new(sandbox_config(&config), modules.clone())?;
@@ -128,7 +130,7 @@ impl Engine {
         let interpreter = Arc::new(Interpreter::with_guests(sandbox.clone()));
         let native = Arc::new(NativeBackend::new(interpreter.clone()));
         let executor = Executor::new(ExecutorConfig {
-            threads: config.options.threads,
+            threads: if is_driven { 0 } else { config.options.threads },
             interpreter: interpreter.clone(),
             native: Some(native.clone()),
             wasm: Some(Arc::new(sandbox.backend(interpreter.clone()))),
@@ -163,6 +165,10 @@ impl Engine {
     /// The other nodes; `None` for an engine that is embedded.
     pub(crate) fn network(&self) -> Option<&Network> {
         self.network.get().map(Arc::as_ref)
+    }
+
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.network().is_some_and(|network| network.waiter.is_some())
     }
 
     /// Once, before the first session.

@@ -9,7 +9,9 @@ mod query;
 pub mod serve;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use nyala_catalog::Waiter;
 use nyala_cluster::Cluster;
 use nyala_coordinator::Coordinator;
 use nyala_exchange::{Exchange, Members, Transport};
@@ -25,9 +27,19 @@ pub struct Network {
     pub exchange: Arc<Exchange>,
     pub coordinator: Arc<Coordinator>,
     pub runtime: Handle,
+    /// Of a simulation; threads of a program wait by themselves.
+    pub waiter: Option<Arc<dyn Waiter>>,
 }
 
 impl Network {
+    /// Lets time pass on the thread of a session.
+    pub fn sleep(&self, time: Duration) {
+        match &self.waiter {
+            Some(waiter) => waiter.wait(tokio::time::sleep(time)),
+            None => std::thread::sleep(time),
+        }
+    }
+
     /// This node.
     pub fn local(&self) -> Option<NodeInfo> {
         self.members.node(self.members.local())
