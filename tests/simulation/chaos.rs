@@ -55,8 +55,7 @@ impl Chaos {
             7 => {
                 if let Some(node) = up.iter().find(|node| node.index == one) {
                     log.note(format_args!("drain {one}"));
-                    // Perhaps nobody is there to take the lead over.
-                    let _ = node.parts.cluster.drain(DRAIN).await;
+                    node.drain(DRAIN).await;
                     drop(up);
                     self.world.stop(one).await;
                     log.note(format_args!("stopped {one}"));

@@ -129,6 +129,7 @@ impl Client {
                 Answer::Given(Ok(answer)) => return Some(answer),
                 Answer::Given(Err(error)) => match error.code() {
                     ErrorCode::Connection => {}
+                    ErrorCode::Cancelled if node.drains() => {}
                     ErrorCode::Cancelled if cancel_after.is_some() => return None,
                     _ => {
                         self.story.fail(format!("{what} on node {}: {error:?}", node.index));
@@ -209,6 +210,7 @@ impl Client {
                 }
                 Answer::Given(Err(error)) => match error.code() {
                     ErrorCode::CommitUnknown | ErrorCode::Connection => None,
+                    ErrorCode::Cancelled if node.drains() => None,
                     ErrorCode::SerializationFailure => Some(Told::Never),
                     _ => {
                         self.story.fail(format!("{shape:?} {key:?} on node {}: {error:?}", node.index));

@@ -1,7 +1,7 @@
 //! Machines with disks, the nodes that run on them, and what lies between.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -73,6 +73,7 @@ pub struct Node {
     slowness: Arc<AtomicU64>,
     working: AbortHandle,
     is_gone: watch::Sender<bool>,
+    drains: AtomicBool,
 }
 
 /// What has to be free some time after a node has ended.
@@ -205,8 +206,16 @@ impl World {
         })?;
         let slowness = Arc::new(AtomicU64::new(0));
         let working = tokio::spawn(work(parts.executor.clone(), slowness.clone(), seed)).abort_handle();
-        let node =
-            Node { index, parts, peer, handler, slowness, working, is_gone: watch::Sender::new(false) };
+        let node = Node {
+            index,
+            parts,
+            peer,
+            handler,
+            slowness,
+            working,
+            is_gone: watch::Sender::new(false),
+            drains: AtomicBool::new(false),
+        };
         *lock(&self.nodes[index]) = Some(Arc::new(node));
         Ok(())
     }
@@ -236,6 +245,7 @@ impl World {
     pub async fn crash(&self, index: usize) -> bool {
         let Some(node) = lock(&self.nodes[index]).take() else { return false };
         self.network.crash(node.peer.id);
+        node.is_gone.send_replace(true);
         {
             let mut disk = lock(&self.disks[index]);
             disk.catalog = disk.catalog.crash(0);
@@ -251,6 +261,7 @@ impl World {
     /// Ends as a program does that is told to.
     pub async fn stop(&self, index: usize) {
         let Some(node) = lock(&self.nodes[index]).take() else { return };
+        node.is_gone.send_replace(true);
         node.parts.stop(&node.handler).await;
         self.network.crash(node.peer.id);
         node.working.abort();
@@ -259,7 +270,6 @@ impl World {
 
     fn bury(&self, node: &Arc<Node>) {
         node.handler.close();
-        node.is_gone.send_replace(true);
         lock(&self.graves).push(Grave {
             node: format!("node {} of start {}", node.index, lock(&self.disks[node.index]).starts),
             engine: Arc::downgrade(&node.parts.engine),
@@ -300,6 +310,18 @@ impl Node {
     /// Returns when it has crashed or stopped.
     pub fn gone(&self) -> watch::Receiver<bool> {
         self.is_gone.subscribe()
+    }
+
+    /// It ends what has not ended within a time, and hands over what it leads.
+    pub async fn drain(&self, limit: Duration) {
+        self.drains.store(true, Ordering::Relaxed);
+        // Perhaps nobody is there to take the lead over.
+        let _ = self.parts.cluster.drain(limit).await;
+    }
+
+    /// It may cancel what runs.
+    pub fn drains(&self) -> bool {
+        self.drains.load(Ordering::Relaxed)
     }
 
     /// Its disk, and all of it, takes up to so long for each piece of work.
