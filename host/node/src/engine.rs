@@ -217,6 +217,12 @@ impl Engine {
         self.snapshots.newest(&*self.catalog)
     }
 
+    /// A number that nothing else has.
+    pub(crate) fn new_id(&self) -> u128 {
+        let drawn = self.network().and_then(Network::draw_id);
+        drawn.unwrap_or_else(|| uuid::Uuid::now_v7().as_u128())
+    }
+
     /// Milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> i64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

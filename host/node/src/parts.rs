@@ -1,7 +1,7 @@
 //! Everything of a node behind its transport: a program has it on sockets, disks and threads, a simulation on what it makes of
 //! them.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use nyala_catalog::catalog::Clock;
@@ -14,6 +14,8 @@ use nyala_executor::Executor;
 use nyala_schema::option::DEFAULT_POOL;
 use nyala_schema::{Error, ErrorCode, Result};
 use nyala_storage::managed::Warehouse;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -113,6 +115,7 @@ impl Parts {
             coordinator: coordinator.clone(),
             runtime: runtime.clone(),
             waiter,
+            random: seed.map(|seed| Mutex::new(StdRng::seed_from_u64(seed))),
         });
         engine.set_network(network.clone());
         let clients = ClientService::new(engine.clone(), cluster.clone(), runtime);
