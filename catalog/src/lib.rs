@@ -5,7 +5,7 @@
 //! keys and values; [`store`] what a place to keep it must do, with [`memory_store`] and [`sled_store`]; [`catalog`] ties
 //! them together; [`check`] and [`mod@dump`] are for who looks after it. [`blob`] says what a place for modules must do, with
 //! [`memory_blobs`] and [`file_blobs`]. [`raft`] keeps a catalog on several replicas; [`handle`] is either, for an engine,
-//! by [`replicated`].
+//! by [`replicated`], whose threads wait as a [`Waiter`] has them.
 
 pub mod apply;
 pub mod blob;
@@ -26,6 +26,7 @@ pub mod replicated;
 pub mod sled_store;
 pub mod snapshot;
 pub mod store;
+mod waiter;
 
 pub use apply::apply;
 pub use blob::Blobs;
@@ -41,3 +42,4 @@ pub use replicated::Replicated;
 pub use sled_store::SledStore;
 pub use snapshot::Snapshot;
 pub use store::Store;
+pub use waiter::Waiter;

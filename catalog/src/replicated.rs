@@ -7,36 +7,28 @@ use std::time::Duration;
 use nyala_schema::command::Command;
 use nyala_schema::guest::ModuleHash;
 use nyala_schema::{ErrorCode, Result};
-use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::blob::Blobs;
 use crate::handle::{CatalogHandle, CommitId, Outcome, not_here};
 use crate::raft::Replica;
 use crate::snapshot::Snapshot;
+use crate::waiter::Waiter;
 
 /// The catalog of a node, and its modules.
 #[derive(Clone)]
 pub struct Replicated {
     replica: Replica,
-    runtime: Handle,
+    waiter: Arc<dyn Waiter>,
 }
 
 impl Replicated {
-    /// What waits is driven by `runtime`.
-    pub fn new(replica: Replica, runtime: Handle) -> Self {
-        Self { replica, runtime }
+    pub fn new(replica: Replica, waiter: Arc<dyn Waiter>) -> Self {
+        Self { replica, waiter }
     }
 
-    /// A thread that drives a runtime may not block on one, so a new thread does: that is rare.
     fn wait<T: Send>(&self, task: impl Future<Output = T> + Send) -> T {
-        if Handle::try_current().is_err() {
-            return self.runtime.block_on(task);
-        }
-        std::thread::scope(|scope| match scope.spawn(|| self.runtime.block_on(task)).join() {
-            Ok(value) => value,
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
+        self.waiter.wait(task)
     }
 }
 

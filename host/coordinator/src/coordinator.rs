@@ -1,6 +1,6 @@
 //! A node's part in all queries: those that arrived at it, and instances of others'.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -53,6 +53,17 @@ pub struct Coordinator {
     services: Arc<Services>,
     is_draining: AtomicBool,
     tasks: Vec<AbortHandle>,
+}
+
+/// How much a coordinator has to see to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CoordinatorLoad {
+    /// That arrived here and have not ended.
+    pub queries: usize,
+    /// Of queries of any node: their instances run here.
+    pub attempts: usize,
+    /// Places under limits of pools, asked for or given here.
+    pub admitted: usize,
 }
 
 impl Coordinator {
@@ -183,6 +194,16 @@ impl Coordinator {
         all
     }
 
+    /// What there is now; all is 0 when nothing runs anywhere.
+    pub fn load(&self) -> CoordinatorLoad {
+        let services = &self.services;
+        CoordinatorLoad {
+            queries: lock(&services.queries).running.len(),
+            attempts: *services.instances.count().borrow(),
+            admitted: services.admission.admitted(),
+        }
+    }
+
     /// The queries of all coordinators. Those of nodes that do not answer in time are missing.
     pub async fn all_queries(self: &Arc<Self>) -> Vec<QueryStatus> {
         let mut all = self.queries();
@@ -291,11 +312,11 @@ fn watch_members(services: &Arc<Services>) -> AbortHandle {
     let weak = Arc::downgrade(services);
     let mut changes = services.members.watch();
     let watching = async move {
-        let mut known: HashMap<NodeId, (u64, bool)> = HashMap::new();
+        let mut known: BTreeMap<NodeId, (u64, bool)> = BTreeMap::new();
         loop {
             let Some(services) = weak.upgrade() else { return };
             let nodes = services.members.nodes();
-            let mut now: HashMap<NodeId, (u64, bool)> = HashMap::new();
+            let mut now: BTreeMap<NodeId, (u64, bool)> = BTreeMap::new();
             for node in nodes.iter().filter(|node| node.peer.id != services.transport.local().id) {
                 now.insert(node.peer.id, (node.incarnation, node.state == NodeState::Down));
             }

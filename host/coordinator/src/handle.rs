@@ -1,5 +1,6 @@
 //! A running query as its client sees it.
 
+use std::future::poll_fn;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
@@ -11,6 +12,7 @@ use nyala_executor::{Profile, Progress};
 use nyala_schema::cluster::{Peer, QueryId};
 use nyala_schema::deploy::QueryStatus;
 use nyala_schema::{Error, Result};
+use tokio::time::timeout;
 
 use crate::query::attempt::RunningAttempt;
 use crate::query::running::RunningQuery;
@@ -81,24 +83,39 @@ impl QueryHandle {
         self.query.progress()
     }
 
+    /// As [`next`](Self::next), waiting as futures do.
+    ///
+    /// # Errors
+    /// As `next`.
+    pub async fn next_within(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
+        timeout(wait, poll_fn(|context| self.poll_next(context))).await.ok()
+    }
+
     /// Of all nodes together; complete soon after [`next`](Self::next) has given the end: waits for the last reports, a
-    /// moment at most. Not to be called on a thread of the runtime.
+    /// moment at most. Not to be called on a thread of the runtime: see [`profile_async`](Self::profile_async).
     pub fn profile(&self) -> Profile {
-        if self.query.with(|core| core.root_ended) {
+        if self.has_given_all() {
             let query = self.query.clone();
             let (done, wait) = std::sync::mpsc::channel();
             self.runtime.spawn(async move {
-                let has_ended = |query: &RunningQuery| {
-                    query
-                        .with(|core| core.attempt.as_ref().is_none_or(RunningAttempt::has_ended))
-                        .then_some(())
-                };
-                query.until(has_ended).await;
+                has_ended(&query).await;
                 _ = done.send(());
             });
             _ = wait.recv_timeout(PROFILE_WAIT);
         }
         self.query.profile()
+    }
+
+    /// As [`profile`](Self::profile), waiting as futures do.
+    pub async fn profile_async(&self) -> Profile {
+        if self.has_given_all() {
+            _ = timeout(PROFILE_WAIT, has_ended(&self.query)).await;
+        }
+        self.query.profile()
+    }
+
+    fn has_given_all(&self) -> bool {
+        self.query.with(|core| core.root_ended)
     }
 
     /// The query with its instances.
@@ -132,6 +149,14 @@ impl QueryCancel {
         let is_over = query.with(|core| core.state.is_over());
         (!is_over).then(|| query.progress())
     }
+}
+
+/// Returns when all nodes have reported the end.
+async fn has_ended(query: &RunningQuery) {
+    let look = |query: &RunningQuery| {
+        query.with(|core| core.attempt.as_ref().is_none_or(RunningAttempt::has_ended)).then_some(())
+    };
+    query.until(look).await;
 }
 
 struct Unpark(Thread);

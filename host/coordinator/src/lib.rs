@@ -23,7 +23,7 @@ use nyala_schema::cluster::Peer;
 use nyala_schema::{Error, ErrorCode};
 
 pub use admission::{Leader, LowestNode, Pool};
-pub use coordinator::{Coordinator, CoordinatorParts};
+pub use coordinator::{Coordinator, CoordinatorLoad, CoordinatorParts};
 pub use handle::{QueryCancel, QueryHandle};
 pub use request::QueryRequest;
 pub use settings::{AdmissionSettings, CoordinatorSettings};

@@ -1,6 +1,6 @@
 //! What the queries of a node share: whom they ask, what they know of others, who they are.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub(crate) struct Services {
 
 #[derive(Default)]
 pub(crate) struct Queries {
-    pub(crate) running: HashMap<QueryId, Arc<RunningQuery>>,
+    pub(crate) running: BTreeMap<QueryId, Arc<RunningQuery>>,
     /// The last is the youngest.
     pub(crate) finished: VecDeque<Arc<FinishedQuery>>,
 }

@@ -116,6 +116,11 @@ impl Executor {
         self.config.memory.now()
     }
 
+    /// Queries that are not freed yet, with all that they hold.
+    pub fn queries(&self) -> usize {
+        self.pool.users()
+    }
+
     /// Runs one queued job on the caller's thread; `false` when there was none. For executors without threads.
     pub fn run_one(&self) -> bool {
         self.pool.run_one()

@@ -102,6 +102,8 @@ pub(crate) struct Ground {
     pub blobs: Box<dyn Blobs>,
     pub warehouse: Warehouse,
     pub writing: Writing,
+    /// Its queries have no threads: whoever has the executor has it work.
+    pub is_driven: bool,
 }
 
 impl Engine {
@@ -122,7 +124,8 @@ impl Engine {
         let warehouse = open_warehouse(&config, &newest)?;
         let writing = Writing::open(config.data.as_deref(), &warehouse, &newest)?;
         let place = "this process".to_owned();
-        Self::on(Ground { place, catalog: Arc::new(catalog), blobs, warehouse, writing }, config)
+        let catalog = Arc::new(catalog);
+        Self::on(Ground { place, catalog, blobs, warehouse, writing, is_driven: false }, config)
     }
 
     /// On what is open already.
@@ -130,7 +133,7 @@ impl Engine {
     /// # Errors
     /// `Store` when modules cannot be read.
     pub(crate) fn on(ground: Ground, config: Config) -> Result<Arc<Engine>> {
-        let Ground { place, catalog, blobs, warehouse, writing } = ground;
+        let Ground { place, catalog, blobs, warehouse, writing, is_driven } = ground;
         let modules = Arc::new(ModuleStore::new(blobs));
         modules.collect(&catalog.snapshot())?;
         let sandbox = Sandbox::new(sandbox_config(&config), modules.clone())?;
@@ -139,7 +142,7 @@ impl Engine {
         let interpreter = Arc::new(Interpreter::with_guests(sandbox.clone()));
         let native = Arc::new(NativeBackend::new(interpreter.clone()));
         let executor = Executor::new(ExecutorConfig {
-            threads: config.options.threads,
+            threads: if is_driven { 0 } else { config.options.threads },
             interpreter: interpreter.clone(),
             native: Some(native.clone()),
             wasm: Some(Arc::new(sandbox.backend(interpreter.clone()))),
@@ -175,6 +178,10 @@ impl Engine {
     /// The other nodes; `None` for an engine that is embedded.
     pub(crate) fn network(&self) -> Option<&Network> {
         self.network.get().map(Arc::as_ref)
+    }
+
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.network().is_some_and(|network| network.waiter.is_some())
     }
 
     /// Once, before the first session.
@@ -221,6 +228,12 @@ impl Engine {
     /// The newest snapshot of the catalog. The files that it names stay as long as somebody holds it.
     pub(crate) fn newest(&self) -> Arc<Snapshot> {
         self.snapshots.newest(&*self.catalog)
+    }
+
+    /// A number that nothing else has.
+    pub(crate) fn new_id(&self) -> u128 {
+        let drawn = self.network().and_then(Network::draw_id);
+        drawn.unwrap_or_else(|| uuid::Uuid::now_v7().as_u128())
     }
 
     /// Milliseconds since 1970.

@@ -4,7 +4,7 @@
 //! of, such as a `transaction`; a statement goes to `query`, `definition`, `write`, `function`, `history`, `backup`, `copy`,
 //! `explain` or `show`, and comes back as an [`answer`]. `check` and `dump` are for who looks after a system. `tables` are what a statement sees: `search_path` finds names,
 //! `information` makes tables of the catalog itself. `snapshots` and `writing` say which files are still needed;
-//! `statements` are those that run. [`node`] makes an engine one of a cluster: `network` ties it to the others, `handler` and
+//! `statements` are those that run. [`parts`] make an engine one of a cluster, and [`node`] gives them a transport and threads: `network` ties it to the others, `handler` and
 //! [`serve`] answer them and clients, [`mod@config`] is what it is told, `metrics` what it tells.
 
 pub mod answer;
@@ -30,12 +30,14 @@ mod metrics;
 mod modules;
 mod network;
 pub mod node;
+pub mod parts;
 mod qualify;
 mod query;
 mod running;
 mod search_path;
 pub mod serve;
 pub mod session;
+mod settings;
 mod shared_warehouse;
 mod show;
 mod snapshots;
@@ -53,6 +55,7 @@ pub use check::{CheckReport, check_folder};
 pub use config::{NodeConfig, PoolConfig, TlsFiles};
 pub use config_file::{LISTEN, default_listen, roles as parse_roles};
 pub use engine::{Config, Engine, default_options};
+pub use handler::NodeHandler;
 pub use metrics::{Metric, MetricKind};
 pub use node::Node;
 pub use nyala_catalog::Outcome;

@@ -71,6 +71,12 @@ impl Admission {
         })
     }
 
+    /// Queries that have a place, or wait for one: of this node, and of all for which it decides.
+    pub(crate) fn admitted(&self) -> usize {
+        let decided = |by: &Mutex<Option<Controller>>| lock(by).as_ref().map_or(0, Controller::places);
+        lock(&self.running).len() + decided(&self.controller) + decided(&self.alone)
+    }
+
     /// Waits until a query may run. Dropping the future gives the place in the queue up, by [`release`](Self::release).
     ///
     /// # Errors

@@ -69,6 +69,10 @@ impl Controller {
         Self { settings, settled_at, renewed: vec![], running: HashMap::new(), waiting: vec![] }
     }
 
+    pub(crate) fn places(&self) -> usize {
+        self.running.len() + self.waiting.len()
+    }
+
     /// Asks for a query, or asks again. It is known from then on.
     pub(crate) fn ask(&mut self, from: NodeId, ask: AdmissionAsk, now: Instant) -> Decision {
         self.expire(now);

@@ -12,7 +12,7 @@ mod outbox;
 pub(crate) mod running;
 pub(crate) mod start;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -60,10 +60,10 @@ pub(crate) struct Instances {
 }
 
 struct State {
-    attempts: HashMap<Attempt, Entry>,
+    attempts: BTreeMap<Attempt, Entry>,
     departed: Departed,
     /// By the node of the coordinator: wakes who writes to it.
-    correspondents: HashMap<NodeId, Correspondence>,
+    correspondents: BTreeMap<NodeId, Correspondence>,
 }
 
 /// With one coordinator.
@@ -102,9 +102,9 @@ impl Entry {
 impl Instances {
     pub(crate) fn new(parts: InstanceParts) -> Arc<Self> {
         let state = State {
-            attempts: HashMap::new(),
+            attempts: BTreeMap::new(),
             departed: Departed::new(DEPARTED_MAX),
-            correspondents: HashMap::new(),
+            correspondents: BTreeMap::new(),
         };
         Arc::new(Self { parts, state: Mutex::new(state), count: watch::Sender::new(0) })
     }

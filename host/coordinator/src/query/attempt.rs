@@ -1,6 +1,6 @@
 //! What a coordinator knows of an attempt: who runs what, how far it is, which parts of scans are given to whom.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,13 +20,13 @@ pub(crate) struct RunningAttempt {
     /// This node first; then those that take part.
     pub(crate) nodes: Vec<NodeInfo>,
     pub(crate) instances: Vec<InstanceRecord>,
-    pub(crate) leases: HashMap<(FragmentId, OperatorId), ScanLeases>,
+    pub(crate) leases: BTreeMap<(FragmentId, OperatorId), ScanLeases>,
     pub(crate) filters: FilterParts,
     /// Rows of the scans that are shared out.
     pub(crate) rows_shared: u64,
     /// Where the records of each fragment begin; they are in the order of their instances.
     starts: HashMap<FragmentId, usize>,
-    last_reports: HashMap<NodeId, Instant>,
+    last_reports: BTreeMap<NodeId, Instant>,
     /// Filters that were complete before all nodes had been deployed to; `None` from then on.
     early_filters: Option<Vec<Merged>>,
 }
@@ -71,7 +71,7 @@ impl RunningAttempt {
             nodes,
             instances,
             starts,
-            leases: HashMap::new(),
+            leases: BTreeMap::new(),
             filters: FilterParts::default(),
             rows_shared: 0,
             last_reports,

@@ -1,6 +1,6 @@
 //! Runtime filters over nodes: the parts of all instances that make one, until they are complete.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use nyala_executor::merge_filters;
@@ -10,7 +10,7 @@ use nyala_schema::id::{FragmentId, RuntimeFilterId};
 /// What is known of each filter of an attempt.
 #[derive(Debug, Default)]
 pub(crate) struct FilterParts {
-    filters: HashMap<RuntimeFilterId, Parts>,
+    filters: BTreeMap<RuntimeFilterId, Parts>,
 }
 
 #[derive(Debug)]

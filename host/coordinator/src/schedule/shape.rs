@@ -1,6 +1,6 @@
 //! What the fragments of a plan ask of those that place them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use nyala_schema::deploy::AwaitedFilter;
@@ -22,7 +22,7 @@ pub(crate) struct Shape {
     /// That scans of another fragment than the join's use.
     pub(crate) filters: Vec<AwaitedFilter>,
     /// Which fragment makes which of those.
-    pub(crate) makers: HashMap<RuntimeFilterId, FragmentId>,
+    pub(crate) makers: BTreeMap<RuntimeFilterId, FragmentId>,
 }
 
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ impl Shape {
     pub(crate) fn of(fragments: &[Fragment], filter_wait: Duration) -> Result<Self> {
         check(fragments)?;
         let mut shape = Self::default();
-        let mut made: HashMap<RuntimeFilterId, (FragmentId, f64)> = HashMap::new();
+        let mut made: BTreeMap<RuntimeFilterId, (FragmentId, f64)> = BTreeMap::new();
         for fragment in fragments {
             visit(&fragment.root, &mut |operator| {
                 if let OperatorKind::HashJoin(join) = &operator.kind {
@@ -64,7 +64,7 @@ impl Shape {
         fragment: &Fragment,
         operator: &Operator,
         scan: &TableScan,
-        made: &HashMap<RuntimeFilterId, (FragmentId, f64)>,
+        made: &BTreeMap<RuntimeFilterId, (FragmentId, f64)>,
         wait_max: Duration,
     ) {
         if fragment.placement == Placement::Nodes {

@@ -31,6 +31,8 @@ pub(super) struct State {
     pub links: BTreeMap<Ends, Link>,
     /// Pairs between which nothing passes, with a number for each time they were parted.
     parted: BTreeMap<Ends, u64>,
+    /// Ways from one node to another on which nothing passes, while the other way is open; with such a number.
+    cut: BTreeMap<(NodeId, NodeId), u64>,
     slow: BTreeMap<(NodeId, NodeId), u64>,
     next: u64,
 }
@@ -49,6 +51,14 @@ impl State {
     }
 }
 
+impl State {
+    /// Whether no connection can be made, which takes both ways.
+    fn is_parted(&self, ends: Ends) -> bool {
+        let is_cut = |way| self.cut.contains_key(&way);
+        self.parted.contains_key(&ends) || is_cut(ends) || is_cut((ends.1, ends.0))
+    }
+}
+
 impl MemoryNetwork {
     /// To be called inside a tokio runtime, which carries the messages.
     pub fn new(seed: u64, weather: Weather) -> Arc<Self> {
@@ -57,6 +67,7 @@ impl MemoryNetwork {
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
             parted: BTreeMap::new(),
+            cut: BTreeMap::new(),
             slow: BTreeMap::new(),
             next: 0,
         };
@@ -94,10 +105,27 @@ impl MemoryNetwork {
             return;
         }
         drop(state);
+        self.break_if_silent(ends, move |state| state.parted.get(&ends) == Some(&number));
+    }
+
+    /// Nothing passes from one node to another any more, but the other way all does, until [`heal`](Self::heal). After the
+    /// longest silence their connection breaks, and no new one can be made.
+    pub fn part_one_way(&self, from: NodeId, to: NodeId) {
+        let mut state = self.state();
+        let number = state.number();
+        if *state.cut.entry((from, to)).or_insert(number) != number {
+            return;
+        }
+        drop(state);
+        self.break_if_silent(ends(from, to), move |state| state.cut.get(&(from, to)) == Some(&number));
+    }
+
+    /// A connection breaks if, after the longest silence, something still holds.
+    fn break_if_silent(&self, ends: Ends, is_silent: impl Fn(&State) -> bool + Send + 'static) {
         let network = self.this.clone();
         let notice: Arrival = Box::new(move || {
             let Some(network) = network.upgrade() else { return };
-            let is_still = network.state().parted.get(&ends) == Some(&number);
+            let is_still = is_silent(&network.state());
             if is_still {
                 network.break_link(ends, "nothing has come from it for too long");
             }
@@ -116,6 +144,7 @@ impl MemoryNetwork {
     pub fn heal(&self) {
         let mut state = self.state();
         state.parted.clear();
+        state.cut.clear();
         let held: Vec<Arrival> =
             state.links.values_mut().flat_map(|link| std::mem::take(&mut link.held)).collect();
         drop(state);
@@ -177,7 +206,7 @@ impl MemoryNetwork {
             if !state.nodes.contains_key(&to.id) {
                 return Err((self.latency(state), unreachable("nobody answers there")));
             }
-            if state.parted.contains_key(&ends) {
+            if state.is_parted(ends) {
                 return Err((self.weather.silence_max, unreachable("no answer for too long")));
             }
             let link = Link::new(state.number(), Instant::now());
@@ -220,7 +249,7 @@ impl MemoryNetwork {
             let Some(network) = network.upgrade() else { return };
             match breaks {
                 true => network.break_link(ends, "it broke"),
-                false => network.arrive(ends, number, arrival),
+                false => network.arrive((from, to), number, arrival),
             }
         });
         self.post.at(time, arrival);
@@ -228,9 +257,10 @@ impl MemoryNetwork {
     }
 
     /// What comes over a connection that is gone is lost.
-    fn arrive(&self, ends: Ends, number: u64, arrival: Arrival) {
+    fn arrive(&self, way: (NodeId, NodeId), number: u64, arrival: Arrival) {
+        let ends = ends(way.0, way.1);
         let mut state = self.state();
-        let is_parted = state.parted.contains_key(&ends);
+        let is_parted = state.parted.contains_key(&ends) || state.cut.contains_key(&way);
         match state.links.get_mut(&ends).filter(|link| link.number == number) {
             None => return,
             Some(link) if is_parted => return link.held.push(arrival),

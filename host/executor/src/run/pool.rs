@@ -63,6 +63,11 @@ impl Pool {
         if self.handle.is_driven() { usize::MAX } else { self.threads.len().max(1) }
     }
 
+    /// Who has a handle on it besides its own threads.
+    pub(crate) fn users(&self) -> usize {
+        Arc::strong_count(&self.handle.0).saturating_sub(1 + self.threads.len())
+    }
+
     /// Runs a job on this thread; `false` when there is none.
     pub(crate) fn run_one(&self) -> bool {
         let job = self.handle.0.pop(&mut lock(&self.handle.0.state));

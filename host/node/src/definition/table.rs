@@ -74,7 +74,7 @@ pub fn managed(
         shape.checks.push(CheckConstraint { name, sql: check.sql.clone() });
     }
     validate(session, name, &shape)?;
-    Ok(ManagedTable::new(TableId(uuid::Uuid::now_v7().as_u128()), shape, properties))
+    Ok(ManagedTable::new(TableId(session.engine.new_id()), shape, properties))
 }
 
 fn table_columns(columns: &[ColumnDefinition]) -> Result<Vec<TableColumn>> {

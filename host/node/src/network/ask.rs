@@ -71,7 +71,10 @@ impl Network {
                 (node, answer)
             }
         });
-        self.runtime.block_on(join_all(asked))
+        match &self.waiter {
+            Some(waiter) => waiter.wait(join_all(asked)),
+            None => self.runtime.block_on(join_all(asked)),
+        }
     }
 
     async fn ask(&self, node: &NodeInfo, request: Bytes) -> Result<Answer> {

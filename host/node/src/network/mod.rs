@@ -9,13 +9,17 @@ mod query;
 pub mod serve;
 mod strength;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use nyala_catalog::Waiter;
 use nyala_cluster::Cluster;
 use nyala_coordinator::Coordinator;
 use nyala_exchange::{Exchange, Members, Transport};
 use nyala_planner::Distribution;
 use nyala_schema::cluster::{NodeInfo, NodeState};
+use rand::Rng;
+use rand::rngs::StdRng;
 use tokio::runtime::Handle;
 
 pub use message::FilesInUse;
@@ -27,9 +31,27 @@ pub struct Network {
     pub exchange: Arc<Exchange>,
     pub coordinator: Arc<Coordinator>,
     pub runtime: Handle,
+    /// Of a simulation; threads of a program wait by themselves.
+    pub waiter: Option<Arc<dyn Waiter>>,
+    /// Of a simulation.
+    pub random: Option<Mutex<StdRng>>,
 }
 
 impl Network {
+    /// In a simulation, what follows from its seed: which node reads what depends on it.
+    pub fn draw_id(&self) -> Option<u128> {
+        let random = self.random.as_ref()?;
+        Some(random.lock().unwrap_or_else(PoisonError::into_inner).r#gen())
+    }
+
+    /// Lets time pass on the thread of a session.
+    pub fn sleep(&self, time: Duration) {
+        match &self.waiter {
+            Some(waiter) => waiter.wait(async move { tokio::time::sleep(time).await }),
+            None => std::thread::sleep(time),
+        }
+    }
+
     /// This node.
     pub fn local(&self) -> Option<NodeInfo> {
         self.members.node(self.members.local())

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use nyala_catalog::Waiter;
 use nyala_coordinator::{Coordinator, QueryCancel, QueryHandle, QueryRequest};
 use nyala_executor::Profile;
 use nyala_frontend::LogicalPlan;
@@ -48,7 +49,7 @@ impl Network {
             run.watch(Arc::new(Starting { coordinator, runtime: self.runtime.clone(), id }));
             run.check_cancelled()?;
         }
-        let handle = self.coordinator.start_query(QueryRequest {
+        let request = QueryRequest {
             id,
             sql: run.map(|run| run.sql.clone()).unwrap_or_default(),
             user: session.user().to_owned(),
@@ -56,8 +57,13 @@ impl Network {
             fragments: planned.fragments.clone(),
             options: session.options.clone(),
             catalog_version: planned.catalog_version(),
-        })?;
-        Ok(Box::new(Coordinated { handle, coordinator: Arc::downgrade(&self.coordinator), id }))
+        };
+        let handle = match &self.waiter {
+            Some(waiter) => waiter.wait(self.coordinator.start_async(request))?,
+            None => self.coordinator.start_query(request)?,
+        };
+        let (coordinator, waiter) = (Arc::downgrade(&self.coordinator), self.waiter.clone());
+        Ok(Box::new(Coordinated { handle, coordinator, id, waiter }))
     }
 }
 
@@ -90,6 +96,8 @@ struct Coordinated {
     handle: QueryHandle,
     coordinator: Weak<Coordinator>,
     id: QueryId,
+    /// Of a simulation.
+    waiter: Option<Arc<dyn Waiter>>,
 }
 
 impl Running for Coordinated {
@@ -98,7 +106,10 @@ impl Running for Coordinated {
     }
 
     fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
-        self.handle.next(wait)
+        match &self.waiter {
+            Some(waiter) => waiter.wait(self.handle.next_within(wait)),
+            None => self.handle.next(wait),
+        }
     }
 
     fn progress(&self) -> Progress {
@@ -106,7 +117,10 @@ impl Running for Coordinated {
     }
 
     fn profile(&self) -> Profile {
-        self.handle.profile()
+        match &self.waiter {
+            Some(waiter) => waiter.wait(self.handle.profile_async()),
+            None => self.handle.profile(),
+        }
     }
 
     fn control(&self) -> Arc<dyn Control> {

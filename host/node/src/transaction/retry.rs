@@ -1,6 +1,6 @@
 //! Statements that met another's commit and run again.
 
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use nyala_schema::{ErrorCode, Result};
@@ -30,12 +30,29 @@ impl Session {
                 return Err(error);
             }
             if attempt + 1 >= ATTEMPTS_TOGETHER && turn.is_none() {
-                turn = Some(self.engine.trying_again.lock().unwrap_or_else(PoisonError::into_inner));
+                turn = Some(self.turn());
             }
-            std::thread::sleep(wait(attempt));
+            self.sleep(wait(attempt));
             self.see_newest()?;
         }
         unreachable!("attempts are counted")
+    }
+
+    /// Of the statements that try again.
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        let turns = &self.engine.trying_again;
+        // Where one thread does everything, who has the turn goes on while this one sleeps.
+        while let (true, Err(TryLockError::WouldBlock)) = (self.engine.is_simulated(), turns.try_lock()) {
+            self.sleep(WAIT_MAX);
+        }
+        turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sleep(&self, time: Duration) {
+        match self.engine.network() {
+            Some(network) => network.sleep(time),
+            None => std::thread::sleep(time),
+        }
     }
 }
 
