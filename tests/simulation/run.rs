@@ -1,5 +1,6 @@
 //! One seed: a cluster comes to be, clients work, things go wrong, all is mended, and then everything has to be right.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -187,10 +188,11 @@ async fn judge(world: &World, story: &Story) -> Result<(), String> {
     for read in story.reads() {
         let mut is_right = false;
         for version in read.from..=read.to {
-            if !known.contains_key(&version) {
-                known.insert(version, ledger_at(&node, version).await?);
-            }
-            is_right |= known.get(&version).is_some_and(|rows| *rows == read.rows);
+            let rows = match known.entry(version) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(ledger_at(&node, version).await?),
+            };
+            is_right |= *rows == read.rows;
         }
         if !is_right {
             let (from, to, rows) = (read.from, read.to, read.rows.len());

@@ -1,7 +1,6 @@
 //! Sessions block the thread that they are on. Here each statement has a thread, and of all threads one runs at a time, as
 //! coroutines do: the simulation stands still while a session works, and a session while it waits.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -73,7 +72,7 @@ impl Waiter for Turns {
 /// Work of a session, as a future. It has to be awaited to its end.
 pub struct ByTurns<T> {
     baton: Arc<Baton>,
-    result: Arc<Mutex<Option<Result<T, Box<dyn Any + Send>>>>>,
+    result: Arc<Mutex<Option<std::thread::Result<T>>>>,
 }
 
 impl<T: Send + 'static> ByTurns<T> {

@@ -122,20 +122,21 @@ impl MemoryPool {
     /// OutOfMemory when the query holds more than any other and there is not enough; nothing is taken then.
     pub(crate) fn take(&self, account: &Arc<QueryAccount>, bytes: u64) -> Result<()> {
         let held = self.held.fetch_add(bytes, Relaxed).saturating_add(bytes);
-        let taken = if held <= self.limit { Ok(()) } else { self.make_room(account, bytes) };
-        match taken {
-            Ok(()) => _ = self.peak.fetch_max(held, Relaxed),
+        // Others may be asking for what they will not get: what counts is what was found to fit.
+        let fits = if held <= self.limit { Ok(held) } else { self.make_room(account, bytes) };
+        match fits {
+            Ok(held) => _ = self.peak.fetch_max(held, Relaxed),
             Err(_) => self.give_back(bytes),
         }
-        taken
+        fits.map(|_| ())
     }
 
     pub(crate) fn give_back(&self, bytes: u64) {
         self.held.fetch_sub(bytes, Relaxed);
     }
 
-    /// Ends queries until what the others hold is no more than the limit.
-    fn make_room(&self, asking: &Arc<QueryAccount>, bytes: u64) -> Result<()> {
+    /// Ends queries until what the others hold is no more than the limit. Gives what all hold then.
+    fn make_room(&self, asking: &Arc<QueryAccount>, bytes: u64) -> Result<u64> {
         // Dropped after the lock: it may be the last reference to a query.
         let mut ended = Vec::new();
         let queries = lock(&self.queries);
@@ -146,7 +147,7 @@ impl MemoryPool {
                 accounts.iter().filter(|account| account.is_ending()).map(|account| account.held()).sum();
             if held.saturating_sub(soon_free) <= self.limit {
                 let most = self.limit.saturating_add(self.limit / OVERDRAFT);
-                break if held <= most { Ok(()) } else { Err(self.refused(asking, bytes, &accounts)) };
+                break if held <= most { Ok(held) } else { Err(self.refused(asking, bytes, &accounts)) };
             }
             let staying = accounts.iter().filter(|account| !account.is_ending());
             match staying.max_by_key(|account| (account.held(), account.name)) {

@@ -82,8 +82,8 @@ fn neighbours_speak_what_both_know_and_others_are_refused() {
     far.claim_protocol = Some(NEXT + 1);
     far.join_limit = Duration::from_secs(3);
     let error = Node::start(far).err().unwrap();
-    assert_eq!(error.code(), ErrorCode::Connection);
     let said = format!("{error:?}");
+    assert_eq!(error.code(), ErrorCode::Connection, "{said}");
     assert!(said.contains("protocol") && said.contains("2 to 3"), "{said}");
 
     // Nothing else is disturbed, and nobody took it in.

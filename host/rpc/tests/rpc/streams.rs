@@ -214,17 +214,18 @@ async fn short_streams_of_many_queries_arrive_whole_and_leave_nothing() {
     for outcome in sent {
         assert_eq!(outcome.await.unwrap().unwrap(), Taken::MoreWanted);
     }
-    let seen = b.node.seen.lock().unwrap();
-    for at in 0..STREAMS {
-        let parts = &seen.parts[&stream(at)];
-        let rows = parts.iter().map(|part| match part {
-            StreamPart::Batch(frame) => Some(frame.rows),
-            _ => None,
-        });
-        let expected = (0..at % 3).map(|part| Some(u64::from(part))).chain([None]);
-        assert!(rows.eq(expected), "stream {at}");
+    {
+        let seen = b.node.seen.lock().unwrap();
+        for at in 0..STREAMS {
+            let parts = &seen.parts[&stream(at)];
+            let rows = parts.iter().map(|part| match part {
+                StreamPart::Batch(frame) => Some(frame.rows),
+                _ => None,
+            });
+            let expected = (0..at % 3).map(|part| Some(u64::from(part))).chain([None]);
+            assert!(rows.eq(expected), "stream {at}");
+        }
     }
-    drop(seen);
     until(|| [&a, &b].iter().all(|node| node.transport.connections()[0].streams == 0)).await;
 }
 
