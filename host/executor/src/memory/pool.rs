@@ -255,3 +255,58 @@ impl QueryAccount {
         instances
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Instance(AtomicBool);
+
+    impl Endable for Instance {
+        fn end_soon(self: Arc<Self>, error: Error) {
+            assert!(error.message().contains("this one holds most"), "{error}");
+            self.0.store(true, Relaxed);
+        }
+    }
+
+    /// Asks as an instance of a query does that has no limit of its own.
+    fn ask(pool: &MemoryPool, account: &Arc<QueryAccount>, bytes: u64) -> Result<()> {
+        assert!(account.grow(bytes, u64::MAX));
+        pool.take(account, bytes).inspect_err(|_| account.shrink(bytes))
+    }
+
+    #[test]
+    fn who_holds_most_is_refused_more() {
+        let pool = MemoryPool::new(1000, "node n7");
+        let (small, great) = (pool.account(None), pool.account(None));
+        ask(&pool, &small, 300).unwrap();
+        ask(&pool, &great, 600).unwrap();
+        let error = ask(&pool, &great, 200).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::OutOfMemory);
+        let message = error.message();
+        assert!(message.contains("on node n7") && message.contains("this query holds 600 B"), "{message}");
+        assert!(message.contains("another one holds 300 B"), "{message}");
+        assert!(error.hint().unwrap().contains("--memory-limit"));
+        ask(&pool, &small, 100).unwrap();
+        assert_eq!(pool.now(), MemoryUse { limit: 1000, held: 1000, peak: 1000, exhausted: 1 });
+    }
+
+    #[test]
+    fn who_holds_most_makes_room_for_others() {
+        let pool = MemoryPool::new(1000, "node n7");
+        let (small, great) = (pool.account(None), pool.account(None));
+        let instance: Arc<Instance> = Arc::default();
+        let weak: Weak<Instance> = Arc::downgrade(&instance);
+        great.add(weak);
+        ask(&pool, &great, 800).unwrap();
+        ask(&pool, &small, 300).unwrap();
+        assert!(instance.0.load(Relaxed), "it was ended");
+        // Until it is gone, an eighth beyond the limit is all that there is.
+        assert_eq!(ask(&pool, &small, 100).unwrap_err().code(), ErrorCode::OutOfMemory);
+        great.shrink(800);
+        pool.give_back(800);
+        ask(&pool, &small, 100).unwrap();
+        assert_eq!(pool.now().held, 400);
+    }
+}

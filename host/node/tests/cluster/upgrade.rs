@@ -83,7 +83,8 @@ fn neighbours_speak_what_both_know_and_others_are_refused() {
     far.join_limit = Duration::from_secs(3);
     let error = Node::start(far).err().unwrap();
     let said = format!("{error:?}");
-    assert_eq!(error.code(), ErrorCode::Connection, "{said}");
+    // By a node that does not speak with it, or by the cluster, through one that does.
+    assert!([ErrorCode::Connection, ErrorCode::InvalidParameter].contains(&error.code()), "{said}");
     assert!(said.contains("protocol") && said.contains("2 to 3"), "{said}");
 
     // Nothing else is disturbed, and nobody took it in.
