@@ -85,17 +85,7 @@ fn without_keys() {
 
 #[test]
 fn single_keys_of_all_types() {
-    for kind in [
-        Kind::Int,
-        Kind::Int32,
-        Kind::Unsigned,
-        Kind::Sparse,
-        Kind::Text,
-        Kind::Dictionary,
-        Kind::Decimal,
-        Kind::Date,
-        Kind::Float,
-    ] {
+    for kind in Kind::KEYS {
         check(&[kind], 1000, 40, 9);
     }
     check(&[Kind::Int], 0, 10, 0);

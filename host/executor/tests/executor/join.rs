@@ -161,17 +161,7 @@ fn case(keys: &[Kind], distinct: i64) -> Case {
 
 #[test]
 fn all_kinds_over_single_keys_of_all_types() {
-    for kind in [
-        Kind::Int,
-        Kind::Int32,
-        Kind::Unsigned,
-        Kind::Sparse,
-        Kind::Text,
-        Kind::Dictionary,
-        Kind::Decimal,
-        Kind::Date,
-        Kind::Float,
-    ] {
+    for kind in Kind::KEYS {
         check(&Case { nulls: 7, ..case(&[kind], 60) }, 250, 130, 1);
     }
 }

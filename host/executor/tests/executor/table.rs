@@ -29,6 +29,19 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What there are keys of, to join, group or sort by.
+    pub const KEYS: [Self; 9] = [
+        Self::Int,
+        Self::Int32,
+        Self::Unsigned,
+        Self::Sparse,
+        Self::Text,
+        Self::Dictionary,
+        Self::Decimal,
+        Self::Date,
+        Self::Float,
+    ];
+
     pub fn data_type(self) -> DataType {
         match self {
             Self::Int | Self::Sparse => DataType::Int64,

@@ -179,20 +179,9 @@ fn compare(left: &Row, right: &Row, directions: &[Direction]) -> Ordering {
 
 /// One round: random keys, senders and batches; a stable sort of all rows, sender by sender, says what is to come.
 fn merge_is_a_sort(harness: &Harness, seed: u64) {
-    const KINDS: [Kind; 9] = [
-        Kind::Int,
-        Kind::Int32,
-        Kind::Unsigned,
-        Kind::Sparse,
-        Kind::Text,
-        Kind::Dictionary,
-        Kind::Decimal,
-        Kind::Date,
-        Kind::Float,
-    ];
     let mut random = Random::new(seed);
     let keys = 1 + random.below(3) as usize;
-    let mut kinds: Vec<Kind> = (0..keys).map(|_| KINDS[random.below(9) as usize]).collect();
+    let mut kinds: Vec<Kind> = (0..keys).map(|_| Kind::KEYS[random.below(9) as usize]).collect();
     let directions: Vec<Direction> = (0..keys).map(|_| DIRECTIONS[random.below(4) as usize]).collect();
     kinds.push(Kind::Int);
     let (values, nulls) = ([1, 2, 30][random.below(3) as usize], [0, 2, 9][random.below(3) as usize]);
