@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::FragmentId;
 
 /// A node, for as long as it has its data folder: drawn at random when it first starts.
@@ -187,7 +189,7 @@ pub struct NodeInfo {
 }
 
 /// A running operating system, which containers share.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// No other has it.
     pub id: String,

@@ -14,7 +14,7 @@ use nyala_coordinator::{Coordinator, CoordinatorLoad};
 use nyala_exchange::memory::{MemoryNetwork, Weather};
 use nyala_exchange::{Caller, Exchange, ExchangeStatistics, Handler, Receipt, Service, StreamPart, Taken};
 use nyala_executor::Executor;
-use nyala_node::parts::{Machine, Parts, Simulated};
+use nyala_node::parts::{Foundation, Parts, Simulated};
 use nyala_node::{Engine, NodeConfig, NodeHandler, PoolConfig, Session};
 use nyala_schema::Result;
 use nyala_schema::cluster::{NodeId, Peer, StreamId};
@@ -191,7 +191,7 @@ impl World {
         let transport = self.network.add(peer.clone(), incarnation, Arc::new(door));
         let runtime = Handle::current();
         let began = self.log.began();
-        let machine = Machine {
+        let foundation = Foundation {
             identity,
             transport,
             store: Arc::new(catalog),
@@ -200,7 +200,7 @@ impl World {
             runtime: runtime.clone(),
             simulated: Some(Simulated { seed, waiter: Arc::new(Turns(runtime)) }),
         };
-        let parts = Parts::start(&config, machine, &handler).await.inspect_err(|_| {
+        let parts = Parts::start(&config, foundation, &handler).await.inspect_err(|_| {
             handler.close();
             self.network.crash(peer.id);
         })?;

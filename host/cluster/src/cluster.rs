@@ -23,7 +23,7 @@ use crate::core::{Core, Made, Standing, lock};
 use crate::gossip::go_round;
 use crate::identity::{ClusterId, Identity};
 use crate::joining::belong;
-use crate::record::{OnMachine, Record, Word, role_names};
+use crate::record::{Record, Word, role_names};
 use crate::roster::Roster;
 use crate::settings::ClusterSettings;
 use crate::steward::look_after;
@@ -296,6 +296,6 @@ fn first_record(identity: &Identity, settings: &ClusterSettings, address: &str) 
         protocol_max: settings.protocol.max,
         catalog_version: 0,
         http: settings.http.clone(),
-        machine: settings.machine.clone().map(OnMachine::from),
+        machine: settings.machine.clone(),
     }
 }

@@ -23,20 +23,7 @@ pub struct Record {
     #[serde(default)]
     pub http: Option<String>,
     #[serde(default)]
-    pub machine: Option<OnMachine>,
-}
-
-/// A [`Machine`], as it travels.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OnMachine {
-    pub id: String,
-    pub cores: u32,
-}
-
-impl From<Machine> for OnMachine {
-    fn from(machine: Machine) -> Self {
-        Self { id: machine.id, cores: machine.cores }
-    }
+    pub machine: Option<Machine>,
 }
 
 /// What a node says of its own state.
@@ -80,7 +67,7 @@ impl Record {
             protocol: ProtocolVersions { min: self.protocol_min, max: self.protocol_max },
             catalog_version: self.catalog_version,
             http: self.http.clone(),
-            machine: self.machine.as_ref().map(|on| Machine { id: on.id.clone(), cores: on.cores }),
+            machine: self.machine.clone(),
         }
     }
 

@@ -18,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::config::{NodeConfig, TlsFiles};
 use crate::engine::Engine;
 use crate::handler::NodeHandler;
-use crate::parts::{Machine, Parts, STOP_LIMIT};
+use crate::parts::{Foundation, Parts, STOP_LIMIT};
 use crate::session::Session;
 use crate::settings::{protocol, stretch};
 
@@ -70,7 +70,7 @@ impl Node {
         transport: &Arc<RpcTransport>,
         runtime: &Runtime,
     ) -> Result<Parts> {
-        let machine = Machine {
+        let foundation = Foundation {
             identity,
             transport: transport.clone(),
             store: Arc::new(SledReplicaStore::open(&config.data)?),
@@ -79,7 +79,7 @@ impl Node {
             runtime: runtime.handle().clone(),
             simulated: None,
         };
-        let parts = runtime.block_on(Parts::start(config, machine, handler))?;
+        let parts = runtime.block_on(Parts::start(config, foundation, handler))?;
         if let Some(id) = parts.cluster.status().cluster {
             transport.set_cluster_id(u128::from(id.id));
         }

@@ -35,7 +35,7 @@ const STATEMENTS_SHARE: f64 = 0.9;
 pub const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a node stands on.
-pub struct Machine {
+pub struct Foundation {
     /// Opened before the transport, which tells others of it.
     pub identity: Identity,
     pub transport: Arc<dyn Transport>,
@@ -71,8 +71,12 @@ impl Parts {
     /// # Errors
     /// `Store` for a data folder that is damaged; `Connection` when no node of the cluster answers, or refuses this one;
     /// `InvalidParameter` for a configuration that does not go together.
-    pub async fn start(config: &NodeConfig, machine: Machine, handler: &Arc<NodeHandler>) -> Result<Self> {
-        let Machine { identity, transport, store, blobs, clock, runtime, simulated } = machine;
+    pub async fn start(
+        config: &NodeConfig,
+        foundation: Foundation,
+        handler: &Arc<NodeHandler>,
+    ) -> Result<Self> {
+        let Foundation { identity, transport, store, blobs, clock, runtime, simulated } = foundation;
         let (id, incarnation) = (identity.id, identity.incarnation);
         let (seed, waiter) = simulated.map(|it| (it.seed, it.waiter)).unzip();
         let warehouse = open_warehouse(config)?.owned_by(&id.to_string());
