@@ -14,7 +14,6 @@ use nyala_schema::deploy::QueryStatus;
 use nyala_schema::{Error, Result};
 use tokio::time::timeout;
 
-use crate::query::attempt::RunningAttempt;
 use crate::query::running::RunningQuery;
 
 /// How long a profile waits for the last reports.
@@ -98,7 +97,7 @@ impl QueryHandle {
             let query = self.query.clone();
             let (done, wait) = std::sync::mpsc::channel();
             self.runtime.spawn(async move {
-                has_ended(&query).await;
+                query.all_reported().await;
                 _ = done.send(());
             });
             _ = wait.recv_timeout(PROFILE_WAIT);
@@ -109,7 +108,7 @@ impl QueryHandle {
     /// As [`profile`](Self::profile), waiting as futures do.
     pub async fn profile_async(&self) -> Profile {
         if self.has_given_all() {
-            _ = timeout(PROFILE_WAIT, has_ended(&self.query)).await;
+            _ = timeout(PROFILE_WAIT, self.query.all_reported()).await;
         }
         self.query.profile()
     }
@@ -149,14 +148,6 @@ impl QueryCancel {
         let is_over = query.with(|core| core.state.is_over());
         (!is_over).then(|| query.progress())
     }
-}
-
-/// Returns when all nodes have reported the end.
-async fn has_ended(query: &RunningQuery) {
-    let look = |query: &RunningQuery| {
-        query.with(|core| core.attempt.as_ref().is_none_or(RunningAttempt::has_ended)).then_some(())
-    };
-    query.until(look).await;
 }
 
 struct Unpark(Thread);

@@ -9,7 +9,6 @@ use nyala_schema::deploy::{AdmissionAsk, Deploy, InstanceState, QueryAnswer, Que
 use nyala_schema::{Error, ErrorCode, Result};
 use tokio::time::{Instant, timeout};
 
-use crate::query::attempt::RunningAttempt;
 use crate::query::place::{Placed, place};
 use crate::query::running::{Failure, RunningQuery, Turn};
 use crate::schedule::blacklist::{PENALTY_LOST, PENALTY_WITNESS};
@@ -222,10 +221,7 @@ fn blame(services: &Services, failure: &Failure, silent: &[NodeId]) {
 
 /// Waits, for a moment, until every instance has said how it ended.
 async fn last_reports(query: &RunningQuery) {
-    let has_ended = |query: &RunningQuery| {
-        query.with(|core| core.attempt.as_ref().is_none_or(RunningAttempt::has_ended)).then_some(())
-    };
-    _ = timeout(LAST_REPORTS_WAIT, query.until(has_ended)).await;
+    _ = timeout(LAST_REPORTS_WAIT, query.all_reported()).await;
 }
 
 /// The error for the client, with where it comes from.

@@ -122,6 +122,14 @@ impl RunningQuery {
         }
     }
 
+    /// Returns when every instance has said how it ended.
+    pub(crate) async fn all_reported(&self) {
+        let look = |query: &Self| {
+            query.with(|core| core.attempt.as_ref().is_none_or(RunningAttempt::has_ended)).then_some(())
+        };
+        self.until(look).await;
+    }
+
     /// The fragments in wire form.
     ///
     /// # Errors

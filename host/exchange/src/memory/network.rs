@@ -49,9 +49,7 @@ impl State {
         self.next += 1;
         self.next
     }
-}
 
-impl State {
     /// Whether no connection can be made, which takes both ways.
     fn is_parted(&self, ends: Ends) -> bool {
         let is_cut = |way| self.cut.contains_key(&way);
