@@ -108,11 +108,16 @@ impl Replica {
 
     /// Who leads, as far as this replica knows.
     pub fn leader(&self) -> Option<Peer> {
+        self.leader_of_term().map(|(leader, _)| leader)
+    }
+
+    /// Who leads, with the term: whoever comes to lead again does so in a later one.
+    pub fn leader_of_term(&self) -> Option<(Peer, u64)> {
         let metrics = self.raft().metrics();
         let metrics = metrics.borrow();
         let id = metrics.current_leader?;
         let node = metrics.membership_config.membership().get_node(&id)?;
-        Some(Peer { id, address: node.addr.clone() })
+        Some((Peer { id, address: node.addr.clone() }, metrics.current_term))
     }
 
     /// All other members that this replica knows.

@@ -132,6 +132,11 @@ impl Cluster {
         self.core.leader()
     }
 
+    /// Who leads the catalog, with the term: whoever comes to lead again does so in a later one.
+    pub fn leader_of_term(&self) -> Option<(Peer, u64)> {
+        self.core.leader_of_term()
+    }
+
     pub fn status(&self) -> ClusterStatus {
         let waits_for = match &*self.core.standing.borrow() {
             Standing::In => None,

@@ -135,8 +135,13 @@ impl Core {
     }
 
     pub fn leader(&self) -> Option<Peer> {
-        let leader = self.replica.leader()?;
-        self.peer(NodeId(leader.id)).or(Some(Peer { id: NodeId(leader.id), address: leader.address }))
+        self.leader_of_term().map(|(leader, _)| leader)
+    }
+
+    pub fn leader_of_term(&self) -> Option<(Peer, u64)> {
+        let (leader, term) = self.replica.leader_of_term()?;
+        let id = NodeId(leader.id);
+        Some((self.peer(id).unwrap_or(Peer { id, address: leader.address }), term))
     }
 
     pub fn is_leader(&self) -> bool {

@@ -73,25 +73,13 @@ impl Coordinator {
         Arc::new(Self { services, is_draining: AtomicBool::new(false), tasks })
     }
 
-    /// Starts a query. Waits for its admission and for its instances to be started, on the calling thread; [`kill`](Self::kill)
-    /// ends that too. Not to be called on a thread of the runtime: see [`start_async`](Self::start_async).
+    /// Starts a query. Waits for its admission and for its instances to be started; [`kill`](Self::kill) ends that too, as does
+    /// dropping the future.
     ///
     /// # Errors
     /// `OutOfMemory` when its pool has no room in its queue or did not admit it in time; `UndefinedObject` for a pool that
     /// is not there; `Connection` while the node drains; those of opening scans.
-    pub fn start_query(self: &Arc<Self>, request: QueryRequest) -> Result<QueryHandle> {
-        let (started, wait) = std::sync::mpsc::channel();
-        let coordinator = self.clone();
-        self.services.runtime.spawn(async move {
-            // Who asked may have gone: the handle is dropped then, which ends the query.
-            _ = started.send(coordinator.start_async(request).await);
-        });
-        wait.recv().unwrap_or_else(|_| Err(Error::internal("the runtime of this node has ended")))
-    }
-
-    /// # Errors
-    /// Those of [`start_query`](Self::start_query).
-    pub async fn start_async(self: &Arc<Self>, request: QueryRequest) -> Result<QueryHandle> {
+    pub async fn start_query(self: &Arc<Self>, request: QueryRequest) -> Result<QueryHandle> {
         if self.is_draining.load(Relaxed) {
             return Err(Error::new(ErrorCode::Connection, "this node is leaving and starts no query")
                 .with_hint("connect to another node"));
@@ -110,8 +98,7 @@ impl Coordinator {
         }
         services.runtime.spawn(drive(services.clone(), query.clone()));
         // Made before it is waited for: dropping this future ends the query.
-        let handle =
-            QueryHandle::new(query.clone(), services.transport.local().clone(), services.runtime.clone());
+        let handle = QueryHandle::new(query.clone(), services.transport.local().clone());
         let started = query.until(|query| {
             query.with(|core| match &core.result {
                 Some(Err(error)) => Some(Err(error.clone())),

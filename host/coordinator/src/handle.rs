@@ -2,9 +2,8 @@
 
 use std::future::poll_fn;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -23,7 +22,6 @@ const PROFILE_WAIT: Duration = Duration::from_millis(500);
 pub struct QueryHandle {
     query: Arc<RunningQuery>,
     coordinator: Peer,
-    runtime: tokio::runtime::Handle,
 }
 
 /// Cancels a query from any thread; does not keep it alive.
@@ -31,8 +29,8 @@ pub struct QueryHandle {
 pub struct QueryCancel(Weak<RunningQuery>);
 
 impl QueryHandle {
-    pub(crate) fn new(query: Arc<RunningQuery>, coordinator: Peer, runtime: tokio::runtime::Handle) -> Self {
-        Self { query, coordinator, runtime }
+    pub(crate) fn new(query: Arc<RunningQuery>, coordinator: Peer) -> Self {
+        Self { query, coordinator }
     }
 
     pub fn id(&self) -> QueryId {
@@ -48,24 +46,11 @@ impl QueryHandle {
     ///
     /// # Errors
     /// The first error of the query that no further attempt mends; `Cancelled` when that was what ended it.
-    pub fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
-        // Of the caller's own patience, not of what the cluster does: the clock of the machine.
-        let until = Instant::now().checked_add(wait);
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut context = Context::from_waker(&waker);
-        loop {
-            if let Poll::Ready(next) = self.poll_next(&mut context) {
-                return Some(next);
-            }
-            match until.map(|until| until.saturating_duration_since(Instant::now())) {
-                Some(Duration::ZERO) => return None,
-                Some(left) => std::thread::park_timeout(left),
-                None => std::thread::park(),
-            }
-        }
+    pub async fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
+        timeout(wait, poll_fn(|context| self.poll_next(context))).await.ok()
     }
 
-    /// As [`next`](Self::next), waiting as futures do. One task waits at a time.
+    /// As [`next`](Self::next), for one task at a time.
     ///
     /// # Errors
     /// As `next`.
@@ -82,39 +67,13 @@ impl QueryHandle {
         self.query.progress()
     }
 
-    /// As [`next`](Self::next), waiting as futures do.
-    ///
-    /// # Errors
-    /// As `next`.
-    pub async fn next_within(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
-        timeout(wait, poll_fn(|context| self.poll_next(context))).await.ok()
-    }
-
     /// Of all nodes together; complete soon after [`next`](Self::next) has given the end: waits for the last reports, a
-    /// moment at most. Not to be called on a thread of the runtime: see [`profile_async`](Self::profile_async).
-    pub fn profile(&self) -> Profile {
-        if self.has_given_all() {
-            let query = self.query.clone();
-            let (done, wait) = std::sync::mpsc::channel();
-            self.runtime.spawn(async move {
-                query.all_reported().await;
-                _ = done.send(());
-            });
-            _ = wait.recv_timeout(PROFILE_WAIT);
-        }
-        self.query.profile()
-    }
-
-    /// As [`profile`](Self::profile), waiting as futures do.
-    pub async fn profile_async(&self) -> Profile {
-        if self.has_given_all() {
+    /// moment at most.
+    pub async fn profile(&self) -> Profile {
+        if self.query.with(|core| core.root_ended) {
             _ = timeout(PROFILE_WAIT, self.query.all_reported()).await;
         }
         self.query.profile()
-    }
-
-    fn has_given_all(&self) -> bool {
-        self.query.with(|core| core.root_ended)
     }
 
     /// The query with its instances.
@@ -147,13 +106,5 @@ impl QueryCancel {
         let query = self.0.upgrade()?;
         let is_over = query.with(|core| core.state.is_over());
         (!is_over).then(|| query.progress())
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
     }
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 use nyala_schema::cluster::Peer;
 use nyala_schema::{Error, ErrorCode};
 
-pub use admission::{Leader, LowestNode, Pool};
+pub use admission::{Leader, Leadership, Pool};
 pub use coordinator::{Coordinator, CoordinatorLoad, CoordinatorParts};
 pub use handle::{QueryCancel, QueryHandle};
 pub use request::QueryRequest;

@@ -181,7 +181,7 @@ impl Engine {
     }
 
     pub(crate) fn is_simulated(&self) -> bool {
-        self.network().is_some_and(|network| network.waiter.is_some())
+        self.network().is_some_and(|network| network.random.is_some())
     }
 
     /// Once, before the first session.

@@ -8,7 +8,7 @@ use nyala_catalog::catalog::Clock;
 use nyala_catalog::raft::ReplicaStore;
 use nyala_catalog::{Blobs, Replicated, Waiter};
 use nyala_cluster::{Cluster, ClusterParts, Identity};
-use nyala_coordinator::{Coordinator, CoordinatorParts};
+use nyala_coordinator::{Coordinator, CoordinatorParts, Leadership};
 use nyala_exchange::{Exchange, Transport};
 use nyala_executor::Executor;
 use nyala_schema::{Error, ErrorCode, Result};
@@ -78,7 +78,8 @@ impl Parts {
     ) -> Result<Self> {
         let Foundation { identity, transport, store, blobs, clock, runtime, simulated } = foundation;
         let (id, incarnation) = (identity.id, identity.incarnation);
-        let (seed, waiter) = simulated.map(|it| (it.seed, it.waiter)).unzip();
+        let seed = simulated.as_ref().map(|it| it.seed);
+        let waiter = simulated.map_or_else(|| Arc::new(runtime.clone()) as Arc<dyn Waiter>, |it| it.waiter);
         let warehouse = open_warehouse(config)?.owned_by(&id.to_string());
         let address = transport.local().address.clone();
         let makes = config.join.first().is_none_or(|first| *first == address);
@@ -95,8 +96,7 @@ impl Parts {
         });
         let cluster = cluster.await?;
         handler.set_cluster(cluster.clone());
-        let driver = waiter.clone().unwrap_or_else(|| Arc::new(runtime.clone()));
-        let engine = engine_on(config, &address, &cluster, warehouse, driver, waiter.is_some())?;
+        let engine = engine_on(config, &address, &cluster, warehouse, waiter.clone(), seed.is_some())?;
         let exchange = Exchange::new(transport.clone(), exchange_config(config));
         let leader = Arc::downgrade(&cluster);
         let coordinator = Coordinator::start(CoordinatorParts {
@@ -106,7 +106,10 @@ impl Parts {
             executor: engine.executor.clone(),
             runtime: runtime.clone(),
             incarnation,
-            leader: Arc::new(move || leader.upgrade()?.leader()),
+            leader: Arc::new(move || {
+                let (node, term) = leader.upgrade()?.leader_of_term()?;
+                Some(Leadership { node, term })
+            }),
             settings: coordinator_settings(config, seed),
         });
         let network = Arc::new(Network {

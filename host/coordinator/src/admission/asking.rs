@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use nyala_exchange::{Members, Service, Transport};
 use nyala_schema::Result;
-use nyala_schema::cluster::{NodeId, NodeState, Peer, QueryId};
+use nyala_schema::cluster::{NodeId, NodeState, QueryId};
 use nyala_schema::deploy::{AdmissionAnswer, AdmissionAsk, AdmissionMessage};
 use nyala_schema::wire::{
     decode_admission, decode_admission_answer, encode_admission, encode_admission_answer,
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use crate::admission::controller::{Controller, Decision, find, no_pool};
-use crate::admission::{Leader, Pool};
+use crate::admission::{Leader, Leadership, Pool};
 use crate::deadline_missed;
 use crate::lock::lock;
 use crate::settings::AdmissionSettings;
@@ -38,8 +38,8 @@ pub(crate) struct Admission {
     members: Arc<dyn Members>,
     runtime: tokio::runtime::Handle,
     call_deadline: Duration,
-    /// While this node leads.
-    controller: Mutex<Option<Controller>>,
+    /// While this node leads: of the term in which it does.
+    led: Mutex<Option<(u64, Controller)>>,
     /// Decides while nobody who leads can be reached: over this node's queries only, with its part of the limits.
     alone: Mutex<Option<Controller>>,
     /// Something was let in, or let go.
@@ -64,7 +64,7 @@ impl Admission {
             members,
             runtime,
             call_deadline,
-            controller: Mutex::default(),
+            led: Mutex::default(),
             alone: Mutex::default(),
             changed: Notify::new(),
             running: Mutex::default(),
@@ -73,8 +73,9 @@ impl Admission {
 
     /// Queries that have a place, or wait for one: of this node, and of all for which it decides.
     pub(crate) fn admitted(&self) -> usize {
-        let decided = |by: &Mutex<Option<Controller>>| lock(by).as_ref().map_or(0, Controller::places);
-        lock(&self.running).len() + decided(&self.controller) + decided(&self.alone)
+        let led = lock(&self.led).as_ref().map_or(0, |(_, controller)| controller.places());
+        let alone = lock(&self.alone).as_ref().map_or(0, Controller::places);
+        lock(&self.running).len() + led + alone
     }
 
     /// Waits until a query may run. Dropping the future gives the place in the queue up, by [`release`](Self::release).
@@ -140,7 +141,9 @@ impl Admission {
 
     async fn ask_leader(&self, message: &AdmissionMessage) -> Result<AdmissionAnswer> {
         let local = self.transport.local();
-        let Some(leader) = self.leader.leader() else { return Ok(AdmissionAnswer::NotController) };
+        let Some(Leadership { node: leader, .. }) = self.leader.leadership() else {
+            return Ok(AdmissionAnswer::NotController);
+        };
         if leader.id == local.id {
             return Ok(self.answer(local.id, message.clone()).await);
         }
@@ -163,12 +166,12 @@ impl Admission {
     async fn answer(&self, from: NodeId, message: AdmissionMessage) -> AdmissionAnswer {
         match message {
             AdmissionMessage::Ask(ask) => self.poll(|now| self.decide(from, &ask, now)).await,
-            AdmissionMessage::Renew { running } => self.lead(|controller, now| {
+            AdmissionMessage::Renew { running } => self.change(|controller, now| {
                 controller.renew(from, running, now);
                 controller.settle(&self.coordinators(), now);
             }),
             AdmissionMessage::Release { query } => {
-                self.lead(|controller, now| controller.release(query, now))
+                self.change(|controller, now| controller.release(query, now))
             }
         }
     }
@@ -193,13 +196,8 @@ impl Admission {
     }
 
     fn decide(&self, from: NodeId, ask: &AdmissionAsk, now: Instant) -> (AdmissionAnswer, Instant) {
-        if !self.leads() {
-            *lock(&self.controller) = None;
-            return (AdmissionAnswer::NotController, now);
-        }
-        let mut controller = lock(&self.controller);
-        let controller = controller.get_or_insert_with(|| Controller::new(self.settings.clone(), now));
-        decide(controller, from, ask, now, self.settings.pools.as_slice())
+        let decided = self.lead(now, |controller| decide(controller, from, ask, now, &self.settings.pools));
+        decided.unwrap_or((AdmissionAnswer::NotController, now))
     }
 
     async fn decide_alone(&self, ask: &AdmissionAsk) -> AdmissionAnswer {
@@ -230,22 +228,35 @@ impl Admission {
         settings
     }
 
-    fn lead(&self, change: impl FnOnce(&mut Controller, Instant)) -> AdmissionAnswer {
-        if !self.leads() {
-            *lock(&self.controller) = None;
+    fn change(&self, change: impl FnOnce(&mut Controller, Instant)) -> AdmissionAnswer {
+        let now = Instant::now();
+        if self.lead(now, |controller| change(controller, now)).is_none() {
             return AdmissionAnswer::NotController;
         }
-        let now = Instant::now();
-        change(
-            lock(&self.controller).get_or_insert_with(|| Controller::new(self.settings.clone(), now)),
-            now,
-        );
         self.changed.notify_waiters();
         AdmissionAnswer::Done
     }
 
-    fn leads(&self) -> bool {
-        self.leader.leader().is_some_and(|leader| leader.id == self.transport.local().id)
+    /// Has the controller of this node's leadership decide; `None` when it does not lead. A new term begins with a new one.
+    fn lead<T>(&self, now: Instant, decide: impl FnOnce(&mut Controller) -> T) -> Option<T> {
+        let term = self.term();
+        let mut led = lock(&self.led);
+        led.take_if(|(of, _)| Some(*of) != term);
+        let term = term?;
+        let (_, controller) = led.get_or_insert_with(|| (term, Controller::new(self.settings.clone(), now)));
+        Some(decide(controller))
+    }
+
+    /// In which this node leads.
+    fn term(&self) -> Option<u64> {
+        let leadership = self.leader.leadership()?;
+        (leadership.node.id == self.transport.local().id).then_some(leadership.term)
+    }
+
+    /// Nobody asks a node that leads no more.
+    fn forget_what_was_led(&self) {
+        let term = self.term();
+        lock(&self.led).take_if(|(of, _)| Some(*of) != term);
     }
 
     /// The nodes that may run queries.
@@ -261,13 +272,14 @@ impl Admission {
     pub(crate) fn renew(self: &Arc<Self>) -> tokio::task::AbortHandle {
         let weak = Arc::downgrade(self);
         let renewing = async move {
-            let mut told: Option<(Peer, Instant)> = None;
+            let mut told: Option<(Leadership, Instant)> = None;
             loop {
                 tokio::time::sleep(RENEW).await;
                 let Some(admission) = weak.upgrade().filter(|admission| admission.is_limited()) else {
                     return;
                 };
-                let leader = admission.leader.leader();
+                admission.forget_what_was_led();
+                let leader = admission.leader.leadership();
                 let is_due = told
                     .as_ref()
                     .is_none_or(|(to, at)| Some(to) != leader.as_ref() || at.elapsed() >= RENEW_QUIET);

@@ -1,29 +1,23 @@
 //! Which node decides over admission.
 
-use std::sync::Arc;
-
-use nyala_exchange::Members;
-use nyala_schema::cluster::{NodeState, Peer};
+use nyala_schema::cluster::Peer;
 
 /// The node that all agree on, or soon will: the one that leads the catalog.
 pub trait Leader: Send + Sync + 'static {
     /// `None` while there is none.
-    fn leader(&self) -> Option<Peer>;
+    fn leadership(&self) -> Option<Leadership>;
 }
 
-impl<F: Fn() -> Option<Peer> + Send + Sync + 'static> Leader for F {
-    fn leader(&self) -> Option<Peer> {
+/// Of one node without a break. What was decided in another one holds no more, also when the same node comes to lead again:
+/// others may have decided in between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leadership {
+    pub node: Peer,
+    pub term: u64,
+}
+
+impl<F: Fn() -> Option<Leadership> + Send + Sync + 'static> Leader for F {
+    fn leadership(&self) -> Option<Leadership> {
         self()
-    }
-}
-
-/// The active node of the lowest id, where there is nothing better to agree on.
-pub struct LowestNode(pub Arc<dyn Members>);
-
-impl Leader for LowestNode {
-    fn leader(&self) -> Option<Peer> {
-        let nodes = self.0.nodes();
-        let active = nodes.iter().filter(|node| node.state == NodeState::Active);
-        active.map(|node| &node.peer).min_by_key(|peer| peer.id).cloned()
     }
 }

@@ -9,5 +9,5 @@ pub mod leader;
 pub mod pool;
 
 pub(crate) use asking::Admission;
-pub use leader::{Leader, LowestNode};
+pub use leader::{Leader, Leadership};
 pub use pool::{DEFAULT_POOL, Pool};

@@ -28,7 +28,7 @@ fn slots(slots: u32) -> impl FnOnce(&mut CoordinatorSettings) {
 fn start(cluster: &Cluster, node: usize) -> (QueryRequest, JoinHandle<Result<QueryHandle>>) {
     let request = cluster.request(local_sums("t"));
     let (coordinator, asked) = (cluster.nodes[node].coordinator.clone(), request.clone());
-    (request, tokio::spawn(async move { coordinator.start_async(asked).await }))
+    (request, tokio::spawn(async move { coordinator.start_query(asked).await }))
 }
 
 fn states(cluster: &Cluster) -> (usize, usize) {
@@ -106,6 +106,25 @@ async fn a_new_controller_knows_what_runs() {
     assert_eq!(states(&cluster), (1, 1));
     drop(running);
     let second = tokio::time::timeout(Duration::from_secs(2), second).await.unwrap().unwrap();
+    assert!(second.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_that_comes_back_does_not_count_what_ended_meanwhile() {
+    let cluster = Cluster::with(3, &[("t", 3000)], slots(1));
+    cluster.nodes.iter().for_each(|node| node.pause_ms.store(60_000, Ordering::Relaxed));
+    let (_, first) = start(&cluster, 2);
+    let running = first.await.unwrap().unwrap();
+    // The next renewal that nothing but time asks for is far.
+    tokio::time::sleep(Duration::from_millis(4100)).await;
+    cluster.set_state(0, NodeState::Draining);
+    drop(running);
+    cluster
+        .until(Duration::from_millis(300), "it ends", |c| c.nodes[2].coordinator.load().admitted == 0)
+        .await;
+    cluster.set_state(0, NodeState::Active);
+    let (_, second) = start(&cluster, 2);
+    let second = tokio::time::timeout(Duration::from_millis(1200), second).await.unwrap().unwrap();
     assert!(second.is_ok());
 }
 

@@ -53,7 +53,7 @@ async fn run(seed: u64) -> [usize; 3] {
         queries.push(tokio::spawn(async move {
             let mut attempts = 1;
             let rows_of = async {
-                let mut handle = coordinator.start_async(request).await?;
+                let mut handle = coordinator.start_query(request).await?;
                 let rows = drain(&mut handle).await;
                 attempts = handle.detail().attempts;
                 rows

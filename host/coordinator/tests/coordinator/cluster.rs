@@ -10,7 +10,7 @@ use arrow::datatypes::Int64Type;
 use async_trait::async_trait;
 use bytes::Bytes;
 use nyala_coordinator::{
-    Coordinator, CoordinatorParts, CoordinatorSettings, LowestNode, QueryHandle, QueryRequest,
+    Coordinator, CoordinatorParts, CoordinatorSettings, Leader, Leadership, QueryHandle, QueryRequest,
 };
 use nyala_exchange::memory::{MemoryNetwork, MemoryTransport, Weather};
 use nyala_exchange::{
@@ -37,7 +37,27 @@ pub struct Cluster {
     /// Of each executor; without any, tasks do the work in virtual time.
     threads: usize,
     view: watch::Sender<Arc<Vec<NodeInfo>>>,
+    /// How often another node has come to lead.
+    terms: Arc<AtomicU64>,
     next_query: AtomicU64,
+}
+
+/// Leads: the active node of the lowest id.
+struct LowestNode {
+    members: Arc<dyn Members>,
+    terms: Arc<AtomicU64>,
+}
+
+impl Leader for LowestNode {
+    fn leadership(&self) -> Option<Leadership> {
+        let node = lowest(&self.members.nodes())?;
+        Some(Leadership { node, term: self.terms.load(Ordering::Relaxed) })
+    }
+}
+
+fn lowest(nodes: &[NodeInfo]) -> Option<Peer> {
+    let active = nodes.iter().filter(|node| node.state == NodeState::Active);
+    active.map(|node| &node.peer).min_by_key(|peer| peer.id).cloned()
 }
 
 pub struct Node {
@@ -145,6 +165,7 @@ impl Cluster {
             settings,
             threads,
             view: watch::Sender::new(Arc::new(infos)),
+            terms: Arc::default(),
             next_query: AtomicU64::new(1),
         };
         cluster.nodes = (1..=nodes as u64).map(|id| cluster.start(id, 1)).collect();
@@ -159,11 +180,7 @@ impl Cluster {
     pub fn restart(&mut self, node: usize) {
         let id = node as u64 + 1;
         self.nodes[node] = self.start(id, 2);
-        self.view.send_modify(|all| {
-            let mut nodes = all.as_ref().clone();
-            nodes[node] = info(id, 2);
-            *all = Arc::new(nodes);
-        });
+        self.change(|nodes| nodes[node] = info(id, 2));
     }
 
     fn start(&self, id: u64, incarnation: u64) -> Node {
@@ -189,7 +206,7 @@ impl Cluster {
         let members: Arc<dyn Members> = Arc::new(View { local: peer.id, all: self.view.subscribe() });
         let coordinator = Coordinator::start(CoordinatorParts {
             transport,
-            leader: Arc::new(LowestNode(members.clone())),
+            leader: Arc::new(LowestNode { members: members.clone(), terms: self.terms.clone() }),
             members,
             exchange: exchange.clone(),
             executor,
@@ -216,7 +233,7 @@ impl Cluster {
 
     /// Runs a plan on a node.
     pub async fn run(&self, node: usize, fragments: Vec<Fragment>) -> Result<Vec<Vec<i64>>> {
-        let mut handle = self.nodes[node].coordinator.start_async(self.request(fragments)).await?;
+        let mut handle = self.nodes[node].coordinator.start_query(self.request(fragments)).await?;
         drain(&mut handle).await
     }
 
@@ -228,9 +245,16 @@ impl Cluster {
 
     /// What everybody knows of a node.
     pub fn set_state(&self, node: usize, state: NodeState) {
+        self.change(|nodes| nodes[node].state = state);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Vec<NodeInfo>)) {
         self.view.send_modify(|all| {
             let mut nodes = all.as_ref().clone();
-            nodes[node].state = state;
+            change(&mut nodes);
+            if lowest(&nodes) != lowest(all) {
+                self.terms.fetch_add(1, Ordering::Relaxed);
+            }
             *all = Arc::new(nodes);
         });
     }

@@ -1,4 +1,4 @@
-//! The face that sessions see: calls that wait on their own thread.
+//! The face that sessions see, with threads that work and real time.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -8,29 +8,22 @@ use nyala_schema::ErrorCode;
 use crate::cluster::Cluster;
 use crate::plans::{gathered_sums, local_sums};
 
-/// One of many threads that wait, beside the runtime's.
-async fn waiting<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn threads_that_wait_get_rows_progress_and_profile() {
+async fn a_query_gives_rows_progress_and_profile() {
     let cluster = Cluster::threaded(3, &[("t", 6000)]);
     for plan in [local_sums("t"), gathered_sums("t")] {
-        let (coordinator, request) = (cluster.nodes[0].coordinator.clone(), cluster.request(plan));
+        let request = cluster.request(plan);
         let instances = if request.fragments.len() == 1 { 1 } else { 4 };
-        let (rows, profile, detail) = waiting(move || {
-            let mut handle = coordinator.start_query(request).unwrap();
-            assert_eq!(handle.schema().field(0).name(), "n");
-            let mut rows = 0;
-            while let Some(batch) = handle.next(Duration::from_secs(20)).expect("it does not hang").unwrap() {
-                rows += batch.num_rows();
-            }
-            assert!(handle.next(Duration::ZERO).expect("the end stays").unwrap().is_none());
-            assert!((handle.progress().fraction - 1.0).abs() < 1e-9);
-            (rows, handle.profile(), handle.detail())
-        })
-        .await;
+        let mut handle = cluster.nodes[0].coordinator.start_query(request).await.unwrap();
+        assert_eq!(handle.schema().field(0).name(), "n");
+        let mut rows = 0;
+        while let Some(batch) = handle.next(Duration::from_secs(20)).await.expect("it does not hang").unwrap()
+        {
+            rows += batch.num_rows();
+        }
+        assert!(handle.next(Duration::ZERO).await.expect("the end stays").unwrap().is_none());
+        assert!((handle.progress().fraction - 1.0).abs() < 1e-9);
+        let (profile, detail) = (handle.profile().await, handle.detail());
         assert_eq!((rows, profile.rows, detail.instances.len()), (1, 1, instances));
         let scanned: u64 = profile.operators.values().filter(|o| o.name == "scan").map(|o| o.rows_out).sum();
         assert_eq!(scanned, 6000, "{profile:?}");
@@ -38,15 +31,15 @@ async fn threads_that_wait_get_rows_progress_and_profile() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thread_that_waits_is_woken_by_a_cancellation() {
+async fn who_waits_is_woken_by_a_cancellation() {
     let cluster = Cluster::threaded(3, &[("t", 60_000)]);
     cluster.nodes.iter().for_each(|node| node.pace_ms.store(20, Ordering::Relaxed));
-    let (coordinator, request) = (cluster.nodes[0].coordinator.clone(), cluster.request(gathered_sums("t")));
-    let mut handle = waiting(move || coordinator.start_query(request).unwrap()).await;
+    let request = cluster.request(gathered_sums("t"));
+    let mut handle = cluster.nodes[0].coordinator.start_query(request).await.unwrap();
     let cancel = handle.cancel_handle();
-    let waits = tokio::task::spawn_blocking(move || {
-        assert!(handle.next(Duration::from_millis(20)).is_none());
-        (handle.next(Duration::from_secs(30)), Instant::now())
+    let waits = tokio::spawn(async move {
+        assert!(handle.next(Duration::from_millis(20)).await.is_none());
+        (handle.next(Duration::from_secs(30)).await, Instant::now())
     });
     tokio::time::sleep(Duration::from_millis(200)).await;
     let cancelled = Instant::now();
@@ -79,16 +72,10 @@ async fn what_coordination_costs() {
     const QUERIES: u32 = 300;
     let cluster = Cluster::threaded(3, &[("t", 100)]);
     for (what, plan) in [("one fragment", local_sums("t")), ("three nodes", gathered_sums("t"))] {
-        let coordinator = cluster.nodes[0].coordinator.clone();
-        let requests: Vec<_> = (0..QUERIES).map(|_| cluster.request(plan.clone())).collect();
-        let took = waiting(move || {
-            let started = Instant::now();
-            for request in requests {
-                let mut handle = coordinator.start_query(request).unwrap();
-                while handle.next(Duration::from_secs(20)).unwrap().unwrap().is_some() {}
-            }
-            started.elapsed()
-        });
-        println!("{what}: {:?} a query", took.await / QUERIES);
+        let started = Instant::now();
+        for _ in 0..QUERIES {
+            cluster.run(0, plan.clone()).await.unwrap();
+        }
+        println!("{what}: {:?} a query", started.elapsed() / QUERIES);
     }
 }

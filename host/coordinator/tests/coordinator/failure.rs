@@ -25,7 +25,7 @@ async fn a_query_that_loses_a_node_is_run_again() {
         slow(&cluster, 2);
         let request = cluster.request(plan);
         let id = request.id;
-        let mut handle = cluster.nodes[0].coordinator.start_async(request).await.unwrap();
+        let mut handle = cluster.nodes[0].coordinator.start_query(request).await.unwrap();
         tokio::time::sleep(Duration::from_millis(60)).await;
         cluster.crash(1);
         let crashed = Instant::now();
@@ -45,7 +45,7 @@ async fn a_query_that_loses_a_node_is_run_again() {
 async fn rows_are_held_back_so_that_a_retry_doubles_none() {
     let cluster = Cluster::threaded(3, &[("t", 30_000)]);
     cluster.nodes.iter().for_each(|node| node.pace_ms.store(5, Ordering::Relaxed));
-    let mut handle = cluster.nodes[0].coordinator.start_async(cluster.request(rows("t"))).await.unwrap();
+    let mut handle = cluster.nodes[0].coordinator.start_query(cluster.request(rows("t"))).await.unwrap();
     tokio::select! {
         _ = next(&mut handle) => panic!("rows were given out early"),
         () = tokio::time::sleep(Duration::from_millis(100)) => {}
@@ -60,7 +60,7 @@ async fn rows_are_held_back_so_that_a_retry_doubles_none() {
 async fn when_rows_have_been_given_out_a_lost_node_is_an_error_with_a_hint() {
     let cluster = Cluster::with(3, &[("t", 60_000)], |settings| settings.held_bytes_max = 10_000);
     slow(&cluster, 2);
-    let mut handle = cluster.nodes[0].coordinator.start_async(cluster.request(rows("t"))).await.unwrap();
+    let mut handle = cluster.nodes[0].coordinator.start_query(cluster.request(rows("t"))).await.unwrap();
     assert!(next(&mut handle).await.unwrap().is_some());
     cluster.crash(1);
     let error = drain(&mut handle).await.unwrap_err();
@@ -74,7 +74,7 @@ async fn a_node_that_hangs_is_given_up_after_its_silence() {
     let cluster = Cluster::new(3, &[("t", 30_000)]);
     slow(&cluster, 5);
     let mut handle =
-        cluster.nodes[0].coordinator.start_async(cluster.request(gathered_sums("t"))).await.unwrap();
+        cluster.nodes[0].coordinator.start_query(cluster.request(gathered_sums("t"))).await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     // It works on and is connected with the other, but the coordinator hears nothing.
     cluster.network.part(cluster.nodes[0].peer.id, cluster.nodes[1].peer.id);
@@ -91,7 +91,7 @@ async fn of_two_nodes_that_cannot_reach_each_other_one_is_left_out() {
     cluster.network.part(cluster.nodes[1].peer.id, cluster.nodes[2].peer.id);
     let request = cluster.request(joined_sums("t", "t", 3000.0));
     let id = request.id;
-    let mut handle = cluster.nodes[0].coordinator.start_async(request).await.unwrap();
+    let mut handle = cluster.nodes[0].coordinator.start_query(request).await.unwrap();
     assert_eq!(drain(&mut handle).await.unwrap(), expected(3000));
     assert_eq!(cluster.status(0, id).attempts, 2);
     cluster.until(Duration::from_secs(1), "all is freed", |c| (0..3).all(|n| c.is_free(n))).await;
@@ -102,7 +102,7 @@ async fn when_the_coordinator_dies_all_is_freed_within_a_second() {
     let cluster = Cluster::new(3, &[("t", 60_000)]);
     slow(&cluster, 5);
     let mut handle =
-        cluster.nodes[0].coordinator.start_async(cluster.request(gathered_sums("t"))).await.unwrap();
+        cluster.nodes[0].coordinator.start_query(cluster.request(gathered_sums("t"))).await.unwrap();
     tokio::select! {
         _ = next(&mut handle) => panic!("it is not over yet"),
         () = tokio::time::sleep(Duration::from_millis(300)) => {}
@@ -118,7 +118,7 @@ async fn when_the_coordinator_dies_all_is_freed_within_a_second() {
 async fn a_coordinator_that_is_said_to_be_down_is_believed() {
     let cluster = Cluster::new(3, &[("t", 60_000)]);
     slow(&cluster, 5);
-    let handle = cluster.nodes[0].coordinator.start_async(cluster.request(gathered_sums("t"))).await.unwrap();
+    let handle = cluster.nodes[0].coordinator.start_query(cluster.request(gathered_sums("t"))).await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     cluster.network.isolate(cluster.nodes[0].peer.id);
     cluster.set_state(0, NodeState::Down);
@@ -131,7 +131,7 @@ async fn a_short_break_between_others_ends_no_query() {
     let cluster = Cluster::new(3, &[("t", 30_000)]);
     slow(&cluster, 5);
     let mut handle =
-        cluster.nodes[0].coordinator.start_async(cluster.request(gathered_sums("t"))).await.unwrap();
+        cluster.nodes[0].coordinator.start_query(cluster.request(gathered_sums("t"))).await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     cluster.network.break_connection(cluster.nodes[1].peer.id, cluster.nodes[2].peer.id);
     cluster.network.break_connection(cluster.nodes[0].peer.id, cluster.nodes[2].peer.id);
@@ -144,7 +144,7 @@ async fn a_cancelled_query_ends_on_every_node_at_once() {
     slow(&cluster, 5);
     let request = cluster.request(gathered_sums("t"));
     let id = request.id;
-    let mut handle = cluster.nodes[0].coordinator.start_async(request).await.unwrap();
+    let mut handle = cluster.nodes[0].coordinator.start_query(request).await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     handle.cancel_handle().cancel();
     let cancelled = Instant::now();
@@ -160,12 +160,12 @@ async fn any_node_kills_any_query_and_a_dropped_handle_ends_its_own() {
     slow(&cluster, 5);
     let request = cluster.request(gathered_sums("t"));
     let id = request.id;
-    let mut handle = cluster.nodes[0].coordinator.start_async(request).await.unwrap();
+    let mut handle = cluster.nodes[0].coordinator.start_query(request).await.unwrap();
     cluster.nodes[2].coordinator.kill(id).await.unwrap();
     assert_eq!(next(&mut handle).await.unwrap_err().code(), ErrorCode::Cancelled);
     let unknown = cluster.nodes[2].coordinator.kill(QueryId(12345)).await.unwrap_err();
     assert_eq!(unknown.code(), ErrorCode::UndefinedObject);
-    let other = cluster.nodes[1].coordinator.start_async(cluster.request(gathered_sums("t"))).await.unwrap();
+    let other = cluster.nodes[1].coordinator.start_query(cluster.request(gathered_sums("t"))).await.unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
     drop(other);
     cluster.until(Duration::from_millis(50), "all is freed", |c| (0..3).all(|n| c.is_free(n))).await;

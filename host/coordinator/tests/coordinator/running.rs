@@ -107,7 +107,7 @@ async fn an_error_says_where_it_comes_from_and_ends_the_query_everywhere() {
     cluster.tables.broken.lock().unwrap().push("t".into());
     let request = cluster.request(gathered_sums("t"));
     let id = request.id;
-    let error = match cluster.nodes[0].coordinator.start_async(request).await {
+    let error = match cluster.nodes[0].coordinator.start_query(request).await {
         Ok(mut handle) => drain(&mut handle).await.unwrap_err(),
         Err(error) => error,
     };
@@ -132,7 +132,7 @@ async fn everybody_sees_what_runs_and_what_it_took() {
     }
     let request = cluster.request(gathered_sums("t"));
     let id = request.id;
-    let mut handle = cluster.nodes[0].coordinator.start_async(request).await.unwrap();
+    let mut handle = cluster.nodes[0].coordinator.start_query(request).await.unwrap();
     let has_rates = |cluster: &Cluster| {
         let instances = cluster.status(0, id).instances;
         instances.iter().filter(|one| one.fragment.0 == 1 && one.rows_per_second > 0.0).count() == 3
@@ -163,7 +163,7 @@ async fn a_draining_node_ends_what_it_has_and_gets_nothing_new() {
     let cluster = Cluster::new(3, &[("t", 30_000)]);
     cluster.nodes[2].pause_ms.store(5, Ordering::Relaxed);
     let mut handle =
-        cluster.nodes[0].coordinator.start_async(cluster.request(gathered_sums("t"))).await.unwrap();
+        cluster.nodes[0].coordinator.start_query(cluster.request(gathered_sums("t"))).await.unwrap();
     cluster.set_state(2, nyala_schema::cluster::NodeState::Draining);
     let coordinator = cluster.nodes[2].coordinator.clone();
     let drained = tokio::spawn(async move { coordinator.drain(Duration::from_secs(60)).await });

@@ -71,10 +71,7 @@ impl Network {
                 (node, answer)
             }
         });
-        match &self.waiter {
-            Some(waiter) => waiter.wait(join_all(asked)),
-            None => self.runtime.block_on(join_all(asked)),
-        }
+        self.waiter.wait(join_all(asked))
     }
 
     async fn ask(&self, node: &NodeInfo, request: Bytes) -> Result<Answer> {

@@ -31,8 +31,8 @@ pub struct Network {
     pub exchange: Arc<Exchange>,
     pub coordinator: Arc<Coordinator>,
     pub runtime: Handle,
-    /// Of a simulation; threads of a program wait by themselves.
-    pub waiter: Option<Arc<dyn Waiter>>,
+    /// How threads of sessions wait for what the runtime does.
+    pub waiter: Arc<dyn Waiter>,
     /// Of a simulation.
     pub random: Option<Mutex<StdRng>>,
 }
@@ -46,10 +46,7 @@ impl Network {
 
     /// Lets time pass on the thread of a session.
     pub fn sleep(&self, time: Duration) {
-        match &self.waiter {
-            Some(waiter) => waiter.wait(async move { tokio::time::sleep(time).await }),
-            None => std::thread::sleep(time),
-        }
+        self.waiter.wait(async move { tokio::time::sleep(time).await });
     }
 
     /// This node.

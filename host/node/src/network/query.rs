@@ -58,10 +58,7 @@ impl Network {
             options: session.options.clone(),
             catalog_version: planned.catalog_version(),
         };
-        let handle = match &self.waiter {
-            Some(waiter) => waiter.wait(self.coordinator.start_async(request))?,
-            None => self.coordinator.start_query(request)?,
-        };
+        let handle = self.waiter.wait(self.coordinator.start_query(request))?;
         let (coordinator, waiter) = (Arc::downgrade(&self.coordinator), self.waiter.clone());
         Ok(Box::new(Coordinated { handle, coordinator, id, waiter }))
     }
@@ -96,8 +93,7 @@ struct Coordinated {
     handle: QueryHandle,
     coordinator: Weak<Coordinator>,
     id: QueryId,
-    /// Of a simulation.
-    waiter: Option<Arc<dyn Waiter>>,
+    waiter: Arc<dyn Waiter>,
 }
 
 impl Running for Coordinated {
@@ -106,10 +102,7 @@ impl Running for Coordinated {
     }
 
     fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
-        match &self.waiter {
-            Some(waiter) => waiter.wait(self.handle.next_within(wait)),
-            None => self.handle.next(wait),
-        }
+        self.waiter.wait(self.handle.next(wait))
     }
 
     fn progress(&self) -> Progress {
@@ -117,10 +110,7 @@ impl Running for Coordinated {
     }
 
     fn profile(&self) -> Profile {
-        match &self.waiter {
-            Some(waiter) => waiter.wait(self.handle.profile_async()),
-            None => self.handle.profile(),
-        }
+        self.waiter.wait(self.handle.profile())
     }
 
     fn control(&self) -> Arc<dyn Control> {
