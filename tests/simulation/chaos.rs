@@ -20,6 +20,8 @@ pub struct Chaos {
     world: Arc<World>,
     story: Arc<Story>,
     random: SmallRng,
+    /// Between two strikes, at most.
+    pause: Duration,
     /// Nodes that are being started.
     starts: JoinSet<usize>,
     starting: BTreeSet<usize>,
@@ -27,13 +29,14 @@ pub struct Chaos {
 
 impl Chaos {
     pub fn new(world: Arc<World>, story: Arc<Story>, seed: u64) -> Self {
-        let random = SmallRng::seed_from_u64(seed);
-        Self { world, story, random, starts: JoinSet::new(), starting: BTreeSet::new() }
+        let mut random = SmallRng::seed_from_u64(seed);
+        let pause = Duration::from_millis([500, 2_000, 4_000][random.gen_range(0..3)]);
+        Self { world, story, random, pause, starts: JoinSet::new(), starting: BTreeSet::new() }
     }
 
     pub async fn rage(&mut self, until: Instant) {
         while Instant::now() < until {
-            sleep(Duration::from_millis(self.random.gen_range(0..4000))).await;
+            sleep(self.random.gen_range(Duration::ZERO..self.pause)).await;
             self.strike().await;
         }
     }

@@ -26,7 +26,7 @@ use story::Counts;
 use world::Plant;
 
 /// Without `NYALA_SIMULATION_SEEDS`.
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 50;
 /// In which each planted mistake has to be found.
 const SEEDS_PLANTED: u64 = 40;
 
