@@ -2,15 +2,18 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use ballista::prelude::{SessionConfigExt, SessionContextExt};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use serde_json::{Value, json};
 
 use crate::processes::HOST;
+
+/// A query that has no answer then is one that hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub async fn serve(scheduler: u16, data: &Path, partitions: usize, settings: &[&str]) -> Result<()> {
     let context = connect(scheduler, partitions, settings).await?;
@@ -56,7 +59,11 @@ async fn register(context: &SessionContext, data: &Path) -> Result<()> {
 }
 
 async fn rows(context: &SessionContext, sql: &str) -> Result<usize> {
-    let batches = context.sql(sql).await?.collect().await?;
+    let answer = async { context.sql(sql).await?.collect().await };
+    let Ok(batches) = tokio::time::timeout(PATIENCE, answer).await else {
+        bail!("no answer within {} s", PATIENCE.as_secs());
+    };
+    let batches = batches?;
     Ok(batches.iter().map(|batch| batch.num_rows()).sum())
 }
 
