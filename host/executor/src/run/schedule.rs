@@ -9,7 +9,7 @@ use std::time::Instant;
 use nyala_pipeline::guest::Supervised;
 use nyala_pipeline::state::{StateId, StateSpec};
 use nyala_pipeline::{PipelinePlan, Sink, Source, Step};
-use nyala_schema::id::RuntimeFilterId;
+use nyala_schema::id::{OperatorId, RuntimeFilterId};
 use nyala_schema::option::BackendChoice;
 use nyala_schema::{Error, Result};
 
@@ -300,11 +300,17 @@ impl PipelineRun {
         let pipeline = &query.plan.pipelines[self.index];
         let prepared = &query.prepared[self.index];
         prepared.slots().for_each(|slot| slot.prepare(self.source.rows()));
+        let source = source_operator(&pipeline.source);
+        let operators: Vec<OperatorId> = pipeline.steps.iter().map(step_operator).collect();
         let steps = pipeline.steps.iter().zip(&prepared.steps).enumerate().map(|(index, (step, code))| {
             let context = StepContext { query, code, index, satisfied: &self.satisfied };
+            let operator = operators[index];
+            let before = if index == 0 { source } else { operators[index - 1] };
             Ok(ChainStep {
                 worker: step_worker(step, &context)?,
-                counters: query.counters.of(step_operator(step)),
+                counters: query.counters.of(operator),
+                takes: before != operator,
+                gives: operators.get(index + 1) != Some(&operator),
                 active: false,
             })
         });
@@ -312,7 +318,8 @@ impl PipelineRun {
         let sink_counters = sink_operator(&pipeline.sink).map(|operator| query.counters.of(operator));
         Ok(Chain {
             source: self.source.worker(query)?,
-            source_counters: query.counters.of(source_operator(&pipeline.source)),
+            source_counters: query.counters.of(source),
+            source_gives: operators.first() != Some(&source),
             steps,
             sink: sink_worker(&pipeline.sink, prepared.update.clone(), query)?,
             sink_counters,

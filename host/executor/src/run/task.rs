@@ -37,6 +37,8 @@ pub(crate) struct Task {
 pub(crate) struct Chain {
     pub(crate) source: Box<dyn SourceWorker>,
     pub(crate) source_counters: Arc<OperatorCounters>,
+    /// The first step is of another operator.
+    pub(crate) source_gives: bool,
     pub(crate) steps: Vec<ChainStep>,
     pub(crate) sink: Box<dyn SinkWorker>,
     pub(crate) sink_counters: Option<Arc<OperatorCounters>>,
@@ -49,6 +51,9 @@ pub(crate) struct Chain {
 pub(crate) struct ChainStep {
     pub(crate) worker: Box<dyn StepWorker>,
     pub(crate) counters: Arc<OperatorCounters>,
+    /// What comes before it, and after it, is of another operator: its rows are counted once.
+    pub(crate) takes: bool,
+    pub(crate) gives: bool,
     /// It has taken a chunk and may give more for it.
     pub(crate) active: bool,
 }
@@ -182,7 +187,9 @@ impl Chain {
                     Poll::Pending => return Ok(Advance::Waiting),
                     Poll::Ready(next) => match next? {
                         Some(chunk) => {
-                            self.source_counters.rows_out.fetch_add(chunk.rows as u64, Relaxed);
+                            if self.source_gives {
+                                self.source_counters.rows_out.fetch_add(chunk.rows as u64, Relaxed);
+                            }
                             (chunk, 0)
                         }
                         None => return self.finish(),
@@ -230,7 +237,9 @@ impl Chain {
 impl ChainStep {
     fn push(&mut self, chunk: Chunk) -> Result<()> {
         let start = Instant::now();
-        self.counters.rows_in.fetch_add(chunk.rows as u64, Relaxed);
+        if self.takes {
+            self.counters.rows_in.fetch_add(chunk.rows as u64, Relaxed);
+        }
         self.active = true;
         self.worker.push(chunk)?;
         self.counters.add_time(start);
@@ -242,7 +251,8 @@ impl ChainStep {
         let next = self.worker.next()?;
         self.counters.add_time(start);
         match &next {
-            Some(chunk) => _ = self.counters.rows_out.fetch_add(chunk.rows as u64, Relaxed),
+            Some(chunk) if self.gives => _ = self.counters.rows_out.fetch_add(chunk.rows as u64, Relaxed),
+            Some(_) => {}
             None => self.active = false,
         }
         Ok(next)

@@ -40,6 +40,21 @@ fn a_profile_is_kept_after_the_end() {
     assert_eq!(run(&mut session, "SELECT * FROM system.connections").len(), 0);
 }
 
+/// Decimals are made anew for the client, under the operator that gives them.
+#[test]
+fn a_profile_counts_rows_once() {
+    let engine = Engine::open(Config::default()).unwrap();
+    let mut session = engine.session();
+    run(
+        &mut session,
+        "CREATE TABLE t AS SELECT CAST(n AS DECIMAL(10,2)) AS d FROM generate_series(1, 1000) AS s(n)",
+    );
+    let scanned = run(&mut session, "EXPLAIN ANALYZE SELECT d FROM t").join("\n");
+    assert!(scanned.contains("rows 1000 of 1000,"), "{scanned}");
+    let topped = run(&mut session, "EXPLAIN ANALYZE SELECT d FROM t ORDER BY d LIMIT 10").join("\n");
+    assert!(topped.contains("rows 10 of 1000,"), "{topped}");
+}
+
 #[test]
 fn faults_are_refused_unless_they_are_allowed() {
     let engine = Engine::open(Config::default()).unwrap();
