@@ -8,7 +8,7 @@ use nyala_schema::{Error, ErrorCode, Result};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::link::{Call, ends};
+use super::link::{Call, Route, ends};
 use super::network::MemoryNetwork;
 use crate::transport::{Caller, Service};
 
@@ -78,7 +78,7 @@ impl MemoryNetwork {
         }
     }
 
-    fn bring_answer(self: &Arc<Self>, link: u64, number: u64, way: (NodeId, NodeId), result: Result<Bytes>) {
+    fn bring_answer(self: &Arc<Self>, link: u64, number: u64, way: Route, result: Result<Bytes>) {
         let ends = ends(way.0, way.1);
         let mut state = self.state();
         match state.links.get_mut(&ends).filter(|it| it.number == link) {

@@ -1,6 +1,6 @@
 //! One connection between two nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use nyala_schema::cluster::NodeId;
 use nyala_schema::{Error, Result};
@@ -13,6 +13,9 @@ use crate::transport::Receipt;
 
 /// Both ends, the lesser first.
 pub(super) type Ends = (NodeId, NodeId);
+
+/// From one node to another.
+pub(super) type Route = (NodeId, NodeId);
 
 pub(super) fn ends(one: NodeId, other: NodeId) -> Ends {
     (one.min(other), one.max(other))
@@ -32,8 +35,13 @@ pub(super) struct Link {
     pub calls: BTreeMap<u64, Call>,
     /// Calls that are being answered.
     pub running: BTreeMap<u64, AbortHandle>,
-    /// What arrived while the nodes were parted.
-    pub held: Vec<Arrival>,
+    /// What arrived while the nodes were parted, of each direction.
+    pub held: [VecDeque<Arrival>; 2],
+}
+
+/// The place of a direction: from the lesser node, or to it.
+pub(super) fn direction((from, to): Route) -> usize {
+    usize::from(from > to)
 }
 
 pub(super) struct Call {
@@ -53,7 +61,7 @@ impl Link {
             receipts: BTreeMap::new(),
             calls: BTreeMap::new(),
             running: BTreeMap::new(),
-            held: Vec::new(),
+            held: Default::default(),
         }
     }
 

@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use tokio::time::Instant;
 
 use super::Weather;
-use super::link::{Ends, Link, ends};
+use super::link::{Ends, Link, Route, direction, ends};
 use super::post::{Arrival, Post};
 use super::transport::MemoryTransport;
 use crate::lock::lock;
@@ -32,8 +32,8 @@ pub(super) struct State {
     /// Pairs between which nothing passes, with a number for each time they were parted.
     parted: BTreeMap<Ends, u64>,
     /// Ways from one node to another on which nothing passes, while the other way is open; with such a number.
-    cut: BTreeMap<(NodeId, NodeId), u64>,
-    slow: BTreeMap<(NodeId, NodeId), u64>,
+    cut: BTreeMap<Route, u64>,
+    slow: BTreeMap<Route, u64>,
     next: u64,
 }
 
@@ -48,6 +48,11 @@ impl State {
     pub fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
+    }
+
+    /// Whether nothing passes on a way.
+    fn holds(&self, way: Route) -> bool {
+        self.parted.contains_key(&ends(way.0, way.1)) || self.cut.contains_key(&way)
     }
 
     /// Whether no connection can be made, which takes both ways.
@@ -143,11 +148,28 @@ impl MemoryNetwork {
         let mut state = self.state();
         state.parted.clear();
         state.cut.clear();
-        let held: Vec<Arrival> =
-            state.links.values_mut().flat_map(|link| std::mem::take(&mut link.held)).collect();
-        drop(state);
-        // Before all that is sent from now on.
-        held.into_iter().for_each(|arrival| self.post.at(Instant::now(), arrival));
+        for (&(lesser, greater), link) in &state.links {
+            for way in [(lesser, greater), (greater, lesser)] {
+                if !link.held[direction(way)].is_empty() {
+                    let (network, number) = (self.strong(), link.number);
+                    self.post.at(Instant::now(), Box::new(move || network.release(way, number)));
+                }
+            }
+        }
+    }
+
+    /// What was held of a direction arrives, unless it is parted again. Nothing overtakes it: see [`arrive`](Self::arrive).
+    fn release(&self, way: Route, number: u64) {
+        loop {
+            let mut state = self.state();
+            if state.holds(way) {
+                return;
+            }
+            let link = state.links.get_mut(&ends(way.0, way.1)).filter(|link| link.number == number);
+            let Some(arrival) = link.and_then(|link| link.held[direction(way)].pop_front()) else { return };
+            drop(state);
+            arrival();
+        }
     }
 
     /// Changes how fast one direction is.
@@ -226,17 +248,17 @@ impl MemoryNetwork {
     pub(super) fn send(
         &self,
         state: &mut State,
-        (from, to): (NodeId, NodeId),
+        way: Route,
         bytes: usize,
         not_before: Instant,
         arrival: Arrival,
     ) -> Instant {
         let latency = self.latency(state);
         let breaks = state.random.gen_ratio(self.weather.breaks_per_million.min(MILLION), MILLION);
-        let speed = state.slow.get(&(from, to)).copied().or(self.weather.bytes_per_second);
-        let ends = ends(from, to);
+        let speed = state.slow.get(&way).copied().or(self.weather.bytes_per_second);
+        let ends = ends(way.0, way.1);
         let Some(link) = state.links.get_mut(&ends) else { return not_before };
-        let direction = usize::from(from > to);
+        let direction = direction(way);
         link.bytes[direction] += bytes as u64;
         let transfer =
             speed.map_or(Duration::ZERO, |speed| Duration::from_secs_f64(bytes as f64 / speed as f64));
@@ -247,22 +269,21 @@ impl MemoryNetwork {
             let Some(network) = network.upgrade() else { return };
             match breaks {
                 true => network.break_link(ends, "it broke"),
-                false => network.arrive((from, to), number, arrival),
+                false => network.arrive(way, number, arrival),
             }
         });
         self.post.at(time, arrival);
         time
     }
 
-    /// What comes over a connection that is gone is lost.
-    fn arrive(&self, way: (NodeId, NodeId), number: u64, arrival: Arrival) {
-        let ends = ends(way.0, way.1);
+    /// What comes over a connection that is gone is lost; behind what is held, it is held too.
+    fn arrive(&self, way: Route, number: u64, arrival: Arrival) {
         let mut state = self.state();
-        let is_parted = state.parted.contains_key(&ends) || state.cut.contains_key(&way);
-        match state.links.get_mut(&ends).filter(|link| link.number == number) {
-            None => return,
-            Some(link) if is_parted => return link.held.push(arrival),
-            Some(_) => {}
+        let is_held = state.holds(way);
+        let link = state.links.get_mut(&ends(way.0, way.1)).filter(|link| link.number == number);
+        let Some(held) = link.map(|link| &mut link.held[direction(way)]) else { return };
+        if is_held || !held.is_empty() {
+            return held.push_back(arrival);
         }
         drop(state);
         arrival();

@@ -9,7 +9,7 @@ use nyala_schema::{Error, ErrorCode, Result};
 use tokio::time::Instant;
 
 use super::call::Request;
-use super::link::ends;
+use super::link::{Route, ends};
 use super::network::{MemoryNetwork, State};
 use crate::frame::{Body, Frame};
 use crate::lock::lock;
@@ -207,14 +207,7 @@ fn as_arrived(part: StreamPart) -> StreamPart {
 }
 
 impl MemoryNetwork {
-    fn deliver(
-        self: &Arc<Self>,
-        link: u64,
-        number: u64,
-        way: (NodeId, NodeId),
-        stream: StreamId,
-        part: StreamPart,
-    ) {
+    fn deliver(self: &Arc<Self>, link: u64, number: u64, way: Route, stream: StreamId, part: StreamPart) {
         let Some(handler) = self.state().nodes.get(&way.1).map(|node| Arc::clone(&node.handler)) else {
             return;
         };
@@ -224,7 +217,7 @@ impl MemoryNetwork {
         handler.receive(way.0, stream, part, receipt);
     }
 
-    fn bring_receipt(self: &Arc<Self>, link: u64, number: u64, way: (NodeId, NodeId), result: Result<Taken>) {
+    fn bring_receipt(self: &Arc<Self>, link: u64, number: u64, way: Route, result: Result<Taken>) {
         let ends = ends(way.0, way.1);
         let mut state = self.state();
         if state.links.get(&ends).is_none_or(|it| it.number != link) {

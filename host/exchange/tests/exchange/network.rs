@@ -1,14 +1,20 @@
 //! The network in memory behaves like one, and the same for the same seed.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
-use nyala_exchange::memory::Weather;
-use nyala_exchange::{ExchangeConfig, Service, Transport};
-use nyala_schema::ErrorCode;
-use tokio::time::{Instant, timeout};
+use nyala_exchange::memory::{MemoryNetwork, Weather};
+use nyala_exchange::{Caller, ExchangeConfig, Handler, Receipt, Service, StreamPart, Taken, Transport};
+use nyala_schema::cluster::{NodeId, StreamId};
+use nyala_schema::id::FragmentId;
+use nyala_schema::{Error, ErrorCode, Result};
+use tokio::time::{Instant, advance, timeout};
 
-use crate::cluster::{Cluster, Node, attempt, drain, input, output, send_all};
+use crate::cluster::{Cluster, Node, attempt, drain, input, output, peer, send_all};
 
 fn cluster(seed: u64, weather: Weather) -> Cluster {
     Cluster::new(seed, weather, 3, &ExchangeConfig::default())
@@ -62,6 +68,51 @@ async fn a_parted_node_answers_after_a_short_break_only() {
         assert!(transport.call(&peers[2], Service::QUERY, Bytes::new()).await.is_ok());
         tokio::time::sleep(Duration::from_secs(30)).await;
     }
+}
+
+/// Writes down what comes.
+#[derive(Default)]
+struct Diary(Mutex<Vec<String>>);
+
+#[async_trait]
+impl Handler for Diary {
+    async fn call(&self, _: &Caller, _: Service, request: Bytes) -> Result<Bytes> {
+        Ok(request)
+    }
+
+    fn receive(&self, _: NodeId, _: StreamId, part: StreamPart, receipt: Receipt) {
+        if let StreamPart::Failed(error) = part {
+            self.0.lock().unwrap().push(error.message().to_owned());
+        }
+        receipt(Ok(Taken::MoreWanted));
+    }
+
+    fn disconnected(&self, _: NodeId) {}
+
+    fn client_gone(&self, _: u64) {}
+}
+
+/// Also what arrives in the moment in which the nodes come together again does not overtake what was held.
+#[tokio::test(start_paused = true)]
+async fn what_was_held_keeps_its_place() {
+    let latency = Duration::from_micros(100);
+    let network = MemoryNetwork::new(1, Weather { latency: latency..latency, ..Weather::default() });
+    let (here, there) = (Arc::new(Diary::default()), Arc::new(Diary::default()));
+    let transport = network.add(peer(0), 1, here);
+    let _other = network.add(peer(1), 1, there.clone());
+    let id = StreamId { attempt: attempt(1), fragment: FragmentId(1), sender: 0, receiver: 0 };
+    let stream = transport.open(&peer(1), id);
+    let push = |what: &str| stream.push(StreamPart::Failed(Error::internal(what)), Box::new(|_| {}));
+    push("first");
+    network.part_one_way(peer(0).id, peer(1).id);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    push("second");
+    // The time of its arrival comes, and the nodes meet before it is brought.
+    let mut passing = pin!(advance(Duration::from_millis(1)));
+    poll_fn(|context| std::task::Poll::Ready(passing.as_mut().poll(context).is_pending())).await;
+    network.heal();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(*there.0.lock().unwrap(), ["first", "second"]);
 }
 
 #[tokio::test(start_paused = true)]
