@@ -7,9 +7,13 @@
 //! thread of a session runs only while nothing else does ([`turns`]). Not simulated are the service for clients with `host/client`
 //! (clients here follow its rules), compiled code, and the disk under the warehouse.
 //!
+//! `simulate SEED [MISTAKE]` tells one seed, as `{"counts", "log", "failure"}`, and always the same: a process has one seed only,
+//! and nothing of chance ([`chance`]). `seeds.rs` runs many of them.
+//!
 //! Reading order: [`run`] is one seed; [`world`] nodes and machines; [`client`] works, and writes down in [`story`] what it was
 //! told; [`chaos`] strikes; [`data`] are tables and questions.
 
+mod chance;
 mod chaos;
 mod client;
 mod data;
@@ -19,66 +23,22 @@ mod story;
 mod turns;
 mod world;
 
-use std::ops::Range;
-
-use run::run;
-use story::Counts;
+use anyhow::{Context, bail};
 use world::Plant;
 
-/// Without `NYALA_SIMULATION_SEEDS`.
-const SEEDS: u64 = 50;
-/// In which each planted mistake has to be found.
-const SEEDS_PLANTED: u64 = 40;
-
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (seed, plant) = match arguments.as_slice() {
+        [seed] => (seed, None),
+        [seed, mistake] => (seed, Some(named(mistake)?)),
+        _ => bail!("simulate SEED [MISTAKE]"),
+    };
+    let told = run::run(seed.parse().context("a seed is a number")?, plant);
+    println!("{}", serde_json::to_string(&told)?);
+    Ok(())
 }
 
-fn seeds() -> Range<u64> {
-    match number("NYALA_SIMULATION_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => {
-            let first = number("NYALA_SIMULATION_FIRST").unwrap_or(0);
-            first..first + number("NYALA_SIMULATION_SEEDS").unwrap_or(SEEDS)
-        }
-    }
-}
-
-#[test]
-fn whatever_happens_answers_are_right_writes_are_done_once_and_nothing_stays() {
-    let seeds = seeds();
-    let many = seeds.end - seeds.start;
-    let mut counts = Counts::default();
-    for seed in seeds {
-        match run(seed, None) {
-            Ok(told) => counts.add(&told.counts),
-            Err(failure) => panic!(
-                "NYALA_SIMULATION_SEED={seed} cargo test -p nyala-tests -p nyala-features --test simulation: {failure}"
-            ),
-        }
-    }
-    println!("{many} seeds: {counts:?}");
-    // Stories in which nothing goes well, or nothing ill, would show little.
-    if many >= SEEDS {
-        assert!(counts.answers > 20 * many && counts.done > 5 * many && counts.crashes > many, "{counts:?}");
-    }
-}
-
-#[test]
-fn a_seed_tells_the_same_story_again() {
-    for seed in 0..2 {
-        let logs = [run(seed, None), run(seed, None)].map(|told| told.map(|told| told.log));
-        let [Ok(first), Ok(second)] = logs else { panic!("seed {seed} fails") };
-        let differs = first.iter().zip(&second).find(|(first, second)| first != second);
-        assert_eq!(differs, None, "seed {seed}");
-        assert_eq!(log::hash(&first), log::hash(&second), "seed {seed}");
-    }
-}
-
-#[test]
-fn planted_mistakes_are_found() {
-    for plant in Plant::ALL {
-        let found = (0..SEEDS_PLANTED).find_map(|seed| run(seed, Some(plant)).err());
-        assert!(found.is_some(), "{plant:?} was not found");
-    }
+fn named(mistake: &str) -> anyhow::Result<Plant> {
+    let found = Plant::ALL.into_iter().find(|plant| format!("{plant:?}") == mistake);
+    found.with_context(|| format!("mistakes are {:?}", Plant::ALL))
 }

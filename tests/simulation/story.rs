@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::Serialize;
+
 /// A client, and which of its writes.
 pub type Key = (u64, u64);
 
@@ -78,7 +80,7 @@ pub struct LedgerRead {
     pub rows: Vec<String>,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Counts {
     pub answers: u64,
     /// Reads that no node could answer in time.
@@ -87,17 +89,6 @@ pub struct Counts {
     pub never: u64,
     pub unknown: u64,
     pub crashes: u64,
-}
-
-impl Counts {
-    pub fn add(&mut self, other: &Self) {
-        self.answers += other.answers;
-        self.given_up += other.given_up;
-        self.done += other.done;
-        self.never += other.never;
-        self.unknown += other.unknown;
-        self.crashes += other.crashes;
-    }
 }
 
 #[derive(Default)]

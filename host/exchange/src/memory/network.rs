@@ -26,7 +26,9 @@ pub struct MemoryNetwork {
 }
 
 pub(super) struct State {
-    random: SmallRng,
+    seed: u64,
+    /// Of each way by itself: in what order nodes are written to in one moment does not matter.
+    random: BTreeMap<Route, SmallRng>,
     pub nodes: BTreeMap<NodeId, Node>,
     pub links: BTreeMap<Ends, Link>,
     /// Pairs between which nothing passes, with a number for each time they were parted.
@@ -50,6 +52,11 @@ impl State {
         self.next
     }
 
+    fn random(&mut self, route: Route) -> &mut SmallRng {
+        let seed = self.seed ^ route.0.0 ^ route.1.0.rotate_left(32);
+        self.random.entry(route).or_insert_with(|| SmallRng::seed_from_u64(seed))
+    }
+
     /// Whether nothing passes on a way.
     fn holds(&self, way: Route) -> bool {
         self.parted.contains_key(&ends(way.0, way.1)) || self.cut.contains_key(&way)
@@ -66,7 +73,8 @@ impl MemoryNetwork {
     /// To be called inside a tokio runtime, which carries the messages.
     pub fn new(seed: u64, weather: Weather) -> Arc<Self> {
         let state = State {
-            random: SmallRng::seed_from_u64(seed),
+            seed,
+            random: BTreeMap::new(),
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
             parted: BTreeMap::new(),
@@ -224,7 +232,7 @@ impl MemoryNetwork {
             let unreachable =
                 |why: &str| Error::new(ErrorCode::Connection, format!("node {to} cannot be reached: {why}"));
             if !state.nodes.contains_key(&to.id) {
-                return Err((self.latency(state), unreachable("nobody answers there")));
+                return Err((self.latency(state, (from, to.id)), unreachable("nobody answers there")));
             }
             if state.is_parted(ends) {
                 return Err((self.weather.silence_max, unreachable("no answer for too long")));
@@ -235,11 +243,11 @@ impl MemoryNetwork {
         Ok(state.links.get_mut(&ends).expect("it was there, or was put there"))
     }
 
-    fn latency(&self, state: &mut State) -> Duration {
+    fn latency(&self, state: &mut State, route: Route) -> Duration {
         let range = &self.weather.latency;
         match range.is_empty() {
             true => range.start,
-            false => state.random.gen_range(range.clone()),
+            false => state.random(route).gen_range(range.clone()),
         }
     }
 
@@ -253,8 +261,8 @@ impl MemoryNetwork {
         not_before: Instant,
         arrival: Arrival,
     ) -> Instant {
-        let latency = self.latency(state);
-        let breaks = state.random.gen_ratio(self.weather.breaks_per_million.min(MILLION), MILLION);
+        let latency = self.latency(state, way);
+        let breaks = state.random(way).gen_ratio(self.weather.breaks_per_million.min(MILLION), MILLION);
         let speed = state.slow.get(&way).copied().or(self.weather.bytes_per_second);
         let ends = ends(way.0, way.1);
         let Some(link) = state.links.get_mut(&ends) else { return not_before };
