@@ -143,7 +143,10 @@ async fn raw_client(address: &str, folder: Option<&str>) -> Box<dyn Both> {
             .with_no_client_auth();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
     let name = ServerName::try_from("node.nyala").expect("a name");
-    Box::new(connector.connect(name, stream).await.expect("handshake"))
+    let mut stream = connector.connect(name, stream).await.expect("handshake");
+    // A frame is encrypted as a whole, and written by few calls.
+    stream.get_mut().1.set_buffer_limit(None);
+    Box::new(stream)
 }
 
 trait Both: AsyncRead + AsyncWrite + Unpin + Send {}

@@ -24,7 +24,7 @@ impl Processes {
         let mut first = start(&["scheduler", &executors.to_string()], Stdio::piped())?;
         let mut told = String::new();
         BufReader::new(first.stdout.take().context("a child has an output")?).read_line(&mut told)?;
-        let scheduler = told.trim().parse().context("the scheduler tells no port")?;
+        let scheduler: u16 = told.trim().parse().context("the scheduler tells no port")?;
         let mut children = vec![first];
         for number in 0..executors {
             let folder = folder.join(format!("executor-{number}"));
