@@ -17,8 +17,9 @@ pub const GROUPED_ROW: f64 = 20.0;
 const GROUP: f64 = 20.0;
 /// Of a row, for each doubling of the rows.
 const SORTED_ROW: f64 = 4.0;
-/// Of a row that is merged, for each doubling of the streams.
-const MERGED_ROW: f64 = 8.0;
+/// Of a row that is merged, for each doubling of the streams. Three streams of six million rows took 9 ns for an integer key,
+/// 18 ns for a decimal one beside two other columns, where sorting them took 4.8 ns for each doubling of the rows.
+const MERGED_ROW: f64 = 12.0;
 const PAIR: f64 = 1.0;
 /// Decoding a byte of a column.
 const SCANNED_BYTE: f64 = 1.0;
