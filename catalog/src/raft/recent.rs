@@ -10,6 +10,10 @@ use super::types::{Answer, Proposal, ProposalId, Since};
 const WINDOW_ENTRIES: u64 = 4096;
 /// Statements whose answers are remembered, the newest by their ids. The same on all replicas.
 const STATEMENTS_MAX: usize = 65_536;
+/// How far the time of a statement's id may be ahead of the leader's clock, to be remembered among them. The same on all replicas.
+const AHEAD_MAX_MS: i64 = 60_000;
+/// Of an id, below its milliseconds.
+const BELOW_TIME_BITS: u32 = 80;
 
 /// A proposal names an index that had been applied before it was made: whatever applied it lies behind that index. So when
 /// an entry stands at most the window behind that index, an earlier application of its proposal is still remembered; one
@@ -17,7 +21,8 @@ const STATEMENTS_MAX: usize = 65_536;
 ///
 /// A statement names no index: who asks after it does not know one. Statements are forgotten in the order of their ids, so
 /// that one whose id is greater than all that were forgotten is remembered or has never been here. An id begins with the time
-/// at which it was made, but nothing rests on clocks except for how long that is.
+/// at which it was made, but nothing rests on clocks except for how long that is: one that is far ahead, which would stay when all
+/// others are forgotten and make all that come after them old, is remembered over as many entries as a proposal.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recent {
     answers: BTreeMap<ProposalId, Answer>,
@@ -34,15 +39,15 @@ impl Recent {
             Since::Entry(floor) if index > floor.saturating_add(WINDOW_ENTRIES) => Some(Answer::Expired),
             Since::Entry(_) => self.answers.get(&proposal.id).cloned(),
             Since::Statement => {
-                let known = self.statements.get(&proposal.id).cloned();
+                let known = self.statements.get(&proposal.id).or_else(|| self.answers.get(&proposal.id));
                 let is_old = self.forgotten.is_some_and(|forgotten| proposal.id <= forgotten);
-                known.or(is_old.then_some(Answer::Expired))
+                known.cloned().or(is_old.then_some(Answer::Expired))
             }
         }
     }
 
     pub fn remember(&mut self, proposal: &Proposal, index: u64, answer: Answer) {
-        if proposal.since == Since::Statement {
+        if proposal.since == Since::Statement && !is_ahead(proposal) {
             self.statements.insert(proposal.id, answer);
             while self.statements.len() > STATEMENTS_MAX {
                 self.forgotten = self.statements.pop_first().map(|(id, _)| id).max(self.forgotten);
@@ -57,6 +62,11 @@ impl Recent {
             }
         }
     }
+}
+
+fn is_ahead(statement: &Proposal) -> bool {
+    let made_at_ms = i64::try_from(statement.id >> BELOW_TIME_BITS).unwrap_or(i64::MAX);
+    made_at_ms.saturating_sub(statement.at_ms) > AHEAD_MAX_MS
 }
 
 #[cfg(test)]
@@ -86,6 +96,24 @@ mod tests {
             assert_eq!(again, Some(expected), "applied at {applied}");
         }
         assert_eq!(recent.answer(&proposal(0, next - 1), next), None, "a new one");
+    }
+
+    #[test]
+    fn statements_of_a_clock_that_is_ahead_do_not_make_others_old() {
+        let mut recent = Recent::default();
+        let answer = Answer::Applied { version: 1 };
+        let made = |ms: u128, n: u128| statement(ms << BELOW_TIME_BITS | n);
+        for n in 0..STATEMENTS_MAX as u128 + 1000 {
+            recent.remember(&made(3_600_000, n), n as u64, answer.clone());
+        }
+        let last = made(3_600_000, STATEMENTS_MAX as u128 + 999);
+        assert_eq!(recent.answer(&last, STATEMENTS_MAX as u64 + 1000), Some(answer.clone()));
+        for n in 0..STATEMENTS_MAX as u128 + 1000 {
+            let own = made(n / 1000, n);
+            assert_eq!(recent.answer(&own, 0), None, "{n} is new");
+            recent.remember(&own, 0, answer.clone());
+            assert_eq!(recent.answer(&own, 0), Some(answer.clone()));
+        }
     }
 
     #[test]

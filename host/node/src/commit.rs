@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 
 /// A statement that meets another's commit plans anew and commits under the next name: of each name but the last it is known
 /// that it was refused.
+///
+/// Names begin with the time with which a statement's id does: the catalog forgets them in their order, and takes one that comes
+/// before what it has forgotten for old.
 #[derive(Debug, Clone, Copy)]
 pub struct CommitNames {
     statement: QueryId,
@@ -46,14 +49,29 @@ impl CommitNames {
         hasher.update(self.attempt.to_be_bytes());
         hasher.update(number.to_be_bytes());
         let hash: [u8; 32] = hasher.finalize().into();
-        let (half, _) = hash.split_at(size_of::<CommitId>());
-        half.iter().fold(0, |id, byte| id << 8 | CommitId::from(*byte))
+        let hashed = hash[..HASHED_BYTES].iter().fold(0, |id, byte| id << 8 | CommitId::from(*byte));
+        self.statement.0 >> HASHED_BITS << HASHED_BITS | hashed
     }
 }
+
+/// Of a name: all but the time and version of a UUID of the seventh version, and what tells those of a millisecond apart.
+const HASHED_BYTES: usize = 8;
+const HASHED_BITS: usize = 8 * HASHED_BYTES;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_keep_the_order_of_time() {
+        let of = |milliseconds: u128, random: u128| {
+            let mut names = CommitNames::new(QueryId(milliseconds << 80 | random), 1);
+            [names.next(), names.next()]
+        };
+        let least = (0..1000).flat_map(|random| of(1_700_000_000_001, random)).min();
+        let greatest = (0..1000).flat_map(|random| of(1_700_000_000_000, random << 8)).max();
+        assert!(greatest < least);
+    }
 
     #[test]
     fn names_differ_by_statement_attempt_and_number_and_nothing_else() {

@@ -1,6 +1,5 @@
 //! A process that runs tasks, with a folder of its own for what they exchange.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -9,8 +8,7 @@ use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_
 use crate::processes::HOST;
 
 /// Tasks are pushed to it, and it takes at most 70% of the memory: both are the defaults.
-pub async fn serve(scheduler_port: u16, cores: usize, folder: &str) -> Result<()> {
-    let [port, grpc_port] = free_ports()?;
+pub async fn serve(scheduler_port: u16, cores: usize, [port, grpc_port]: [u16; 2], folder: &str) -> Result<()> {
     let config = ExecutorProcessConfig {
         bind_host: HOST.into(),
         external_host: Some(HOST.into()),
@@ -24,10 +22,4 @@ pub async fn serve(scheduler_port: u16, cores: usize, folder: &str) -> Result<()
     };
     start_executor_process(Arc::new(config)).await?;
     Ok(())
-}
-
-/// Two that are different, as both are held until both are known.
-fn free_ports() -> Result<[u16; 2]> {
-    let held = [TcpListener::bind((HOST, 0))?, TcpListener::bind((HOST, 0))?];
-    Ok([held[0].local_addr()?.port(), held[1].local_addr()?.port()])
 }

@@ -30,9 +30,10 @@ fn main() -> Result<()> {
             processes::end_with_parent();
             runtime.block_on(scheduler::serve(executors.parse()?))
         }
-        ["executor", scheduler, cores, folder] => {
+        ["executor", scheduler, cores, port, grpc_port, folder] => {
             processes::end_with_parent();
-            runtime.block_on(executor::serve(scheduler.parse()?, cores.parse()?, folder))
+            let ports = [port.parse()?, grpc_port.parse()?];
+            runtime.block_on(executor::serve(scheduler.parse()?, cores.parse()?, ports, folder))
         }
         [data, folder, executors, cores, settings @ ..] => {
             let (executors, cores) = (executors.parse()?, cores.parse()?);

@@ -1,7 +1,7 @@
 //! The scheduler and the executors as processes, which end with this one.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -26,12 +26,15 @@ impl Processes {
         BufReader::new(first.stdout.take().context("a child has an output")?).read_line(&mut told)?;
         let scheduler: u16 = told.trim().parse().context("the scheduler tells no port")?;
         let mut children = vec![first];
+        let mut ports = free_ports();
         for number in 0..executors {
             let folder = folder.join(format!("executor-{number}"));
             std::fs::create_dir_all(&folder)?;
             let folder = folder.to_str().context("the work folder's path is not text")?;
-            let (port, cores) = (scheduler.to_string(), cores.to_string());
-            children.push(start(&["executor", &port, &cores, folder], Stdio::null())?);
+            let mut port = || ports.next().map(|port| port.to_string()).context("no port is free");
+            let numbers = [scheduler.to_string(), cores.to_string(), port()?, port()?];
+            let [scheduler, cores, port, grpc_port] = &numbers;
+            children.push(start(&["executor", scheduler, cores, port, grpc_port, folder], Stdio::null())?);
         }
         let begin = Instant::now();
         while !is_ready(scheduler).unwrap_or(false) {
@@ -42,6 +45,11 @@ impl Processes {
         }
         Ok(Self { scheduler, _children: children })
     }
+}
+
+/// Below those that the system gives to outgoing connections, which could take them before they are bound again.
+fn free_ports() -> impl Iterator<Item = u16> {
+    (21_000..32_000).filter(|port| TcpListener::bind((HOST, *port)).is_ok())
 }
 
 fn start(arguments: &[&str], output: Stdio) -> Result<Child> {
