@@ -1,8 +1,8 @@
 //! Clients that ask TPC-H queries without a pause: `query-streams ADDRESSES CLIENTS SECONDS QUERIES` with the folder of the
-//! queries. Tells `{"queries_per_second", "failures"}`.
+//! queries. They take them from one list, so that as many of each are asked, however many clients there are. Tells `{"queries_per_second", "failures"}`.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -17,26 +17,25 @@ fn main() -> anyhow::Result<()> {
     let addresses: Vec<String> = addresses.split(',').map(str::to_owned).collect();
     let (clients, seconds): (usize, u64) = (clients.parse()?, seconds.parse()?);
     let queries = queries(Path::new(folder))?;
-    let (asked, failures, is_over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    let (asked, failures, is_over) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    let session = |client: usize| {
+        let mut own = addresses.clone();
+        own.rotate_left(client % addresses.len());
+        let settings = ClientSettings { user: format!("client{client}"), ..ClientSettings::default() };
+        RemoteSession::connect(own, settings)
+    };
+    let sessions: Vec<RemoteSession> = (0..clients).map(session).collect::<Result<_, _>>()?;
     let start = Instant::now();
     std::thread::scope(|scope| {
-        for client in 0..clients {
+        for mut session in sessions {
             let (queries, asked, failures, is_over) = (&queries, &asked, &failures, &is_over);
-            let mut own = addresses.clone();
-            own.rotate_left(client % addresses.len());
             scope.spawn(move || {
-                let settings =
-                    ClientSettings { user: format!("client{client}"), ..ClientSettings::default() };
-                let mut session = RemoteSession::connect(own, settings).expect("a node answers");
-                for query in queries.iter().cycle().skip(client) {
-                    if is_over.load(Ordering::Relaxed) {
-                        return;
-                    }
+                while !is_over.load(Ordering::Relaxed) {
+                    let query = &queries[asked.fetch_add(1, Ordering::Relaxed) % queries.len()];
                     if let Err(error) = rows(&mut session, query) {
                         eprintln!("{error:?}");
                         failures.fetch_add(1, Ordering::Relaxed);
                     }
-                    asked.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
