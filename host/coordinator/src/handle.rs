@@ -58,6 +58,11 @@ impl QueryHandle {
         self.query.poll_next(context)
     }
 
+    /// Ready when [`poll_next`](Self::poll_next) would be. Takes nothing.
+    pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.query.poll_ready(context)
+    }
+
     pub fn cancel_handle(&self) -> QueryCancel {
         QueryCancel(Arc::downgrade(&self.query))
     }

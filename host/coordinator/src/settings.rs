@@ -26,6 +26,8 @@ pub struct CoordinatorSettings {
     /// Queries that this node coordinates at once; others wait for their turn, at most for so long.
     pub running_at_once: usize,
     pub turn_wait_max: Duration,
+    /// A query that takes longer does not count any more: short ones need not wait for it.
+    pub turn_max: Duration,
     /// Scans of no more morsels for each node than this are shared out whole, at once.
     pub morsels_at_once: usize,
     /// How long a scan waits for a filter of another fragment, at most.
@@ -53,6 +55,7 @@ impl Default for CoordinatorSettings {
             blacklist_half_life: Duration::from_secs(20),
             running_at_once: usize::MAX,
             turn_wait_max: Duration::from_secs(10),
+            turn_max: Duration::from_secs(1),
             // What a slow node may hold up is then some tens of milliseconds of work, and every other node finds in its cache
             // what it read before.
             morsels_at_once: 20,

@@ -1,5 +1,6 @@
 //! What a statement gives back.
 
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -30,6 +31,11 @@ pub trait RowSource: Send {
     /// # Errors
     /// The first error of the query.
     fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>>;
+
+    /// Ready when [`next`](Self::next) gives something at once, or nobody can tell.
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
 
     fn progress(&self) -> Progress;
 
@@ -70,6 +76,11 @@ impl RowStream {
     /// As [`next_batch`](Self::next_batch), but gives up with `None` after `wait`, so that progress can be shown.
     pub fn next_within(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
         self.source.next(wait)
+    }
+
+    /// Ready when [`next_within`](Self::next_within) gives something at once, or nobody can tell.
+    pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.source.poll_ready(context)
     }
 
     pub fn progress(&self) -> Progress {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
@@ -222,6 +223,10 @@ impl RowSource for RunningQuery {
         let renamed =
             |batch: RecordBatch| Ok(RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())?);
         Some(result.and_then(|batch| batch.map(renamed).transpose()))
+    }
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.running.poll_ready(context)
     }
 
     fn progress(&self) -> Progress {

@@ -1,6 +1,7 @@
 //! A query that runs, here alone or on several nodes.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -20,6 +21,11 @@ pub trait Running: Send {
     /// # Errors
     /// The first error of the query; `Cancelled` when that was what ended it.
     fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>>;
+
+    /// Ready when [`next`](Self::next) gives something at once, or nobody can tell.
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
 
     fn progress(&self) -> Progress;
 

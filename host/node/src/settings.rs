@@ -15,8 +15,8 @@ use crate::config::{NodeConfig, PoolConfig};
 use crate::engine::Config;
 use crate::machine;
 
-/// Queries that a node coordinates at once, for each of its worker threads: enough to keep them busy while some wait.
-const RUNNING_PER_THREAD: usize = 2;
+/// Queries that a node coordinates at once, for each of its worker threads: more would crowd each other's caches.
+const RUNNING_PER_THREAD: usize = 1;
 
 pub fn stretch<const N: usize>(config: &NodeConfig, times: [&mut Duration; N]) {
     times.into_iter().for_each(|time| *time *= config.slack.max(1));

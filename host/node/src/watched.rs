@@ -1,6 +1,7 @@
 //! A statement from its beginning to its last row, as the list of statements knows it.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -77,6 +78,10 @@ impl RowSource for WatchedRows {
             Err(error) => self.watched.finish(self.given, self.rows.progress(), Some(error)),
         }
         Some(next)
+    }
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.rows.poll_ready(context)
     }
 
     fn progress(&self) -> Progress {

@@ -51,11 +51,19 @@ async fn admit(services: &Services, query: &RunningQuery) -> Result<()> {
 }
 
 async fn in_turn(services: &Arc<Services>, query: &Arc<RunningQuery>) -> Result<()> {
-    let _turn = tokio::select! {
+    let turn = tokio::select! {
         turn = services.turn() => turn,
         reason = query.until(RunningQuery::cancelled) => return Err(reason),
     };
-    run(services, query).await
+    let kept = async {
+        tokio::time::sleep(services.settings.turn_max).await;
+        drop(turn);
+        std::future::pending().await
+    };
+    tokio::select! {
+        result = run(services, query) => result,
+        never = kept => never,
+    }
 }
 
 async fn run(services: &Arc<Services>, query: &Arc<RunningQuery>) -> Result<()> {

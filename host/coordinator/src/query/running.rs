@@ -1,7 +1,7 @@
 //! A query while it runs: what its driver, its client, reports and lost nodes change.
 
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -252,10 +252,21 @@ impl RunningQuery {
     /// The next rows for the client.
     pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>>> {
         loop {
+            ready!(self.poll_ready(context));
+            // The query may have failed in between.
+            if let Some(result) = lock(&self.core).poll_held() {
+                return Poll::Ready(result);
+            }
+        }
+    }
+
+    /// Ready when there are rows, the end or an error to give; rows that come until then are held.
+    pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
             let (root, attempt) = {
                 let mut core = lock(&self.core);
-                if let Some(result) = core.poll_held() {
-                    return Poll::Ready(result);
+                if core.has_some() {
+                    return Poll::Ready(());
                 }
                 core.consumer = Some(context.waker().clone());
                 // After a failure the driver's verdict is awaited.
@@ -309,6 +320,11 @@ impl Core {
     /// Rows may come.
     pub(crate) fn has_started(&self) -> bool {
         self.root.is_some()
+    }
+
+    /// Whether it is time for a row batch, the end or the error.
+    fn has_some(&self) -> bool {
+        matches!(self.result, Some(Err(_))) || self.held.has_some() || self.root_ended
     }
 
     /// A row batch, the end or the error, if it is time for one.

@@ -28,6 +28,10 @@ impl Held {
         self.is_flowing = true;
     }
 
+    pub(crate) fn has_some(&self) -> bool {
+        self.is_flowing && !self.batches.is_empty()
+    }
+
     /// A batch to give out, if any may be.
     pub(crate) fn pop(&mut self) -> Option<RecordBatch> {
         if !self.is_flowing {

@@ -174,3 +174,16 @@ async fn a_draining_node_ends_what_it_has_and_gets_nothing_new() {
     assert_eq!(cluster.nodes[2].inbox.count("deploy"), deploys);
     assert_eq!(cluster.run(2, gathered_sums("t")).await.unwrap_err().code(), ErrorCode::Connection);
 }
+
+/// A short one waits for its turn no longer than long ones keep theirs.
+#[tokio::test(start_paused = true)]
+async fn long_queries_give_up_their_turn() {
+    let cluster = Cluster::with(1, &[("t", 3000)], |settings| settings.running_at_once = 1);
+    cluster.nodes[0].pause_ms.store(60_000, Ordering::Relaxed);
+    let long = cluster.nodes[0].coordinator.start_query(cluster.request(gathered_sums("t"))).await.unwrap();
+    let asked = tokio::time::Instant::now();
+    let next = cluster.nodes[0].coordinator.start_query(cluster.request(gathered_sums("t"))).await.unwrap();
+    let waited = asked.elapsed().as_millis();
+    assert!((900..1200).contains(&waited), "{waited} ms");
+    drop((long, next));
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -103,6 +104,10 @@ impl Running for Coordinated {
 
     fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
         self.waiter.wait(self.handle.next(wait))
+    }
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.handle.poll_ready(context)
     }
 
     fn progress(&self) -> Progress {

@@ -1,11 +1,13 @@
 //! A query whose rows a client fetches, piece by piece.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
 use arrow::ipc::writer::StreamWriter;
 use bytes::{Bytes, BytesMut};
 use nyala_schema::client::{FetchEnd, StatementProgress};
 use nyala_schema::{Error, Result};
+use tokio::time::timeout;
 
 use crate::answer::RowStream;
 
@@ -31,6 +33,17 @@ impl ServedRows {
     pub fn new(stream: RowStream) -> Result<Self> {
         let writer = StreamWriter::try_new(Vec::new(), &stream.schema())?;
         Ok(Self { stream, writer, waiting: BytesMut::new(), end: None })
+    }
+
+    /// Whether there is something to fetch within `wait`, or nobody can tell. Keeps no thread.
+    pub async fn ready(&mut self, wait: Duration) -> bool {
+        let has_some = !self.waiting.is_empty() || self.end.is_some();
+        has_some || timeout(wait, poll_fn(|context| self.stream.poll_ready(context))).await.is_ok()
+    }
+
+    /// How far the query is.
+    pub fn nothing_yet(&self) -> Piece {
+        Piece { bytes: Bytes::new(), progress: self.stream.progress(), end: FetchEnd::More }
     }
 
     /// At most `bytes_max` bytes of rows, and at least one unless none comes within `wait`.

@@ -10,6 +10,7 @@ use nyala_schema::client::{
 use nyala_schema::cluster::QueryId;
 use nyala_schema::{Error, ErrorCode, Result};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::rows::ServedRows;
 use super::threads::Threads;
@@ -179,7 +180,13 @@ impl ServedSession {
         };
         let mut rows = rows.lock_owned().await;
         let bytes_max = bytes_max.clamp(1, FETCH_BYTES_MAX) as usize;
-        let piece = threads.wait(wait.min(WAIT_MAX), move |wait| rows.fetch(wait, bytes_max)).await;
+        let until = Instant::now() + wait.min(WAIT_MAX);
+        let piece = if rows.ready(wait.min(WAIT_MAX)).await {
+            let left = until.saturating_duration_since(Instant::now());
+            threads.wait(left, move |wait| rows.fetch(wait, bytes_max)).await
+        } else {
+            Ok(rows.nothing_yet())
+        };
         let piece = match piece {
             Ok(piece) => piece,
             Err(error) => {

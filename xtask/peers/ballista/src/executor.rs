@@ -8,7 +8,12 @@ use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_
 use crate::processes::HOST;
 
 /// Tasks are pushed to it, and it takes at most 70% of the memory: both are the defaults.
-pub async fn serve(scheduler_port: u16, cores: usize, [port, grpc_port]: [u16; 2], folder: &str) -> Result<()> {
+pub async fn serve(
+    scheduler_port: u16,
+    cores: usize,
+    [port, grpc_port]: [u16; 2],
+    folder: &str,
+) -> Result<()> {
     let config = ExecutorProcessConfig {
         bind_host: HOST.into(),
         external_host: Some(HOST.into()),
