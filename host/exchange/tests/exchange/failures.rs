@@ -27,7 +27,7 @@ async fn a_sender_does_not_wait_for_ever() {
     let error = send_all(out, 0, 10, 7).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Connection);
     assert!(error.message().contains("did not come in time"), "{error}");
-    assert_eq!(start.elapsed().as_secs(), 30);
+    assert_eq!(start.elapsed().as_secs(), 10);
     // Rows are gone, so the receiver cannot come any more.
     let late = input(&cluster.nodes[1], attempt(1), 1, 0, &peers[..1]);
     assert_eq!(next(&late).await.unwrap_err().code(), ErrorCode::Connection);

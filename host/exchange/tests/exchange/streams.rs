@@ -171,7 +171,7 @@ async fn a_sender_may_be_early() {
         let place = usize::from(!receiver_is_local);
         let to = [peers[place].clone()];
         let sending = tokio::spawn(send_all(output(&cluster.nodes[0], attempt(1), 1, 0, &to), 0, 10, 7));
-        sleep(Duration::from_secs(20)).await;
+        sleep(Duration::from_secs(8)).await;
         let statistics = cluster.nodes[place].exchange.statistics();
         assert_eq!((statistics.streams_early, statistics.batches_waiting), (1, 2));
         let incoming = input(&cluster.nodes[place], attempt(1), 1, 0, &peers[..1]);

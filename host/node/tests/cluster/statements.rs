@@ -14,7 +14,7 @@ fn with_slow_table() -> Cluster {
     let mut session = cluster.session(0);
     run(
         &mut session,
-        "CREATE TABLE slow_table AS SELECT value AS id FROM generate_series(1, 5000) AS s(value)",
+        "CREATE TABLE slow_table AS SELECT value AS id FROM generate_series(1, 15000) AS s(value)",
     );
     cluster
 }
