@@ -89,6 +89,7 @@ fn served(state: NodeState) -> Arc<Served> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(24)
+        .enable_time()
         .build()
         .unwrap();
     let service = ClientService::new(engine.clone(), Arc::new(Alone(node)), runtime.handle().clone());
