@@ -1,5 +1,5 @@
 //! Clients that ask TPC-H queries without a pause: `query-streams ADDRESSES CLIENTS SECONDS QUERIES` with the folder of the
-//! queries. They take them from one list, so that as many of each are asked, however many clients there are. Tells `{"queries_per_second", "failures"}`.
+//! queries; what ends in that time counts. They take them from one list, so that as many of each are asked, however many clients there are. Tells `{"queries_per_second", "failures"}`.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -17,7 +17,8 @@ fn main() -> anyhow::Result<()> {
     let addresses: Vec<String> = addresses.split(',').map(str::to_owned).collect();
     let (clients, seconds): (usize, u64) = (clients.parse()?, seconds.parse()?);
     let queries = queries(Path::new(folder))?;
-    let (asked, failures, is_over) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    let (asked, ended) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let (failures, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
     let session = |client: usize| {
         let mut own = addresses.clone();
         own.rotate_left(client % addresses.len());
@@ -26,9 +27,9 @@ fn main() -> anyhow::Result<()> {
     };
     let sessions: Vec<RemoteSession> = (0..clients).map(session).collect::<Result<_, _>>()?;
     let start = Instant::now();
-    std::thread::scope(|scope| {
+    let rate = std::thread::scope(|scope| {
         for mut session in sessions {
-            let (queries, asked, failures, is_over) = (&queries, &asked, &failures, &is_over);
+            let (queries, asked, ended, failures, is_over) = (&queries, &asked, &ended, &failures, &is_over);
             scope.spawn(move || {
                 while !is_over.load(Ordering::Relaxed) {
                     let query = &queries[asked.fetch_add(1, Ordering::Relaxed) % queries.len()];
@@ -36,13 +37,14 @@ fn main() -> anyhow::Result<()> {
                         eprintln!("{error:?}");
                         failures.fetch_add(1, Ordering::Relaxed);
                     }
+                    ended.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
         std::thread::sleep(Duration::from_secs(seconds));
         is_over.store(true, Ordering::Relaxed);
+        ended.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64()
     });
-    let rate = asked.into_inner() as f64 / start.elapsed().as_secs_f64();
     println!("{}", serde_json::json!({ "queries_per_second": rate, "failures": failures.into_inner() }));
     Ok(())
 }
