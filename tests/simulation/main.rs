@@ -8,7 +8,7 @@
 //! (clients here follow its rules), compiled code, and the disk under the warehouse.
 //!
 //! `simulate SEED [MISTAKE]` tells one seed, as `{"counts", "log", "failure"}`, and always the same: a process has one seed only,
-//! and nothing of chance ([`chance`]). `seeds.rs` runs many of them.
+//! and nothing of chance ([`chance`]). `simulate mistakes` names those that there are. `seeds.rs` runs many seeds.
 //!
 //! Reading order: [`run`] is one seed; [`world`] nodes and machines; [`client`] works, and writes down in [`story`] what it was
 //! told; [`chaos`] strikes; [`data`] are tables and questions.
@@ -29,9 +29,13 @@ use world::Plant;
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (seed, plant) = match arguments.as_slice() {
+        [what] if what == "mistakes" => {
+            println!("{}", serde_json::to_string(&Plant::ALL.map(|plant| format!("{plant:?}")))?);
+            return Ok(());
+        }
         [seed] => (seed, None),
         [seed, mistake] => (seed, Some(named(mistake)?)),
-        _ => bail!("simulate SEED [MISTAKE]"),
+        _ => bail!("simulate SEED [MISTAKE], or simulate mistakes"),
     };
     let told = run::run(seed.parse().context("a seed is a number")?, plant);
     println!("{}", serde_json::to_string(&told)?);

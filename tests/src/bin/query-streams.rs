@@ -1,5 +1,6 @@
 //! Clients that ask TPC-H queries without a pause: `query-streams ADDRESSES CLIENTS SECONDS QUERIES` with the folder of the
-//! queries; what ends in that time counts. They take them from one list, so that as many of each are asked, however many clients there are. Tells `{"queries_per_second", "failures"}`.
+//! queries; what ends in that time counts. They take them from one list, so that as many of each are asked, however many
+//! clients there are. Tells `{"queries_per_second", "failures"}`.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

@@ -1,7 +1,7 @@
 //! How a coordinator is let run a query: by the controller, wherever that is.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -240,23 +240,23 @@ impl Admission {
     /// Has the controller of this node's leadership decide; `None` when it does not lead. A new term begins with a new one.
     fn lead<T>(&self, now: Instant, decide: impl FnOnce(&mut Controller) -> T) -> Option<T> {
         let term = self.term();
-        let mut led = lock(&self.led);
-        led.take_if(|(of, _)| Some(*of) != term);
+        let mut led = self.led_in(term);
         let term = term?;
         let (_, controller) = led.get_or_insert_with(|| (term, Controller::new(self.settings.clone(), now)));
         Some(decide(controller))
+    }
+
+    /// What is led, without what was led in another term.
+    fn led_in(&self, term: Option<u64>) -> MutexGuard<'_, Option<(u64, Controller)>> {
+        let mut led = lock(&self.led);
+        led.take_if(|(of, _)| Some(*of) != term);
+        led
     }
 
     /// In which this node leads.
     fn term(&self) -> Option<u64> {
         let leadership = self.leader.leadership()?;
         (leadership.node.id == self.transport.local().id).then_some(leadership.term)
-    }
-
-    /// Nobody asks a node that leads no more.
-    fn forget_what_was_led(&self) {
-        let term = self.term();
-        lock(&self.led).take_if(|(of, _)| Some(*of) != term);
     }
 
     /// The nodes that may run queries.
@@ -278,7 +278,8 @@ impl Admission {
                 let Some(admission) = weak.upgrade().filter(|admission| admission.is_limited()) else {
                     return;
                 };
-                admission.forget_what_was_led();
+                // Nobody asks a node that leads no more.
+                drop(admission.led_in(admission.term()));
                 let leader = admission.leader.leadership();
                 let is_due = told
                     .as_ref()
