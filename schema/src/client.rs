@@ -13,6 +13,8 @@ use crate::error::Error;
 pub const SQL_BYTES_MAX: usize = 8 << 20;
 /// Bytes of rows in one answer at most.
 pub const FETCH_BYTES_MAX: u32 = 4 << 20;
+/// A question for rows is answered after this time, whatever the client says.
+pub const FETCH_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Names of a kind that completion is given at most.
 pub const NAMES_MAX: usize = 20_000;
 
@@ -52,7 +54,7 @@ pub enum ClientRequest {
     Fetch {
         session: ClientSession,
         query: OpenQuery,
-        /// How long the answer may be held back for want of rows.
+        /// How long the answer may be held back for want of rows; [`FETCH_WAIT_MAX`] is never passed.
         wait: Duration,
         /// At most; [`FETCH_BYTES_MAX`] is never passed.
         bytes_max: u32,

@@ -10,7 +10,8 @@ use arrow::datatypes::SchemaRef;
 use arrow::ipc::reader::StreamDecoder;
 use bytes::Bytes;
 use nyala_schema::client::{
-    ClientRequest, FETCH_BYTES_MAX, FetchEnd, ResponseBody, StatementProgress, StatementSummary,
+    ClientRequest, FETCH_BYTES_MAX, FETCH_WAIT_MAX, FetchEnd, ResponseBody, StatementProgress,
+    StatementSummary,
 };
 use nyala_schema::{Error, ErrorCode, Result};
 use tokio::task::JoinHandle;
@@ -21,10 +22,12 @@ use crate::run::{self, Begun, BegunRows};
 use crate::session::Reactor;
 use crate::words;
 
-/// How long a node may keep a question for rows; between two of them, progress is seen.
-const FETCH_WAIT: Duration = Duration::from_millis(100);
+/// How long a node may keep a question for rows when somebody looks at progress, which comes with its answer.
+const WATCHED_WAIT: Duration = Duration::from_millis(100);
 /// A node that has not answered such a question for so long is taken for gone.
 const FETCH_WITHIN: Duration = Duration::from_secs(30);
+/// A statement whose rows are lost so often is not begun again: it may be what its nodes do not survive.
+const LOSSES_MAX: u32 = 5;
 
 /// Rows as they come, after they have been held back until the statement's end or until there were too many of them.
 /// Dropping it cancels the query.
@@ -34,6 +37,8 @@ pub struct RowStream {
     sql: String,
     begun: BegunRows,
     decoder: StreamDecoder,
+    /// How long a node may keep a question.
+    wait: Duration,
     fetching: Option<JoinHandle<Result<Bytes>>>,
     /// Not given yet.
     held: VecDeque<RecordBatch>,
@@ -46,6 +51,8 @@ pub struct RowStream {
     failure: Option<Error>,
     /// How often it was begun again for want of other nodes.
     doubts: u32,
+    /// How often it was begun again because its node went away.
+    losses: u32,
     progress: StatementProgress,
     summary: StatementSummary,
 }
@@ -58,6 +65,7 @@ impl RowStream {
             sql: sql.to_owned(),
             begun,
             decoder: StreamDecoder::new(),
+            wait: WATCHED_WAIT,
             fetching: None,
             held: VecDeque::new(),
             held_bytes: 0,
@@ -65,6 +73,7 @@ impl RowStream {
             is_over: false,
             failure: None,
             doubts: 0,
+            losses: 0,
             progress: StatementProgress::default(),
             summary: StatementSummary::default(),
         }
@@ -89,8 +98,10 @@ impl RowStream {
     /// # Errors
     /// Those of the query, `Cancelled` among them; `Connection` when its node went away after rows had been given.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        // Nobody looks at progress, and each question costs the node something.
+        self.wait = FETCH_WAIT_MAX;
         loop {
-            if let Some(result) = self.next_within(FETCH_WAIT) {
+            if let Some(result) = self.within(FETCH_WAIT_MAX) {
                 return result;
             }
         }
@@ -98,6 +109,11 @@ impl RowStream {
 
     /// As [`next_batch`](Self::next_batch), but gives up with `None` after `wait`, so that progress can be shown.
     pub fn next_within(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
+        self.wait = WATCHED_WAIT;
+        self.within(wait)
+    }
+
+    fn within(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
         if let Some(ready) = self.ready() {
             return Some(ready);
         }
@@ -133,7 +149,7 @@ impl RowStream {
     async fn advance(&mut self, wait: Duration) -> Result<()> {
         let fetching = match &mut self.fetching {
             Some(fetching) => fetching,
-            none => none.insert(fetch(&self.place, &self.begun)),
+            none => none.insert(fetch(&self.place, &self.begun, self.wait)),
         };
         let Ok(fetched) = timeout(wait, fetching).await else { return Ok(()) };
         self.fetching = None;
@@ -146,7 +162,7 @@ impl RowStream {
             Ok(ResponseBody::Fetched { bytes, progress, end }) => {
                 self.progress = progress;
                 if end == FetchEnd::More {
-                    self.fetching = Some(fetch(&self.place, &self.begun));
+                    self.fetching = Some(fetch(&self.place, &self.begun, self.wait));
                 }
                 self.decode(bytes)?;
                 self.take_end(end).await
@@ -225,6 +241,13 @@ impl RowStream {
             };
             return Err(lost(format!("the node went away in the middle of the rows: {why}")).with_hint(hint));
         }
+        if self.losses >= LOSSES_MAX {
+            return Err(run::too_many_lost(self.losses + 1));
+        }
+        if self.losses > 0 {
+            run::pause(&self.place, self.losses - 1).await?;
+        }
+        self.losses += 1;
         self.replace().await
     }
 
@@ -247,11 +270,11 @@ impl RowStream {
 }
 
 /// Asks for rows. Goes on when it is not waited for.
-fn fetch(place: &Arc<Place>, begun: &BegunRows) -> JoinHandle<Result<Bytes>> {
+fn fetch(place: &Arc<Place>, begun: &BegunRows, wait: Duration) -> JoinHandle<Result<Bytes>> {
     let request = ClientRequest::Fetch {
         session: begun.seat.session,
         query: begun.query,
-        wait: FETCH_WAIT,
+        wait,
         bytes_max: FETCH_BYTES_MAX,
     };
     let bytes = Bytes::from(nyala_schema::wire::encode_client_request(&request));

@@ -80,8 +80,12 @@ pub async fn run(place: &Arc<Place>, sql: &str) -> Result<Begun> {
             }
         }
     }
-    Err(Error::new(ErrorCode::Connection, format!("{TRIES_MAX} nodes went away under this statement"))
-        .with_hint("SHOW NODES lists which are there"))
+    Err(too_many_lost(TRIES_MAX))
+}
+
+pub fn too_many_lost(nodes: u32) -> Error {
+    Error::new(ErrorCode::Connection, format!("{nodes} nodes went away under this statement"))
+        .with_hint("SHOW NODES lists which are there")
 }
 
 /// Whether the node itself may have done it or not, or says that nothing was done for want of other nodes: it is asked

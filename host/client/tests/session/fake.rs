@@ -31,6 +31,8 @@ pub enum Fault {
     AfterCommit,
     /// Before the answer to a question for rows of this number, from 0.
     InRows(u64),
+    /// At each question for rows; it comes back at once.
+    NoRows,
     /// It answers with what is no answer.
     Rubbish,
 }
@@ -60,6 +62,8 @@ pub struct FakeNode {
     /// Requests to open a session, as they came.
     pub opened: Mutex<Vec<ClientRequest>>,
     pub executed: Mutex<Vec<String>>,
+    /// How long questions for rows may be kept.
+    pub waits: Mutex<Vec<Duration>>,
     cancelled: watch::Sender<u64>,
 }
 
@@ -107,6 +111,7 @@ impl FakeCluster {
                 sessions: Mutex::default(),
                 opened: Mutex::default(),
                 executed: Mutex::default(),
+                waits: Mutex::default(),
                 cancelled: watch::Sender::new(0),
             };
             lock(&cluster.nodes).insert(format!("{name}:1"), Arc::new(node));
@@ -171,6 +176,10 @@ impl Link for FakeLink {
     async fn call(&self, request: Bytes) -> Result<Bytes> {
         let mut is_up = self.node.is_up.subscribe();
         let request = wire::decode_client_request(&request)?;
+        let has_no_rows = *lock(&self.node.fault) == Some(Fault::NoRows);
+        if has_no_rows && matches!(request, ClientRequest::Fetch { .. }) {
+            return Err(gone(&self.node));
+        }
         let answer = tokio::select! {
             answer = self.node.answer(&self.cluster, request) => answer,
             _ = is_up.wait_for(|up| !up) => return Err(gone(&self.node)),
@@ -234,7 +243,8 @@ impl FakeNode {
                     self.execute(cluster, session, statement.0, &sql)
                 }
             }
-            ClientRequest::Fetch { session, query, bytes_max, .. } => {
+            ClientRequest::Fetch { session, query, wait, bytes_max } => {
+                lock(&self.waits).push(wait);
                 self.fetch(session, query, bytes_max as usize)
             }
             ClientRequest::Outcome { statement } => {

@@ -47,6 +47,19 @@ fn a_read_survives_one_node_after_the_other() {
 }
 
 #[test]
+fn what_no_node_survives_is_given_up() {
+    let mut it = three();
+    let nodes = ["a", "b", "c"].map(|name| it.cluster.node(name));
+    nodes.iter().for_each(|node| node.set_fault(Fault::NoRows));
+    let mut stream = rows(&mut it.session, "SELECT 5000").unwrap();
+    let error = numbers(&mut stream).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Connection);
+    assert!(error.message().contains("6 nodes went away"), "{error}");
+    let opened: usize = nodes.iter().map(|node| node.opened.lock().unwrap().len()).sum();
+    assert!(opened < 10, "{opened} sessions were opened");
+}
+
+#[test]
 fn rows_that_have_been_given_are_not_given_again() {
     let mut it =
         connected(&["a", "b"], ClientSettings { held_bytes_max: 10_000, ..ClientSettings::default() });

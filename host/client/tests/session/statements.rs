@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nyala_client::{ClientSettings, RemoteSession};
 use nyala_schema::ErrorCode;
-use nyala_schema::client::{SQL_BYTES_MAX, Setting, TransactionState};
+use nyala_schema::client::{FETCH_WAIT_MAX, SQL_BYTES_MAX, Setting, TransactionState};
 
 use crate::fake::{FakeCluster, FakeDial, SOON, syntax_error};
 use crate::{connected, done, numbers, rows};
@@ -30,6 +30,20 @@ fn rows_are_given_before_the_end_when_they_are_too_many_to_hold_back() {
     stream.next_batch().unwrap().unwrap();
     assert_eq!(stream.summary().rows, 0, "the end has come before the first rows were given");
     assert_eq!(numbers(&mut stream).unwrap().len(), 49_000);
+}
+
+/// Of everybody else nodes would hear ten times a second for nothing.
+#[test]
+fn a_node_is_asked_often_only_for_those_who_look_at_progress() {
+    let mut it = connected(&["a"], ClientSettings::default());
+    let waits = |it: &crate::Connected| std::mem::take(&mut *it.cluster.node("a").waits.lock().unwrap());
+    let mut stream = rows(&mut it.session, "SELECT 5000").unwrap();
+    numbers(&mut stream).unwrap();
+    assert!(waits(&it).iter().all(|wait| *wait == FETCH_WAIT_MAX));
+    let mut stream = rows(&mut it.session, "SELECT 5000").unwrap();
+    while !matches!(stream.next_within(SOON), Some(Ok(None))) {}
+    let watched = waits(&it);
+    assert!(!watched.is_empty() && watched.iter().all(|wait| *wait < SOON), "{watched:?}");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nyala_schema::client::{
-    ClientResponse, FETCH_BYTES_MAX, FetchEnd, OpenQuery, ResponseBody, SQL_BYTES_MAX, SessionState, Setting,
+    ClientResponse, FETCH_BYTES_MAX, FETCH_WAIT_MAX, FetchEnd, OpenQuery, ResponseBody, SQL_BYTES_MAX,
+    SessionState, Setting,
 };
 use nyala_schema::cluster::QueryId;
 use nyala_schema::{Error, ErrorCode, Result};
@@ -23,8 +24,6 @@ use crate::work::TRAVEL_OPTIONS;
 
 /// Queries of a session whose rows have not all been fetched.
 const QUERIES_MAX: usize = 16;
-/// A question for rows is answered after this time, whatever the client says.
-const WAIT_MAX: Duration = Duration::from_secs(1);
 /// A client has seen a version of the catalog: how long this node may take to have it too.
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(4);
 
@@ -180,8 +179,9 @@ impl ServedSession {
         };
         let mut rows = rows.lock_owned().await;
         let bytes_max = bytes_max.clamp(1, FETCH_BYTES_MAX) as usize;
-        let until = Instant::now() + wait.min(WAIT_MAX);
-        let piece = if rows.ready(wait.min(WAIT_MAX)).await {
+        let wait = wait.min(FETCH_WAIT_MAX);
+        let until = Instant::now() + wait;
+        let piece = if rows.ready(wait).await {
             let left = until.saturating_duration_since(Instant::now());
             threads.wait(left, move |wait| rows.fetch(wait, bytes_max)).await
         } else {
