@@ -21,7 +21,9 @@ use crate::lock::lock;
 use crate::query::attempt::{Consequences, Merged};
 use crate::query::finished::{FinishedQuery, QueryProfile};
 use crate::query::running::{Failure, RunningQuery};
+use crate::query::turns::Turns;
 use crate::schedule::blacklist::Blacklist;
+use crate::schedule::share::share;
 use crate::settings::CoordinatorSettings;
 use crate::{CoordinatorParts, deadline_missed};
 
@@ -38,8 +40,7 @@ pub(crate) struct Services {
     random: Mutex<SmallRng>,
     /// One permit for each thread that may start queries.
     starting: Option<Arc<Semaphore>>,
-    /// One permit for each query that runs.
-    turns: Arc<Semaphore>,
+    turns: Turns,
     pub(crate) queries: Mutex<Queries>,
     /// How many queries run or wait.
     pub(crate) count: watch::Sender<usize>,
@@ -90,7 +91,7 @@ impl Services {
                 random: Mutex::new(SmallRng::seed_from_u64(settings.seed)),
                 starting: (settings.starting_threads > 0)
                     .then(|| Arc::new(Semaphore::new(settings.starting_threads))),
-                turns: Arc::new(Semaphore::new(settings.running_at_once.clamp(1, Semaphore::MAX_PERMITS))),
+                turns: Turns::new(),
                 transport,
                 members,
                 executor,
@@ -286,8 +287,9 @@ impl Services {
     /// Waits until few enough queries run: those that do would only be slower for one more. Not for ever: one may run for a
     /// client that does not read on, or wait for a query that waits here.
     pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        let permit = self.turns.clone().acquire_owned();
-        tokio::time::timeout(self.settings.turn_wait_max, permit).await.ok()?.ok()
+        let local = self.transport.local().id;
+        let allowed = share(&self.members.nodes(), local, self.settings.running_at_once);
+        timeout(self.settings.turn_wait_max, self.turns.take(allowed)).await.ok()?
     }
 }
 

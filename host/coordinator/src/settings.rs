@@ -23,7 +23,8 @@ pub struct CoordinatorSettings {
     pub coordinator_grace: Duration,
     /// After which a node's penalty for a failure is half of what it was.
     pub blacklist_half_life: Duration,
-    /// Queries that this node coordinates at once; others wait for their turn, at most for so long.
+    /// Queries that this node coordinates at once, less where nodes of one machine claim the same cores; others wait for
+    /// their turn, at most for so long.
     pub running_at_once: usize,
     pub turn_wait_max: Duration,
     /// A query that takes longer does not count any more: short ones need not wait for it.

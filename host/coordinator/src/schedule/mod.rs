@@ -2,6 +2,7 @@
 //!
 //! Reading order: [`shape`] is what a plan asks for; [`nodes`] chooses who takes part, with the [`blacklist`]; [`preference`] gives
 //! every part of a scan its node, [`leases`] hands them out; [`filters`] gathers what joins say; [`held`] keeps rows back.
+//! [`share`] says how many queries a node may run at once.
 
 pub(crate) mod blacklist;
 pub(crate) mod filters;
@@ -10,3 +11,4 @@ pub(crate) mod leases;
 pub(crate) mod nodes;
 pub(crate) mod preference;
 pub(crate) mod shape;
+pub(crate) mod share;
