@@ -33,7 +33,7 @@ async fn a_query_gives_rows_progress_and_profile() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_is_woken_by_a_cancellation() {
     let cluster = Cluster::threaded(3, &[("t", 60_000)]);
-    cluster.nodes.iter().for_each(|node| node.pace_ms.store(20, Ordering::Relaxed));
+    cluster.nodes.iter().for_each(|node| node.pace_ms.store(200, Ordering::Relaxed));
     let request = cluster.request(gathered_sums("t"));
     let mut handle = cluster.nodes[0].coordinator.start_query(request).await.unwrap();
     let cancel = handle.cancel_handle();
