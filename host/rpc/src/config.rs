@@ -61,8 +61,8 @@ impl RpcConfig {
 /// What keeps one peer from disturbing others.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Bytes of batches per connection that have not arrived at the other side. It decides how long a control call waits
-    /// behind them. One batch more than fits is let through, and two in any case.
+    /// Bytes of batches per connection that have not arrived at the other side, at most; fewer where they would keep a control
+    /// call waiting. One batch more than fits is let through, and two in any case.
     pub bulk_bytes: u64,
     /// Between two heartbeats.
     pub heartbeat_every: Duration,
@@ -81,7 +81,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            bulk_bytes: 3 << 20,
+            bulk_bytes: 4 << 20,
             heartbeat_every: Duration::from_secs(1),
             heartbeat_limit: Duration::from_secs(5),
             hello_limit: Duration::from_secs(5),

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`transport`] is what a node has, [`client`] what other programs have; `hub` and `reactor` are the threads;
 //! `accept` and `dial` are how connections come about, `links` which of them stay; `session` is the life of one, `serve` what the
-//! other side may ask; `outgoing`, `streams`, `turns` and `arriving` are the way of a batch; `wire` are the messages on the
+//! other side may ask; `outgoing`, `streams`, `turns`, `window` and `arriving` are the way of a batch; `wire` are the messages on the
 //! socket.
 
 mod accept;
@@ -25,6 +25,7 @@ mod streams;
 pub mod tls;
 pub mod transport;
 mod turns;
+mod window;
 mod wire;
 
 #[rustfmt::skip]

@@ -13,6 +13,7 @@ use crate::link::{Call, Link, Work};
 use crate::message;
 use crate::serve::Serving;
 use crate::streams::Streams;
+use crate::window::Window;
 use crate::wire::Wire;
 
 /// Streams that are looked at before anything is sent.
@@ -26,6 +27,7 @@ pub(crate) struct Session {
     pub(crate) wire: Rc<Wire>,
     pub(crate) remote: peer::Client,
     pub(crate) limits: Limits,
+    pub(crate) window: Window,
     pub(crate) streams: Rc<Streams>,
     serving: Rc<Serving>,
 }
@@ -38,7 +40,8 @@ impl Session {
     ) -> Rc<Self> {
         let (link, remote) = established;
         let (wire, streams) = (serving.wire.clone(), serving.streams.clone());
-        Rc::new(Self { link, wire, remote, limits, streams, serving })
+        let window = Window::new(limits.bulk_bytes, Instant::now());
+        Rc::new(Self { link, wire, remote, limits, window, streams, serving })
     }
 
     /// Runs a task until it, or the connection, ends.

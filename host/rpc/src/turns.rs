@@ -1,7 +1,7 @@
 //! What is sent when.
 //!
-//! Batches that have not arrived are held to a cap per connection, so that control calls never wait behind more than that. A
-//! part that has arrived frees the cap, whether or not its receiver takes it: a receiver that takes nothing stops its own
+//! Batches that have not arrived are held to a window per connection, so that control calls never wait behind more than that. A
+//! part that has arrived frees its place, whether or not its receiver takes it: a receiver that takes nothing stops its own
 //! stream only, by the credits that its producer runs out of. Small parts, which most streams of a query on many nodes have
 //! nothing but, travel together: while some are under way, the others gather.
 
@@ -10,6 +10,7 @@ use std::rc::Rc;
 use nyala_exchange::frame::Body;
 use nyala_exchange::{Frame, StreamPart};
 use nyala_schema::Error;
+use tokio::time::Instant;
 
 use crate::generated::peer_capnp::{peer, small};
 use crate::link::check_size;
@@ -48,10 +49,14 @@ impl Session {
     /// Whether there was one, and room for it.
     fn send_a_large(self: &Rc<Self>) -> bool {
         let streams = &self.streams;
-        let has_room = streams.under_way() < self.limits.bulk_bytes || streams.pushes.get() < PUSHES_MIN;
+        let has_room = !self.is_full() || streams.pushes.get() < PUSHES_MIN;
         let Some(departing) = has_room.then(|| streams.next_large()).flatten() else { return false };
         self.send_alone(departing);
         true
+    }
+
+    fn is_full(&self) -> bool {
+        self.streams.under_way() >= self.window.bytes()
     }
 
     fn send_together(self: &Rc<Self>, parts: Vec<Departing>, bytes: u64) {
@@ -80,7 +85,7 @@ impl Session {
     }
 
     fn send_alone(self: &Rc<Self>, departing: Departing) {
-        let bytes = bulk_bytes(&departing.part);
+        let (bytes, left) = (bulk_bytes(&departing.part), Instant::now());
         let Departing { sending, index, part } = departing;
         let StreamPart::Batch(frame) = part else { return };
         let answer = match self.push(&sending, index, frame) {
@@ -101,6 +106,7 @@ impl Session {
                 Err(error) => Err(error),
             };
             session.streams.pushes.set(session.streams.pushes.get() - 1);
+            session.window.arrived(bytes, left, Instant::now(), session.is_full());
             session.streams.arrived(bytes);
             if let Err(error) = outcome {
                 session.streams.finish(&sending, Err(session.refused(&error)));
