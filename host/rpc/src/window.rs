@@ -44,8 +44,11 @@ impl Window {
 
     /// A batch of `bytes` that left at `left` has arrived; `was_full` when others waited for it.
     pub(crate) fn arrived(&self, bytes: u64, left: Instant, now: Instant, was_full: bool) {
+        if now.saturating_duration_since(self.epoch.get()) > EPOCH {
+            self.begin_epoch(now);
+        }
         let took = now.saturating_duration_since(left);
-        let waited = took.saturating_sub(self.least(took, now));
+        let waited = took.saturating_sub(self.least(took));
         let window = if waited > WAIT_MAX {
             self.bytes.get().saturating_sub(bytes / SHRINK_BY)
         } else if was_full {
@@ -53,19 +56,25 @@ impl Window {
         } else {
             return;
         };
-        self.bytes.set(window.clamp(WINDOW_MIN.min(self.max), self.max));
+        self.bytes.set(window.clamp(self.min(), self.max));
     }
 
-    fn least(&self, took: Duration, now: Instant) -> Duration {
-        let [mut this, mut last] = self.least.get();
-        if now.saturating_duration_since(self.epoch.get()) > EPOCH {
-            self.epoch.set(now);
-            self.bytes.set(WINDOW_MIN.min(self.max));
-            (this, last) = (Duration::MAX, this);
-        }
-        this = this.min(took);
-        self.least.set([this, last]);
-        this.min(last)
+    fn min(&self) -> u64 {
+        WINDOW_MIN.min(self.max)
+    }
+
+    fn begin_epoch(&self, now: Instant) {
+        let [last, _] = self.least.get();
+        self.epoch.set(now);
+        self.least.set([Duration::MAX, last]);
+        self.bytes.set(self.min());
+    }
+
+    /// The least that a batch took of late, this one among them.
+    fn least(&self, took: Duration) -> Duration {
+        let [this, last] = self.least.get();
+        self.least.set([this.min(took), last]);
+        this.min(took).min(last)
     }
 }
 
