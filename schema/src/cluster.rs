@@ -188,6 +188,26 @@ pub struct NodeInfo {
     pub machine: Option<Machine>,
 }
 
+impl NodeInfo {
+    /// A node that has not said anything of itself; its address is its name.
+    pub fn unheard(peer: Peer) -> Self {
+        Self {
+            name: peer.address.clone(),
+            peer,
+            incarnation: 1,
+            roles: Roles::default(),
+            state: NodeState::Joining,
+            cores: 1,
+            memory_bytes: 0,
+            version: String::new(),
+            protocol: ProtocolVersions { min: 0, max: 0 },
+            catalog_version: 0,
+            http: None,
+            machine: None,
+        }
+    }
+}
+
 /// A running operating system, which containers share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {

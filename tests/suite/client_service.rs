@@ -12,7 +12,7 @@ use nyala_exchange::Caller;
 use nyala_node::serve::{ClientService, Surroundings};
 use nyala_node::{Config, Engine};
 use nyala_schema::client::{ClientRequest, ClientResponse, ClientSession, OpenQuery, ResponseBody, Setting};
-use nyala_schema::cluster::{NodeId, NodeInfo, NodeState, Peer, ProtocolVersions, QueryId, Roles};
+use nyala_schema::cluster::{NodeId, NodeInfo, NodeState, Peer, QueryId};
 use nyala_schema::{Error, ErrorCode, Result, wire};
 use tokio::runtime::Runtime;
 
@@ -71,20 +71,8 @@ impl Dial for DirectDial {
 }
 
 fn served(state: NodeState) -> Arc<Served> {
-    let node = NodeInfo {
-        peer: Peer { id: NodeId(1), address: "here:1".to_owned() },
-        name: "n1".to_owned(),
-        incarnation: 1,
-        roles: Roles::default(),
-        state,
-        cores: 1,
-        memory_bytes: 1 << 30,
-        version: "0".to_owned(),
-        protocol: ProtocolVersions { min: 1, max: 1 },
-        catalog_version: 0,
-        http: None,
-        machine: None,
-    };
+    let peer = Peer { id: NodeId(1), address: "here:1".to_owned() };
+    let node = NodeInfo { name: "n1".to_owned(), state, ..NodeInfo::unheard(peer) };
     let engine = Engine::open(Config::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -75,24 +75,18 @@ fn order(version: &str) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-    use nyala_schema::cluster::{Peer, Roles};
+    use nyala_schema::cluster::Peer;
 
     use super::*;
 
     fn node(id: u64, version: &str, protocol: (u32, u32)) -> NodeInfo {
+        let peer = Peer { id: NodeId(id), address: format!("n{id}:1") };
         NodeInfo {
-            peer: Peer { id: NodeId(id), address: format!("n{id}:1") },
             name: format!("n{id}"),
-            incarnation: 1,
-            roles: Roles::default(),
             state: NodeState::Active,
-            cores: 1,
-            memory_bytes: 1,
             version: version.into(),
             protocol: ProtocolVersions { min: protocol.0, max: protocol.1 },
-            catalog_version: 0,
-            http: None,
-            machine: None,
+            ..NodeInfo::unheard(peer)
         }
     }
 

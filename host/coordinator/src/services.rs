@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nyala_exchange::{Members, Service, Transport};
 use nyala_executor::Executor;
-use nyala_schema::cluster::{Attempt, NodeId, NodeInfo, NodeState, Peer, ProtocolVersions, QueryId, Roles};
+use nyala_schema::cluster::{Attempt, NodeId, NodeInfo, Peer, QueryId};
 use nyala_schema::deploy::{QueryAnswer, QueryMessage, Report, ReportAnswer};
 use nyala_schema::wire::{decode_query_answer, encode_query_message};
 use nyala_schema::{Error, ErrorCode, Result};
@@ -140,20 +140,8 @@ impl Services {
     /// This node, as far as it is known already.
     pub(crate) fn local_info(&self) -> NodeInfo {
         let peer = self.transport.local();
-        self.members.node(peer.id).unwrap_or_else(|| NodeInfo {
-            peer: peer.clone(),
-            name: peer.address.clone(),
-            incarnation: self.incarnation,
-            roles: Roles::default(),
-            state: NodeState::Joining,
-            cores: 1,
-            memory_bytes: 0,
-            version: String::new(),
-            protocol: ProtocolVersions { min: 0, max: 0 },
-            catalog_version: 0,
-            http: None,
-            machine: None,
-        })
+        let unheard = || NodeInfo { incarnation: self.incarnation, ..NodeInfo::unheard(peer.clone()) };
+        self.members.node(peer.id).unwrap_or_else(unheard)
     }
 
     pub(crate) fn is_listed(&self, node: NodeId, now: Instant) -> bool {

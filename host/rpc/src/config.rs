@@ -81,7 +81,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            bulk_bytes: 4 << 20,
+            bulk_bytes: 2 << 20,
             heartbeat_every: Duration::from_secs(1),
             heartbeat_limit: Duration::from_secs(5),
             hello_limit: Duration::from_secs(5),

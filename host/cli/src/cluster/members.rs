@@ -88,24 +88,18 @@ fn report(check: &UpgradeCheck) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use nyala_schema::cluster::{NodeInfo, NodeState, Peer, ProtocolVersions, Roles};
+    use nyala_schema::cluster::{NodeInfo, NodeState, Peer, ProtocolVersions};
 
     use super::*;
 
     fn node(id: u64, name: &str, version: &str, max: u32) -> NodeInfo {
+        let peer = Peer { id: NodeId(id), address: "localhost:1".to_owned() };
         NodeInfo {
-            peer: Peer { id: NodeId(id), address: "localhost:1".to_owned() },
             name: name.to_owned(),
-            incarnation: 1,
-            roles: Roles::default(),
             state: NodeState::Active,
-            cores: 1,
-            memory_bytes: 1,
             version: version.to_owned(),
             protocol: ProtocolVersions { min: max.saturating_sub(1).max(1), max },
-            catalog_version: 1,
-            http: None,
-            machine: None,
+            ..NodeInfo::unheard(peer)
         }
     }
 

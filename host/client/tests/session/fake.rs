@@ -14,7 +14,7 @@ use nyala_schema::client::{
     ClientRequest, ClientResponse, ClientSession, FetchEnd, OpenQuery, ResponseBody, SessionState, Setting,
     StatementOutcome, StatementProgress, StatementSummary, TransactionState,
 };
-use nyala_schema::cluster::{NodeId, NodeInfo, NodeState, Peer, ProtocolVersions, Roles};
+use nyala_schema::cluster::{NodeId, NodeInfo, NodeState, Peer};
 use nyala_schema::error::Position;
 use nyala_schema::{Error, ErrorCode, Result, wire};
 use tokio::sync::watch;
@@ -88,19 +88,11 @@ impl FakeCluster {
     pub fn of(names: &[&str]) -> Arc<Self> {
         let cluster = Self::default();
         for (at, name) in names.iter().enumerate() {
+            let peer = Peer { id: NodeId(at as u64), address: format!("{name}:1") };
             let info = NodeInfo {
-                peer: Peer { id: NodeId(at as u64), address: format!("{name}:1") },
                 name: (*name).to_owned(),
-                incarnation: 1,
-                roles: Roles::default(),
                 state: NodeState::Active,
-                cores: 1,
-                memory_bytes: 1,
-                version: "1".to_owned(),
-                protocol: ProtocolVersions { min: 1, max: 1 },
-                catalog_version: 1,
-                http: None,
-                machine: None,
+                ..NodeInfo::unheard(peer)
             };
             let node = FakeNode {
                 info,

@@ -23,25 +23,13 @@ pub(crate) fn choose(
 
 #[cfg(test)]
 mod tests {
-    use nyala_schema::cluster::{Peer, ProtocolVersions, Roles};
+    use nyala_schema::cluster::{Peer, Roles};
 
     use super::*;
 
     fn node(id: u64, state: NodeState, executor: bool) -> NodeInfo {
-        NodeInfo {
-            peer: Peer { id: NodeId(id), address: format!("node{id}") },
-            name: format!("node{id}"),
-            incarnation: 1,
-            roles: Roles { executor, ..Roles::default() },
-            state,
-            cores: 2,
-            memory_bytes: 1 << 30,
-            version: "0".into(),
-            protocol: ProtocolVersions { min: 1, max: 1 },
-            catalog_version: 0,
-            http: None,
-            machine: None,
-        }
+        let peer = Peer { id: NodeId(id), address: format!("node{id}") };
+        NodeInfo { roles: Roles { executor, ..Roles::default() }, state, ..NodeInfo::unheard(peer) }
     }
 
     fn chosen(nodes: &[NodeInfo], left_out: &[u64]) -> Vec<u64> {

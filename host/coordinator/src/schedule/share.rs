@@ -18,25 +18,14 @@ pub(crate) fn share(nodes: &[NodeInfo], local: NodeId, at_once: usize) -> usize 
 
 #[cfg(test)]
 mod tests {
-    use nyala_schema::cluster::{Machine, Peer, ProtocolVersions, Roles};
+    use nyala_schema::cluster::{Machine, Peer};
 
     use super::*;
 
     fn node(id: u64, cores: u32, machine: Option<&str>) -> NodeInfo {
-        NodeInfo {
-            peer: Peer { id: NodeId(id), address: format!("node{id}") },
-            name: format!("node{id}"),
-            incarnation: 1,
-            roles: Roles::default(),
-            state: NodeState::Active,
-            cores,
-            memory_bytes: 1 << 30,
-            version: "0".into(),
-            protocol: ProtocolVersions { min: 1, max: 1 },
-            catalog_version: 0,
-            http: None,
-            machine: machine.map(|id| Machine { id: id.into(), cores: 8 }),
-        }
+        let peer = Peer { id: NodeId(id), address: format!("node{id}") };
+        let machine = machine.map(|id| Machine { id: id.into(), cores: 8 });
+        NodeInfo { state: NodeState::Active, cores, machine, ..NodeInfo::unheard(peer) }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use nyala_exchange::{
 };
 use nyala_executor::{Executor, ExecutorConfig, MemoryPool};
 use nyala_interpreter::{FunctionLibrary, Interpreter};
-use nyala_schema::cluster::{NodeId, NodeInfo, NodeState, Peer, ProtocolVersions, QueryId, Roles, StreamId};
+use nyala_schema::cluster::{NodeId, NodeInfo, NodeState, Peer, QueryId, StreamId};
 use nyala_schema::deploy::{QueryMessage, QueryStatus};
 use nyala_schema::option::Options;
 use nyala_schema::wire::decode_query_message;
@@ -294,20 +294,8 @@ fn peer(id: u64) -> Peer {
 }
 
 fn info(id: u64, incarnation: u64) -> NodeInfo {
-    NodeInfo {
-        peer: peer(id),
-        name: format!("node{id}"),
-        incarnation,
-        roles: Roles::default(),
-        state: NodeState::Active,
-        cores: 2,
-        memory_bytes: 1 << 30,
-        version: "0".into(),
-        protocol: ProtocolVersions { min: 1, max: 1 },
-        catalog_version: 1,
-        http: None,
-        machine: None,
-    }
+    let (state, cores) = (NodeState::Active, 2);
+    NodeInfo { incarnation, state, cores, memory_bytes: 1 << 30, ..NodeInfo::unheard(peer(id)) }
 }
 
 /// The node's only worker.

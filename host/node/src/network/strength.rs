@@ -29,25 +29,14 @@ fn cores(node: &NodeInfo) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use nyala_schema::cluster::{Machine, NodeId, NodeState, Peer, ProtocolVersions, Roles};
+    use nyala_schema::cluster::{Machine, NodeId, Peer};
 
     use super::*;
 
     fn node(cores: u32, machine: Option<(&str, u32)>) -> NodeInfo {
-        NodeInfo {
-            peer: Peer { id: NodeId(1), address: String::new() },
-            name: String::new(),
-            incarnation: 1,
-            roles: Roles::default(),
-            state: NodeState::Active,
-            cores,
-            memory_bytes: 0,
-            version: String::new(),
-            protocol: ProtocolVersions { min: 1, max: 1 },
-            catalog_version: 0,
-            http: None,
-            machine: machine.map(|(id, cores)| Machine { id: id.into(), cores }),
-        }
+        let peer = Peer { id: NodeId(1), address: String::new() };
+        let machine = machine.map(|(id, cores)| Machine { id: id.into(), cores });
+        NodeInfo { cores, machine, ..NodeInfo::unheard(peer) }
     }
 
     fn of(nodes: &[NodeInfo]) -> f64 {

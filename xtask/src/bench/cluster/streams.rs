@@ -31,12 +31,10 @@ pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     rate(FEW)?;
     let (mut few, mut many) = (vec![], vec![]);
     for turn in 0..TURNS {
-        if turn % 2 == 0 {
-            few.push(rate(FEW)?);
-            many.push(rate(MANY)?);
-        } else {
-            many.push(rate(MANY)?);
-            few.push(rate(FEW)?);
+        let mut pair = [(FEW, &mut few), (MANY, &mut many)];
+        pair.rotate_left(turn % 2);
+        for (clients, rates) in pair {
+            rates.push(rate(clients)?);
         }
     }
     let ratios: Vec<f64> = many.iter().zip(&few).map(|(many, few)| many / few).collect();
