@@ -89,11 +89,8 @@ impl FakeCluster {
         let cluster = Self::default();
         for (at, name) in names.iter().enumerate() {
             let peer = Peer { id: NodeId(at as u64), address: format!("{name}:1") };
-            let info = NodeInfo {
-                name: (*name).to_owned(),
-                state: NodeState::Active,
-                ..NodeInfo::unheard(peer)
-            };
+            let info =
+                NodeInfo { name: (*name).to_owned(), state: NodeState::Active, ..NodeInfo::unheard(peer) };
             let node = FakeNode {
                 info,
                 is_up: watch::Sender::new(true),

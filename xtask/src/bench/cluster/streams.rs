@@ -12,7 +12,7 @@ const NODES: usize = 3;
 const FEW: usize = 8;
 const MANY: usize = 64;
 /// Of both, one after the other; who begins alternates, for a machine that gets slower or faster meanwhile.
-const TURNS: usize = 10;
+const TURNS: usize = 16;
 
 pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let data = tpch_data(&bench.program, &bench.scale)?;
@@ -20,7 +20,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     std::fs::write(&setup, tpch_setup(&data))?;
     let cluster = Cluster::start(bench, "streams", NODES, &[])?;
     cluster.run(&setup.display().to_string())?;
-    let seconds = (bench.seconds / 30).max(5).to_string();
+    let seconds = (bench.seconds / 50).max(5).to_string();
     let queries = bench.root.join("tests/tpch/queries").display().to_string();
     let rate = |clients: usize| -> Result<f64> {
         let arguments = [cluster.addresses.clone(), clients.to_string(), seconds.clone(), queries.clone()];
