@@ -21,9 +21,6 @@ const WOKEN_MAX: usize = 1024;
 /// Messages of how far streams have got that may be under way: what changes meanwhile goes into the next.
 const NEWS_MAX: usize = 4;
 
-/// A node asks its clients this much more seldom than other nodes: clients are many, and nothing waits for one that is gone.
-const CLIENT_BEATS_APART: u32 = 5;
-
 /// A connection on its thread.
 pub(crate) struct Session {
     pub(crate) link: Arc<Link>,
@@ -132,9 +129,7 @@ impl Session {
 
     /// Sees that the other side lives. The first beat also tells it that the connection is in use.
     async fn beat(self: &Rc<Self>) {
-        let is_client = self.link.end.peer.is_none();
-        let apart = if is_client { CLIENT_BEATS_APART } else { 1 };
-        let mut ticks = tokio::time::interval(self.limits.heartbeat_every * apart);
+        let mut ticks = tokio::time::interval(self.limits.heartbeat_every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;

@@ -1,8 +1,10 @@
 //! Clients that ask TPC-H queries without a pause: `query-streams ADDRESSES CLIENTS SECONDS QUERIES` with the folder of the
-//! queries; what ends in that time counts, which begins when they have got going. They take them from one list, so that as
-//! many of each are asked, however many clients there are. Tells `{"queries_per_second", "failures"}`.
+//! queries. They take them from one list, so that as many of each are asked, however many clients there are; of those that
+//! end once they have got going, as many count as are whole rounds of the list, as one query takes fifty times as long as
+//! another. Tells `{"queries_per_second", "failures"}`.
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -21,7 +23,7 @@ fn main() -> anyhow::Result<()> {
     let addresses: Vec<String> = addresses.split(',').map(str::to_owned).collect();
     let (clients, seconds): (usize, u64) = (clients.parse()?, seconds.parse()?);
     let queries = queries(Path::new(folder))?;
-    let (asked, ended) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let (asked, ended) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let (failures, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
     let session = |client: usize| {
         let mut own = addresses.clone();
@@ -30,7 +32,8 @@ fn main() -> anyhow::Result<()> {
         RemoteSession::connect(own, settings)
     };
     let sessions: Vec<RemoteSession> = (0..clients).map(session).collect::<Result<_, _>>()?;
-    let rate = std::thread::scope(|scope| {
+    let start = Instant::now();
+    std::thread::scope(|scope| {
         for mut session in sessions {
             let (queries, asked, ended, failures, is_over) = (&queries, &asked, &ended, &failures, &is_over);
             scope.spawn(move || {
@@ -40,20 +43,26 @@ fn main() -> anyhow::Result<()> {
                         eprintln!("{error:?}");
                         failures.fetch_add(1, Ordering::Relaxed);
                     }
-                    ended.fetch_add(1, Ordering::Relaxed);
+                    ended.lock().expect("whole").push(Instant::now());
                 }
             });
         }
-        std::thread::sleep(WARM_UP);
-        let (start, before) = (Instant::now(), ended.load(Ordering::Relaxed));
-        std::thread::sleep(Duration::from_secs(seconds));
-        let counted = ended.load(Ordering::Relaxed) - before;
-        let rate = counted as f64 / start.elapsed().as_secs_f64();
+        std::thread::sleep(WARM_UP + Duration::from_secs(seconds));
         is_over.store(true, Ordering::Relaxed);
-        rate
     });
+    let over = start + WARM_UP + Duration::from_secs(seconds);
+    let mut ended = ended.into_inner()?;
+    ended.retain(|at| (start + WARM_UP..over).contains(at));
+    let rate = rate(&ended, queries.len()).context("too short a time for a round of the queries")?;
     println!("{}", serde_json::json!({ "queries_per_second": rate, "failures": failures.into_inner() }));
     Ok(())
+}
+
+/// Queries a second over as many whole rounds as there are.
+fn rate(ended: &[Instant], round: usize) -> Option<f64> {
+    let counted = ended.len().checked_sub(1)? / round * round;
+    let took = ended.get(counted)?.duration_since(*ended.first()?);
+    (counted > 0).then(|| counted as f64 / took.as_secs_f64())
 }
 
 fn queries(folder: &Path) -> anyhow::Result<Vec<String>> {
