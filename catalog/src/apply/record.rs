@@ -140,7 +140,7 @@ fn compare<V: Clone + PartialEq>(
     }
 }
 
-/// Tables and views that have come under another name.
+/// Tables and views that are new under their name, be it a new one or another's.
 #[derive(Default)]
 struct Moved {
     managed: BTreeSet<TableId>,
@@ -151,7 +151,10 @@ impl Moved {
     fn find(before: &Snapshot, next: &Snapshot) -> Self {
         let mut moved = Self::default();
         for difference in before.tables.diff(&next.tables) {
-            let DiffItem::Add(_, definition) = difference else { continue };
+            let (DiffItem::Add(_, definition) | DiffItem::Update { new: (_, definition), .. }) = difference
+            else {
+                continue;
+            };
             match definition.managed() {
                 Some(table) => {
                     moved.managed.insert(table.id);

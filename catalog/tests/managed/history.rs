@@ -1,6 +1,6 @@
 //! What was, and how it comes back.
 
-use nyala_catalog::{Snapshot, table_at};
+use nyala_catalog::{Snapshot, check_snapshot, table_at};
 use nyala_schema::ErrorCode::*;
 use nyala_schema::command::{Command, ObjectKind, OnConflict};
 use nyala_schema::id::{FileId, TableId};
@@ -92,6 +92,19 @@ fn renamed_tables_are_not_dropped() {
     assert_eq!(s.names(ObjectKind::Table), ["t"]);
     let error = s.at(&AsOf::Version(4)).unwrap_err();
     assert_eq!((error.code(), error.hint().is_some()), (UndefinedVersion, true), "{error:?}");
+}
+
+#[test]
+fn a_table_that_goes_back_to_a_name_of_another_is_not_dropped() {
+    let mut s = Snapshot::default();
+    apply(&mut s, &create("t", 1));
+    apply(&mut s, &Command::RenameTable { from: "t".into(), to: "u".into() });
+    apply(&mut s, &create("t", 2));
+    apply(&mut s, &Command::RollbackCatalog { to: 1 });
+    assert_eq!(s.names(ObjectKind::Table), ["t"]);
+    assert_eq!(table(&s, "t").id, TableId(1));
+    assert_eq!(check_snapshot(&s), []);
+    refused(&s, &undrop(ObjectKind::Table, "u", None), UndefinedObject, &["no dropped"]);
 }
 
 #[test]
