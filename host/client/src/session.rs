@@ -1,6 +1,6 @@
 //! What a program holds: a session with a cluster, to be used like the embedded one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use nyala_rpc::config::ClientConfig;
@@ -31,10 +31,25 @@ pub struct RemoteSession {
     reactor: Arc<Reactor>,
 }
 
-/// The threads that carry requests. Held by all that waits for answers.
+/// The thread on which requests wait for their answers. Held by all that waits for one.
 pub(crate) struct Reactor(Option<Runtime>);
 
 impl Reactor {
+    /// The one of this process, which all its sessions share: a program may have hundreds.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    fn current() -> Result<Arc<Self>> {
+        static CURRENT: Mutex<Weak<Reactor>> = Mutex::new(Weak::new());
+        let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reactor) = current.upgrade() {
+            return Ok(reactor);
+        }
+        let reactor = Arc::new(Self::start()?);
+        *current = Arc::downgrade(&reactor);
+        Ok(reactor)
+    }
+
     fn start() -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -88,7 +103,7 @@ impl RemoteSession {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub fn connect_by(dial: Arc<dyn Dial>, addresses: Vec<String>, settings: ClientSettings) -> Result<Self> {
-        let reactor = Arc::new(Reactor::start()?);
+        let reactor = Reactor::current()?;
         let handle = match &reactor.0 {
             Some(runtime) => runtime.handle().clone(),
             None => unreachable!("the runtime is taken when this is dropped"),

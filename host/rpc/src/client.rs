@@ -8,6 +8,7 @@ use nyala_exchange::{Caller, Handler, Receipt, Service, StreamPart};
 use nyala_schema::cluster::{NodeId, Peer, StreamId};
 use nyala_schema::{Error, Result};
 
+use crate::carrier::Carrier;
 use crate::config::{ClientConfig, PROTOCOL};
 use crate::dial::Dialled;
 use crate::hub::Hub;
@@ -20,6 +21,7 @@ pub struct ClientConnection {
     peer: Peer,
     link: Arc<Link>,
     hub: Arc<Hub>,
+    _carrier: Arc<Carrier>,
 }
 
 /// Connects to a node.
@@ -38,8 +40,10 @@ pub async fn connect(address: &str, config: ClientConfig) -> Result<Arc<ClientCo
     let handler: Arc<dyn Handler> = Arc::new(Nothing);
     let runtime = tokio::runtime::Handle::try_current()
         .map_err(|_| Error::internal("a client connected outside of a runtime"))?;
-    let hub = Hub::start(local, &handler, &runtime, 1, None, "nyala-client")?;
+    let (hub, reactors) = Hub::new(local, &handler, &runtime, 1);
     let stop = Stop(Some(hub.clone()));
+    let carrier = Carrier::current()?;
+    reactors.into_iter().try_for_each(|reactor| carrier.carry(reactor))?;
     let Dialled::Use(link) = hub.dial(address).await? else {
         return Err(refused(format!("{address} has another connection with this client in mind")));
     };
@@ -47,10 +51,10 @@ pub async fn connect(address: &str, config: ClientConfig) -> Result<Arc<ClientCo
         return Err(refused(format!("who listens at {address} is no node")));
     };
     stop.keep();
-    Ok(Arc::new(ClientConnection { peer, link, hub }))
+    Ok(Arc::new(ClientConnection { peer, link, hub, _carrier: carrier }))
 }
 
-/// Stops the thread of a connection that did not come about.
+/// Ends what was begun for a connection that did not come about.
 struct Stop(Option<Arc<Hub>>);
 
 impl Stop {

@@ -64,7 +64,7 @@ pub struct Limits {
     /// Bytes of batches per connection that have not arrived at the other side, at most; fewer where they would keep a control
     /// call waiting. One batch more than fits is let through, and two in any case.
     pub bulk_bytes: u64,
-    /// Between two heartbeats of nodes; those of clients are three times as far apart.
+    /// Between two heartbeats of nodes. A client that has not been heard for three times as long gets one.
     pub heartbeat_every: Duration,
     /// A connection whose heartbeat is not answered for so long is dropped.
     pub heartbeat_limit: Duration,

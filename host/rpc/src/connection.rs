@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinHandle, spawn_local};
 use tokio_util::task::TaskTracker;
 
+use crate::beats::Beats;
 use crate::generated::peer_capnp::{door, peer};
 use crate::link::{Counters, Link, Work};
 use crate::links::Links;
@@ -24,9 +25,6 @@ use crate::wire::{Network, Wire};
 
 /// What is queued when a connection ends is still written, for so long: it may say why.
 const FAREWELL: Duration = Duration::from_millis(200);
-
-/// Heartbeats with a client are this much further apart than those of nodes: clients are many, and each beat wakes both sides.
-const CLIENT_BEATS_APART: u32 = 3;
 
 /// What the connections of one thread share.
 pub(crate) struct Place {
@@ -96,11 +94,8 @@ impl Connection {
     pub(crate) async fn serve(self, place: &Rc<Place>, established: Established) {
         let Established { link, remote, work } = established;
         tracing::info!(peer = link.end.name(), encrypted = link.end.is_encrypted, "connected");
-        let mut limits = place.local.limits;
-        if place.local.peer().is_none() || link.end.peer.is_none() {
-            limits.heartbeat_every *= CLIENT_BEATS_APART;
-        }
-        let session = Session::new((link.clone(), remote), self.serving.clone(), limits);
+        let beats = Beats::new(&place.local, &link.end);
+        let session = Session::new((link.clone(), remote), self.serving.clone(), place.local.limits, beats);
         let run = spawn_local(session.run(work)).await;
         if run.is_err() {
             link.close(link.lost("this side failed"));

@@ -35,20 +35,40 @@ pub(crate) struct Hub {
     streams: AtomicU64,
 }
 
-fn no_thread(error: &std::io::Error) -> Error {
+pub(crate) fn no_thread(error: &std::io::Error) -> Error {
     Error::new(ErrorCode::OutOfMemory, format!("a thread for connections could not be started: {error}"))
 }
 
 impl Hub {
-    /// Starts the threads; the first one accepts what comes in at `listener`.
+    /// Starts the threads of a node; the first one accepts what comes in at `listener`.
     pub(crate) fn start(
         local: Local,
         handler: &Arc<dyn Handler>,
         runtime: &tokio::runtime::Handle,
         count: usize,
-        listener: Option<std::net::TcpListener>,
-        name: &str,
+        listener: std::net::TcpListener,
     ) -> Result<Arc<Self>> {
+        let (hub, mut reactors) = Self::new(local, handler, runtime, count);
+        reactors[0].listener = Some(listener);
+        for reactor in reactors {
+            let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let tokio = tokio.map_err(|error| no_thread(&error))?;
+            let thread = std::thread::Builder::new()
+                .name(format!("nyala-rpc-{}", reactor.index))
+                .spawn(move || LocalSet::new().block_on(&tokio, reactor.run()))
+                .map_err(|error| no_thread(&error))?;
+            hub.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        Ok(hub)
+    }
+
+    /// With what is to be run on `count` threads, one at least.
+    pub(crate) fn new(
+        local: Local,
+        handler: &Arc<dyn Handler>,
+        runtime: &tokio::runtime::Handle,
+        count: usize,
+    ) -> (Arc<Self>, Vec<Reactor>) {
         let (orders, orders_there): (Vec<_>, Vec<_>) =
             (0..count.max(1)).map(|_| mpsc::channel(ORDERS_MAX)).unzip();
         let (strays, strays_there): (Vec<_>, Vec<_>) =
@@ -62,26 +82,17 @@ impl Hub {
             threads: Mutex::default(),
             streams: AtomicU64::new(0),
         });
-        let mut listener = listener;
-        for (index, (orders, strays)) in orders_there.into_iter().zip(strays_there).enumerate() {
-            let reactor = Reactor {
-                hub: hub.clone(),
-                handler: handler.clone(),
-                runtime: runtime.clone(),
-                index,
-                orders,
-                strays,
-                listener: listener.take(),
-            };
-            let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let tokio = tokio.map_err(|error| no_thread(&error))?;
-            let thread = std::thread::Builder::new()
-                .name(format!("{name}-{index}"))
-                .spawn(move || LocalSet::new().block_on(&tokio, reactor.run()))
-                .map_err(|error| no_thread(&error))?;
-            hub.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
-        }
-        Ok(hub)
+        let reactor = |(index, (orders, strays))| Reactor {
+            hub: hub.clone(),
+            handler: handler.clone(),
+            runtime: runtime.clone(),
+            index,
+            orders,
+            strays,
+            listener: None,
+        };
+        let reactors = orders_there.into_iter().zip(strays_there).enumerate().map(reactor).collect();
+        (hub, reactors)
     }
 
     fn shard(&self, node: NodeId) -> usize {

@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
+use crate::beats::Beats;
 use crate::config::Limits;
 use crate::generated::peer_capnp::{answer, peer};
 use crate::link::{Call, Link, Work};
@@ -30,6 +31,7 @@ pub(crate) struct Session {
     pub(crate) window: Window,
     pub(crate) streams: Rc<Streams>,
     serving: Rc<Serving>,
+    beats: Beats,
 }
 
 impl Session {
@@ -37,11 +39,12 @@ impl Session {
         established: (Arc<Link>, peer::Client),
         serving: Rc<Serving>,
         limits: Limits,
+        beats: Beats,
     ) -> Rc<Self> {
         let (link, remote) = established;
         let (wire, streams) = (serving.wire.clone(), serving.streams.clone());
         let window = Window::new(limits.bulk_bytes, Instant::now());
-        Rc::new(Self { link, wire, remote, limits, window, streams, serving })
+        Rc::new(Self { link, wire, remote, limits, window, streams, serving, beats })
     }
 
     /// Runs a task until it, or the connection, ends.
@@ -129,10 +132,7 @@ impl Session {
 
     /// Sees that the other side lives. The first beat also tells it that the connection is in use.
     async fn beat(self: &Rc<Self>) {
-        let mut ticks = tokio::time::interval(self.limits.heartbeat_every);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
             let sent = Instant::now();
             let answer = self.remote.heartbeat_request().send().promise;
             match tokio::time::timeout(self.limits.heartbeat_limit, answer).await {
@@ -147,6 +147,7 @@ impl Session {
                     return;
                 }
             }
+            self.beats.rest(&self.wire).await;
         }
     }
 }

@@ -52,7 +52,7 @@ impl RpcTransport {
             tls: config.tls,
             limits: config.limits,
         };
-        let hub = Hub::start(local, &handler, &runtime, config.reactors, Some(listener), "nyala-rpc")?;
+        let hub = Hub::start(local, &handler, &runtime, config.reactors, listener)?;
         tracing::info!(node = %peer.id, address = peer.address, %bound, "listening");
         Ok(Arc::new(Self { local: peer, incarnation: config.incarnation, handler, hub }))
     }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 pub(crate) use network::Network;
 pub(crate) use send::Attachment;
@@ -44,6 +45,8 @@ pub(crate) struct Wire {
     is_finishing: Cell<bool>,
     end: OnceCell<String>,
     ended: Notify,
+    /// When the last message began to come in.
+    heard_at: Cell<Instant>,
     pub(crate) counters: Arc<Counters>,
 }
 
@@ -59,6 +62,7 @@ impl Wire {
             is_finishing: Cell::new(false),
             end: OnceCell::new(),
             ended: Notify::new(),
+            heard_at: Cell::new(Instant::now()),
             counters,
         })
     }
@@ -77,6 +81,10 @@ impl Wire {
         if let Some(left) = self.allowance.get() {
             self.allowance.set(Some(left.saturating_sub(bytes)));
         }
+    }
+
+    pub(crate) fn heard_at(&self) -> Instant {
+        self.heard_at.get()
     }
 
     /// Notes why the connection is over; the first reason counts.

@@ -1,7 +1,7 @@
-//! Clients that ask TPC-H queries without a pause: `query-streams ADDRESSES CLIENTS SECONDS QUERIES` with the folder of the
-//! queries. They take them from one list, so that as many of each are asked, however many clients there are; of those that
-//! end once they have got going, as many count as are whole rounds of the list, as one query takes fifty times as long as
-//! another. Tells `{"queries_per_second", "failures"}`.
+//! Clients that ask TPC-H queries without a pause: `query-streams ADDRESSES CLIENTS SECONDS QUERIES [OPTION=VALUE …]` with
+//! the folder of the queries, and options of the sessions. They take them from one list, so that as many of each are asked,
+//! however many clients there are; of those that end once they have got going, as many count as are whole rounds of the
+//! list, as one query takes fifty times as long as another. Tells `{"queries_per_second", "failures"}`.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use nyala_client::{ClientSettings, RemoteSession};
+use nyala_schema::client::Setting;
 use nyala_tests::rows;
 
 /// Until nodes have planned ahead for whoever waits: that is done once, and more of it for more clients.
@@ -17,9 +18,10 @@ const WARM_UP: Duration = Duration::from_secs(2);
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [addresses, clients, seconds, folder] = arguments.as_slice() else {
-        bail!("query-streams ADDRESSES CLIENTS SECONDS QUERIES")
+    let [addresses, clients, seconds, folder, options @ ..] = arguments.as_slice() else {
+        bail!("query-streams ADDRESSES CLIENTS SECONDS QUERIES [OPTION=VALUE …]")
     };
+    let options: Vec<Setting> = options.iter().map(|option| setting(option)).collect::<Result<_, _>>()?;
     let addresses: Vec<String> = addresses.split(',').map(str::to_owned).collect();
     let (clients, seconds): (usize, u64) = (clients.parse()?, seconds.parse()?);
     let queries = queries(Path::new(folder))?;
@@ -28,7 +30,11 @@ fn main() -> anyhow::Result<()> {
     let session = |client: usize| {
         let mut own = addresses.clone();
         own.rotate_left(client % addresses.len());
-        let settings = ClientSettings { user: format!("client{client}"), ..ClientSettings::default() };
+        let settings = ClientSettings {
+            user: format!("client{client}"),
+            options: options.clone(),
+            ..ClientSettings::default()
+        };
         RemoteSession::connect(own, settings)
     };
     let sessions: Vec<RemoteSession> = (0..clients).map(session).collect::<Result<_, _>>()?;
@@ -63,6 +69,11 @@ fn rate(ended: &[Instant], round: usize) -> Option<f64> {
     let counted = ended.len().checked_sub(1)? / round * round;
     let took = ended.get(counted)?.duration_since(*ended.first()?);
     (counted > 0).then(|| counted as f64 / took.as_secs_f64())
+}
+
+fn setting(option: &str) -> anyhow::Result<Setting> {
+    let (name, value) = option.split_once('=').with_context(|| format!("{option} is no OPTION=VALUE"))?;
+    Ok(Setting { name: name.to_owned(), value: value.to_owned() })
 }
 
 fn queries(folder: &Path) -> anyhow::Result<Vec<String>> {

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use bytes::{BufMut, Bytes};
 use capnp::message::{Reader, ReaderOptions, ReaderSegments};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::Instant;
 
 use super::Wire;
 
@@ -119,6 +120,7 @@ pub(super) async fn message(
     }
     wire.spend(length as usize + head);
     wire.counters.received(length + head as u64);
+    wire.heard_at.set(Instant::now());
     read_block(wire, source, &sizes, length as usize).await.map(Some)
 }
 

@@ -154,6 +154,41 @@ async fn clients_have_connections_of_their_own() {
     assert_eq!(second.call(ECHO, Bytes::new()).await.unwrap_err().code(), ErrorCode::Connection);
 }
 
+fn threads_named(name: &str) -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let name_of = |thread: std::io::Result<std::fs::DirEntry>| {
+        // It may have ended meanwhile.
+        std::fs::read_to_string(thread.unwrap().path().join("comm")).unwrap_or_default()
+    };
+    threads.map(name_of).filter(|found| found.trim_end() == name).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_of_a_process_share_a_thread() {
+    let a = start(config(1));
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        let client = ClientConfig { user: format!("client{number}"), ..ClientConfig::default() };
+        clients.push(connect(&a.transport.local().address, client).await.unwrap());
+    }
+    for client in &clients {
+        assert_eq!(client.call(ECHO, Bytes::from_static(b"hello")).await.unwrap(), "hello");
+    }
+    // One of another test may be ending.
+    while threads_named("nyala-client-io") > 1 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(threads_named("nyala-client-io"), 1);
+    let rest = clients.split_off(1);
+    drop(clients);
+    a.node.wait(|seen| seen.clients_gone.len() == 1).await;
+    for client in &rest {
+        assert_eq!(client.call(ECHO, Bytes::from_static(b"still")).await.unwrap(), "still");
+    }
+    drop(rest);
+    a.node.wait(|seen| seen.clients_gone.len() == 20).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_calls_at_once_each_get_their_answer() {
     let (a, b) = (start(config(1)), start(config(2)));

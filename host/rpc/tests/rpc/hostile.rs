@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use nyala_exchange::Transport;
-use nyala_rpc::RpcConfig;
+use nyala_rpc::{ClientConfig, RpcConfig, connect};
 use nyala_schema::ErrorCode;
 use nyala_schema::cluster::{NodeId, Peer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -169,4 +169,34 @@ async fn a_peer_that_stops_fails_everything_within_the_heartbeat_limit() {
     b.node.wait(|seen| seen.gone == [NodeId(1)] && seen.hanging == 0).await;
     cable.told.send_replace(Carries::Once);
     assert_eq!(a.transport.call(&peer, ECHO, Bytes::from_static(b"back")).await.unwrap(), "back");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_was_heard_all_the_time_is_missed_when_it_stops() {
+    let a = start(RpcConfig { limits: impatient(), ..config(1) });
+    let cable = Cable::to(a.transport.local().address.clone()).await;
+    let client = ClientConfig { user: "ann".into(), limits: impatient(), ..ClientConfig::default() };
+    let client = connect(&cable.address, client).await.unwrap();
+    let begun = Instant::now();
+    while begun.elapsed() < impatient().heartbeat_every * 10 {
+        client.call(ECHO, Bytes::from_static(b"here")).await.unwrap();
+    }
+    cable.told.send_replace(Carries::Nothing);
+    let begun = Instant::now();
+    let error = client.closed().await;
+    assert!(error.message().contains("no sign of life"), "{error}");
+    a.node.wait(|seen| seen.clients_gone.len() == 1).await;
+    assert!(begun.elapsed() < Duration::from_secs(4));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_says_nothing_stays_connected() {
+    let a = start(RpcConfig { limits: impatient(), ..config(1) });
+    let client = ClientConfig { user: "ann".into(), limits: impatient(), ..ClientConfig::default() };
+    let client = connect(&a.transport.local().address, client).await.unwrap();
+    let heard = || a.transport.connections()[0].bytes_received;
+    let before = heard();
+    tokio::time::sleep(impatient().heartbeat_limit * 3).await;
+    assert!(heard() > before, "it was not asked whether it lives");
+    assert_eq!(client.call(ECHO, Bytes::from_static(b"back")).await.unwrap(), "back");
 }
