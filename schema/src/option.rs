@@ -47,7 +47,7 @@ pub struct Options {
     pub backend: BackendChoice,
     /// Everything is also interpreted, and a difference is an error.
     pub verify_backends: bool,
-    /// Worker threads of one query.
+    /// Worker threads of one query, at most.
     pub threads: usize,
     /// Bytes that one query's operators may hold, on each node.
     pub memory_limit: u64,
@@ -131,7 +131,7 @@ pub const OPTIONS: &[OptionInfo] = &[
     },
     OptionInfo {
         name: "threads",
-        description: "worker threads of one query",
+        description: "worker threads of one query, at most",
         get: |options| options.threads.to_string(),
         set: |options, text| set_number(&mut options.threads, text, 1, THREADS_MAX),
     },

@@ -8,6 +8,7 @@ use nyala_exchange::{Members, Service, Transport};
 use nyala_executor::Executor;
 use nyala_schema::cluster::{Attempt, NodeId, NodeInfo, Peer, QueryId};
 use nyala_schema::deploy::{QueryAnswer, QueryMessage, Report, ReportAnswer};
+use nyala_schema::option::Options;
 use nyala_schema::wire::{decode_query_answer, encode_query_message};
 use nyala_schema::{Error, ErrorCode, Result};
 use rand::rngs::SmallRng;
@@ -23,6 +24,7 @@ use crate::query::finished::{FinishedQuery, QueryProfile};
 use crate::query::running::{Failure, RunningQuery};
 use crate::query::turns::Turns;
 use crate::schedule::blacklist::Blacklist;
+use crate::schedule::part::part;
 use crate::schedule::share::share;
 use crate::settings::CoordinatorSettings;
 use crate::{CoordinatorParts, deadline_missed};
@@ -278,6 +280,14 @@ impl Services {
         let local = self.transport.local().id;
         let allowed = share(&self.members.nodes(), local, self.settings.running_at_once);
         timeout(self.settings.turn_wait_max, self.turns.take(allowed)).await.ok()?
+    }
+
+    /// A query's options as it begins among others.
+    pub(crate) fn options_for(&self, query: &RunningQuery) -> Options {
+        let mut options = query.request.options.clone();
+        let part = part(self.settings.running_at_once, self.turns.present(), query.shape.rows_estimated);
+        options.threads = options.threads.min(part);
+        options
     }
 }
 

@@ -135,7 +135,7 @@ fn deployment(
         attempt,
         coordinator: services.transport.local().clone(),
         incarnation: services.incarnation,
-        options: query.request.options.clone(),
+        options: services.options_for(query),
         peers: nodes.iter().map(|node| node.peer.clone()).collect(),
         places: places.to_vec(),
         instances: vec![],

@@ -23,6 +23,8 @@ pub(crate) struct Shape {
     pub(crate) filters: Vec<AwaitedFilter>,
     /// Which fragment makes which of those.
     pub(crate) makers: BTreeMap<RuntimeFilterId, FragmentId>,
+    /// Of all operators together: how much there is to do.
+    pub(crate) rows_estimated: f64,
 }
 
 #[derive(Debug, Clone)]
@@ -51,6 +53,7 @@ impl Shape {
         }
         for fragment in fragments {
             visit(&fragment.root, &mut |operator| {
+                shape.rows_estimated += operator.rows_estimated;
                 if let OperatorKind::Scan(scan) = &operator.kind {
                     shape.add_scan(fragment, operator, scan, &made, filter_wait);
                 }

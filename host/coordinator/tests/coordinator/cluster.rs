@@ -99,6 +99,8 @@ pub struct Inbox {
     to: OnceLock<(Arc<Coordinator>, Arc<Exchange>)>,
     /// Kinds of the requests that came, in order.
     pub requests: Mutex<Vec<&'static str>>,
+    /// That queries got here, in order.
+    pub threads: Mutex<Vec<usize>>,
 }
 
 impl Inbox {
@@ -112,7 +114,10 @@ impl Handler for Inbox {
     async fn call(&self, from: &Caller, service: Service, request: Bytes) -> Result<Bytes> {
         let kind = match (service, decode_query_message(&request)) {
             (Service::ADMISSION, _) => "admission",
-            (_, Ok(QueryMessage::Deploy(_))) => "deploy",
+            (_, Ok(QueryMessage::Deploy(deploy))) => {
+                self.threads.lock().unwrap().push(deploy.options.threads);
+                "deploy"
+            }
             (_, Ok(QueryMessage::Report(_))) => "report",
             (_, Ok(QueryMessage::Cancel { .. })) => "cancel",
             (_, Ok(QueryMessage::Filter { .. })) => "filter",

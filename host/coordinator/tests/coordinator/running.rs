@@ -175,6 +175,23 @@ async fn a_draining_node_ends_what_it_has_and_gets_nothing_new() {
     assert_eq!(cluster.run(2, gathered_sums("t")).await.unwrap_err().code(), ErrorCode::Connection);
 }
 
+/// Others keep threads busy already: more of one query's own would only cost.
+#[tokio::test(start_paused = true)]
+async fn queries_beside_others_get_their_part_of_the_threads() {
+    let cluster = Cluster::with(2, &[("t", 3000)], |settings| settings.running_at_once = 8);
+    cluster.nodes.iter().for_each(|node| node.pause_ms.store(100, Ordering::Relaxed));
+    let mut handles = Vec::new();
+    for _ in 0..3 {
+        let mut request = cluster.request(gathered_sums("t"));
+        request.options.threads = 6;
+        handles.push(cluster.nodes[0].coordinator.start_query(request).await.unwrap());
+    }
+    assert_eq!(*cluster.nodes[1].inbox.threads.lock().unwrap(), [6, 4, 3]);
+    for handle in &mut handles {
+        assert_eq!(drain(handle).await.unwrap(), expected(3000));
+    }
+}
+
 /// A short one waits for its turn no longer than long ones keep theirs.
 #[tokio::test(start_paused = true)]
 async fn long_queries_give_up_their_turn() {
