@@ -1,7 +1,7 @@
 //! How many threads a query gets that is not alone.
 
-/// A query whose operators are expected to see more rows in all may take seconds: others may be gone by then.
-const BRIEF_ROWS_MAX: f64 = 100e6;
+/// A query whose operators are expected to see more rows in all takes a second or more on one thread: others may be gone by then.
+const BRIEF_ROWS_MAX: f64 = 30e6;
 
 /// Where as many queries are `present` as may run `at_once`, one for each thread, all threads have enough to do, and one query
 /// on several of them takes about a tenth more of their time than on one. So it gets its part of the threads when it begins.
