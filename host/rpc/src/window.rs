@@ -85,9 +85,9 @@ mod tests {
     const MAX: u64 = 4 << 20;
     const BATCH: u64 = 256 << 10;
 
-    /// Batches over a link of so many bytes a second, each after the other, a way of `way` long; the least and the most that
-    /// the window was in the second half.
-    fn over(rate: f64, way: Duration, batches: usize) -> (u64, u64) {
+    /// Batches over a link of so many bytes a second, each after the other, a way of `way` long; the least, the most and the
+    /// last that the window was in the second half.
+    fn over(rate: f64, way: Duration, batches: usize) -> [u64; 3] {
         let start = Instant::now();
         let window = Window::new(MAX, start);
         let (mut under_way, mut now, mut free_at) = (std::collections::VecDeque::new(), start, start);
@@ -103,22 +103,25 @@ mod tests {
             windows.push(window.bytes());
         }
         let settled = &windows[batches / 2..];
-        (*settled.iter().min().unwrap(), *settled.iter().max().unwrap())
+        [*settled.iter().min().unwrap(), *settled.iter().max().unwrap(), window.bytes()]
     }
 
     #[test]
     fn a_window_is_what_the_link_carries_in_the_time_that_a_call_may_wait() {
         let none = Duration::ZERO;
-        assert_eq!(over(10e9, none, 1000), (MAX, MAX), "a fast one");
+        assert_eq!(over(10e9, none, 1000), [MAX; 3], "a fast one");
         // Two million bytes in a millisecond.
-        let (least, most) = over(2e9, none, 1000);
-        assert!(900_000 < least && most < 3_000_000, "{least} {most}");
-        assert_eq!(over(1e6, none, 100), (WINDOW_MIN, WINDOW_MIN + BATCH * 3 / 4), "a slow one");
+        let [least, most, last] = over(2e9, none, 1000);
+        assert_eq!([least, most], [983_040, 2_686_976]);
+        assert!((1_500_000..3_000_000).contains(&last), "{last}");
+        let [least, most, last] = over(1e6, none, 100);
+        assert_eq!([least, most], [WINDOW_MIN, WINDOW_MIN + BATCH * 3 / 4]);
+        assert!((WINDOW_MIN..=WINDOW_MIN + BATCH).contains(&last), "{last}");
     }
 
     #[test]
     fn a_long_way_is_no_wait() {
-        assert_eq!(over(10e9, Duration::from_millis(20), 1000), (MAX, MAX));
+        assert_eq!(over(10e9, Duration::from_millis(20), 1000), [MAX; 3]);
     }
 
     #[test]
