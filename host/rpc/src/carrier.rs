@@ -4,10 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use nyala_schema::Result;
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 use tokio_util::task::TaskTracker;
 
-use crate::hub::no_thread;
+use crate::hub::local_thread;
 use crate::outgoing::ended;
 use crate::reactor::Reactor;
 
@@ -35,22 +34,15 @@ impl Carrier {
 
     fn start() -> Result<Self> {
         let (reactors, mut come) = mpsc::unbounded_channel::<Reactor>();
-        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let tokio = tokio.map_err(|error| no_thread(&error))?;
-        std::thread::Builder::new()
-            .name("nyala-client-io".into())
-            .spawn(move || {
-                LocalSet::new().block_on(&tokio, async {
-                    let running = TaskTracker::new();
-                    while let Some(reactor) = come.recv().await {
-                        running.spawn_local(reactor.run());
-                    }
-                    // What is left has been told to end.
-                    running.close();
-                    running.wait().await;
-                });
-            })
-            .map_err(|error| no_thread(&error))?;
+        local_thread("nyala-client-io".into(), || async move {
+            let running = TaskTracker::new();
+            while let Some(reactor) = come.recv().await {
+                running.spawn_local(reactor.run());
+            }
+            // What is left has been told to end.
+            running.close();
+            running.wait().await;
+        })?;
         Ok(Self { reactors })
     }
 

@@ -35,8 +35,21 @@ pub(crate) struct Hub {
     streams: AtomicU64,
 }
 
-pub(crate) fn no_thread(error: &std::io::Error) -> Error {
-    Error::new(ErrorCode::OutOfMemory, format!("a thread for connections could not be started: {error}"))
+/// A thread with a runtime of its own, until the work ends that is made there.
+///
+/// # Errors
+/// `OutOfMemory` when it cannot be started.
+pub(crate) fn local_thread<F: Future<Output = ()>>(
+    name: String,
+    work: impl FnOnce() -> F + Send + 'static,
+) -> Result<JoinHandle<()>> {
+    let failed = |error: std::io::Error| {
+        let text = format!("a thread for connections could not be started: {error}");
+        Error::new(ErrorCode::OutOfMemory, text)
+    };
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let thread = std::thread::Builder::new().name(name);
+    thread.spawn(move || LocalSet::new().block_on(&tokio, work())).map_err(failed)
 }
 
 impl Hub {
@@ -51,12 +64,7 @@ impl Hub {
         let (hub, mut reactors) = Self::new(local, handler, runtime, count);
         reactors[0].listener = Some(listener);
         for reactor in reactors {
-            let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let tokio = tokio.map_err(|error| no_thread(&error))?;
-            let thread = std::thread::Builder::new()
-                .name(format!("nyala-rpc-{}", reactor.index))
-                .spawn(move || LocalSet::new().block_on(&tokio, reactor.run()))
-                .map_err(|error| no_thread(&error))?;
+            let thread = local_thread(format!("nyala-rpc-{}", reactor.index), || reactor.run())?;
             hub.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
         Ok(hub)
