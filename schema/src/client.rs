@@ -36,7 +36,7 @@ pub struct Setting {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClientRequest {
     Open {
-        /// Who says that it is; a certificate that says another goes before it.
+        /// Who it says that it is; a certificate that is not good for that is refused.
         user: String,
         /// Set one after the other.
         settings: Vec<Setting>,

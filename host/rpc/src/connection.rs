@@ -14,6 +14,7 @@ use tokio::task::{AbortHandle, JoinHandle, spawn_local};
 use tokio_util::task::TaskTracker;
 
 use crate::beats::Beats;
+use crate::complaints::Complaints;
 use crate::generated::peer_capnp::{door, peer};
 use crate::link::{Counters, Link, Work};
 use crate::links::Links;
@@ -35,6 +36,7 @@ pub(crate) struct Place {
     pub(crate) runtime: tokio::runtime::Handle,
     /// Connections that there are here.
     pub(crate) tracker: TaskTracker,
+    pub(crate) complaints: Complaints,
 }
 
 /// A connection whose sides know each other.

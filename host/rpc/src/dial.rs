@@ -53,8 +53,13 @@ impl Dial {
             Ok(Err(error)) => Err(error),
             Err(_) => Err(refused(format!("no connection for {limit:?}"))),
         };
-        outcome.map_err(|error| {
-            tracing::warn!(address = self.address, reason = error.message(), "could not connect");
+        outcome.inspect(|_| place.complaints.end(&self.address)).map_err(|error| {
+            let (address, reason) = (&self.address, error.message());
+            if place.complaints.is_new(address, reason) {
+                tracing::warn!(address, reason, "could not connect");
+            } else {
+                tracing::debug!(address, reason, "could not connect");
+            }
             error.context(format!("cannot connect to {}", self.address))
         })
     }

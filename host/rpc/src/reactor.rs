@@ -13,6 +13,7 @@ use tokio::task::spawn_local;
 use tokio_util::task::TaskTracker;
 
 use crate::accept::accept;
+use crate::complaints::Complaints;
 use crate::connection::Place;
 use crate::dial::{Dial, Dialled};
 use crate::hub::Hub;
@@ -67,6 +68,7 @@ impl Reactor {
             handler: self.handler.clone(),
             runtime: self.runtime.clone(),
             tracker: tracker.clone(),
+            complaints: Complaints::default(),
         });
         if let Some(listener) = self.listener.take() {
             spawn_local(listen(listener, self.hub.clone()));

@@ -50,7 +50,9 @@ pub(crate) async fn accept(stream: TcpStream, tls: Option<&Tls>) -> Result<Socke
 }
 
 pub(crate) async fn connect(address: &str, tls: Option<&Tls>) -> Result<Socket> {
-    let stream = TcpStream::connect(address).await.map_err(|error| refused(error.to_string()))?;
+    let stream = TcpStream::connect(address).await.map_err(|error| {
+        refused(error.to_string()).with_hint("is that a node's address, and does the node run?")
+    })?;
     stream.set_nodelay(true).map_err(|error| refused(error.to_string()))?;
     let Some(tls) = tls else { return Ok(plain(stream)) };
     let stream = TlsConnector::from(tls.client.clone()).connect(Tls::node_name()?, stream).await;

@@ -18,6 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use webpki::EndEntityCert;
 
 use crate::local::refused;
 
@@ -33,6 +34,7 @@ const USER_BYTES_MAX: usize = 31;
 pub struct Tls {
     pub(crate) server: Arc<ServerConfig>,
     pub(crate) client: Arc<ClientConfig>,
+    user: Option<String>,
 }
 
 impl fmt::Debug for Tls {
@@ -88,13 +90,14 @@ impl Tls {
             .with_client_cert_verifier(verifier)
             .with_single_cert(chain.clone(), secret.clone_key())
             .map_err(|error| unfit(certificate, error))?;
+        let user = chain.first().and_then(named_user);
         let client = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&versions)
             .map_err(|error| unfit(certificate, error))?
             .with_root_certificates(roots)
             .with_client_auth_cert(chain, secret)
             .map_err(|error| unfit(certificate, error))?;
-        Ok(Self { server: Arc::new(server), client: Arc::new(client) })
+        Ok(Self { server: Arc::new(server), client: Arc::new(client), user })
     }
 
     /// `ca.pem`, `NAME.pem` and `NAME-key.pem` of a folder.
@@ -104,6 +107,11 @@ impl Tls {
     pub fn of_folder(folder: &Path, name: &str) -> Result<Self> {
         let file = |end: &str| folder.join(format!("{name}{end}"));
         Self::read(&folder.join("ca.pem"), &file(".pem"), &file("-key.pem"))
+    }
+
+    /// The user that the own certificate names; `None` for one that is good for any, or a node's.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
     }
 
     /// The name that a dialler asks of the certificate at the other end.
@@ -122,7 +130,11 @@ impl Tls {
         if user_name(user).is_some_and(|name| is_good_for(certificate, &name)) {
             return Ok(());
         }
-        Err(refused(format!("wrong certificate: it is not good for user '{user}'")))
+        let error = refused(format!("wrong certificate: it is not good for user '{user}'"));
+        Err(match named_user(certificate) {
+            Some(named) => error.with_hint(format!("connect as the user that it names, '{named}'")),
+            None => error,
+        })
     }
 }
 
@@ -136,8 +148,16 @@ fn user_name(user: &str) -> Option<String> {
     if user.is_empty() || user.len() > USER_BYTES_MAX {
         return None;
     }
-    let label: String = user.bytes().map(|byte| format!("{byte:02x}")).collect();
-    Some(format!("u{label}.{USER_DOMAIN}"))
+    Some(format!("u{}.{USER_DOMAIN}", hex::encode(user)))
+}
+
+/// The user that a certificate is good for, when it is one.
+fn named_user(certificate: &CertificateDer<'_>) -> Option<String> {
+    let certificate = EndEntityCert::try_from(certificate).ok()?;
+    certificate.valid_dns_names().find_map(|name| {
+        let digits = name.strip_suffix(USER_DOMAIN)?.strip_suffix('.')?.strip_prefix('u')?;
+        String::from_utf8(hex::decode(digits).ok()?).ok()
+    })
 }
 
 /// Makes, in a folder, an authority (`ca.pem`, `ca-key.pem`; kept when there is one), a certificate per node and per user

@@ -214,6 +214,8 @@ async fn with_certificates_all_is_encrypted() {
     for outcome in outcomes {
         outcome.await.unwrap().unwrap();
     }
+    let named = |name: &str| certificates.of(name).user().map(str::to_owned);
+    assert_eq!((named("ann"), named("client"), named("a")), (Some("ann".to_owned()), None, None));
     for (name, user) in [("ann", "ann"), ("client", "ann"), ("client", "bob")] {
         let client = certificates.client(name, user);
         let connection = connect(&a.transport.local().address, client).await.unwrap();
