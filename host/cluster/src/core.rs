@@ -17,6 +17,7 @@ use crate::identity::Identity;
 use crate::record::Record;
 use crate::roster::Roster;
 use crate::settings::ClusterSettings;
+use crate::told::tell_states;
 
 pub struct Core {
     pub transport: Arc<dyn Transport>,
@@ -159,14 +160,15 @@ impl Core {
     pub fn publish(&self) {
         self.forget_removed();
         let nodes = self.roster().look(Instant::now());
-        let is_new = self.known.nodes.send_if_modified(|shown| {
-            let is_new = **shown != nodes;
-            if is_new {
-                *shown = Arc::new(nodes);
+        let mut before = None;
+        self.known.nodes.send_if_modified(|shown| {
+            if **shown != nodes {
+                before = Some(std::mem::replace(shown, Arc::new(nodes)));
             }
-            is_new
+            before.is_some()
         });
-        if is_new {
+        if let Some(before) = before {
+            tell_states(&before, &self.known.nodes());
             self.concerns.notify_one();
         }
     }

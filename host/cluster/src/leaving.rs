@@ -80,7 +80,7 @@ impl Core {
         if is_up && !is_own_wish {
             let message = format!("node {node} is up");
             return Err(Error::new(ErrorCode::InvalidParameter, message)
-                .with_hint("have it leave by itself; only a node that is down can be removed by others"));
+                .with_hint("stop it first: only a node that is down can be removed"));
         }
         self.state().leaving.insert(node);
         let done = self.take_out(node).await;

@@ -5,7 +5,8 @@
 //! [`pulse`] how its silence is judged, [`roster`] all that is known of all nodes, `gossip` how it spreads, `probe` what
 //! follows when a connection breaks. The catalog: `carrier` takes its messages over the transport, `admin` are the words in
 //! which nodes ask each other, `joining` makes a node a member, `admission` is the leader's answer to that, [`voters`] says
-//! who votes, `steward` is the leader's hand that does it, `leaving` the way out. [`upgrade`] says what to restart next.
+//! who votes, `steward` is the leader's hand that does it, `leaving` the way out, `told` what the log hears of all
+//! this. [`upgrade`] says what to restart next.
 
 mod admin;
 mod admission;
@@ -22,6 +23,7 @@ pub mod record;
 pub mod roster;
 pub mod settings;
 mod steward;
+mod told;
 pub mod upgrade;
 pub mod voters;
 

@@ -11,6 +11,7 @@ use nyala_schema::cluster::{NodeId, NodeState};
 use tokio::time::{Instant, timeout};
 
 use crate::core::{Core, Standing};
+use crate::told::Told;
 use crate::voters::{Situation, plan};
 
 /// Between two looks when nothing is reported: what is due by time alone is late by no more.
@@ -21,10 +22,12 @@ const LAG_MAX: u64 = 1000;
 /// Looks after the members for as long as this node leads, until it is aborted.
 pub async fn look_after(core: Arc<Core>) {
     let mut leads_since = None;
+    let mut told = Told::default();
     loop {
         // Whether it was woken or not, it looks.
         let _ = timeout(LOOK, core.concerns.notified()).await;
         core.publish();
+        told.tell_lead(&core.replica.status(), &core.known.nodes());
         if !core.is_leader() || !matches!(*core.standing.borrow(), Standing::In) {
             leads_since = None;
             continue;

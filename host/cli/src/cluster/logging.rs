@@ -12,6 +12,9 @@ use crate::terminal;
 /// What is logged.
 const VARIABLE: &str = "NYALA_LOG";
 const LEVEL: &str = "info";
+/// Before what is said, which may take it back. It tells of each try to reach a node that is down, twice a second; what
+/// matters of it, we tell.
+const QUIET: &str = "openraft=off";
 
 /// From here on lines have a time, a level, and fields such as `query`.
 ///
@@ -20,7 +23,7 @@ const LEVEL: &str = "info";
 pub fn start(format: LogFormat) -> Result<(), Failure> {
     let said = std::env::var(VARIABLE).ok().filter(|text| !text.trim().is_empty());
     let said = said.as_deref().unwrap_or(LEVEL);
-    let filter = EnvFilter::try_new(said).map_err(|error| {
+    let filter = EnvFilter::try_new(format!("{QUIET},{said}")).map_err(|error| {
         let error = Error::new(ErrorCode::InvalidParameter, format!("{VARIABLE} is '{said}': {error}"));
         Failure::Usage(error.with_hint("it takes levels such as info, or info,nyala_cluster=debug"))
     })?;
