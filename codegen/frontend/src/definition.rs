@@ -13,6 +13,8 @@ pub enum CodeSource {
     Text(String),
     /// A module that CREATE MODULE has named.
     Module(String),
+    /// A module itself.
+    Bytes(Vec<u8>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,10 +9,11 @@ use nyala_schema::error::Position;
 const WINDOW_BEFORE: usize = 60;
 const WINDOW_AFTER: usize = 100;
 
-/// Several lines without a line break at the end. `sql` is the text that the error's position counts in.
+/// Several lines without a line break at the end. `sql` is the text that the error's position counts in; empty when
+/// whoever reads this has not written one.
 pub fn render(error: &Error, sql: &str) -> String {
     let mut text = format!("error[{}]: {}", error.code().sqlstate(), error.message());
-    if let Some(position) = error.position() {
+    if let Some(position) = error.position().filter(|_| !sql.is_empty()) {
         write_source(&mut text, position, sql);
     }
     if let Some(hint) = error.hint() {
@@ -69,6 +70,7 @@ mod tests {
     fn odd_positions_and_texts_are_harmless() {
         let error = |line, column| Error::new(ErrorCode::Syntax, "x").at(Position { line, column });
         assert_eq!(render(&error(9, 1), "a\nb"), "error[42601]: x");
+        assert_eq!(render(&error(1, 1), ""), "error[42601]: x");
         assert_eq!(render(&error(1, 99), "a"), format!("error[42601]: x\n  line 1: …\n{}^", " ".repeat(11)));
         assert_eq!(render(&error(1, 3), "\tab\r\n"), "error[42601]: x\n  line 1:  ab\n            ^");
         assert_eq!(render(&error(1, 2), "日x"), "error[42601]: x\n  line 1: 日x\n            ^");

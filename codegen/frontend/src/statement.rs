@@ -156,8 +156,9 @@ pub enum Statement {
     },
     CreateModule {
         name: String,
-        path: String,
-        /// What the file must hash to.
+        /// A file, or what would be in it.
+        code: CodeSource,
+        /// What it must hash to.
         sha256: Option<ModuleHash>,
         on_conflict: OnConflict,
     },

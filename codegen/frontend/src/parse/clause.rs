@@ -159,7 +159,8 @@ impl StatementParser<'_> {
             Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_) => {
                 Ok(CodeSource::Path(self.string()?))
             }
-            _ => Err(self.expected("'path', $$ source $$ or MODULE name")),
+            Token::HexStringLiteral(_) => Ok(CodeSource::Bytes(self.bytes()?)),
+            _ => Err(self.expected("'path', $$ source $$, X'bytes' or MODULE name")),
         }
     }
 
@@ -244,7 +245,7 @@ impl Clauses {
         };
         let language = match (self.language, &code) {
             (Some(language), _) => language,
-            (None, CodeSource::Module(_)) => Language::Wasm,
+            (None, CodeSource::Module(_) | CodeSource::Bytes(_)) => Language::Wasm,
             (None, CodeSource::Path(path)) => match path.to_lowercase().rsplit_once('.') {
                 Some((_, "wasm")) => Language::Wasm,
                 Some((_, "wat")) => Language::Wat,
@@ -261,7 +262,7 @@ impl Clauses {
                 "WASM is not text".to_owned(),
                 "give the path of the module, AS 'path.wasm', or its text with LANGUAGE wat",
             ),
-            (Language::Wat | Language::Sql, CodeSource::Module(_)) => {
+            (Language::Wat | Language::Sql, CodeSource::Module(_) | CodeSource::Bytes(_)) => {
                 fail("a module is WASM".to_owned(), "leave LANGUAGE out")
             }
             (language, code) => Ok((code, language)),

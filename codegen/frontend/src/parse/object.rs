@@ -9,7 +9,7 @@ use sqlparser::tokenizer::Token;
 
 use super::clause::ClausesOf;
 use super::{StatementParser, at_token};
-use crate::definition::{Declaration, FunctionChange, NewVersion};
+use crate::definition::{CodeSource, Declaration, FunctionChange, NewVersion};
 use crate::normalize::ident_of;
 use crate::script::split;
 use crate::shape::Shape;
@@ -49,12 +49,15 @@ fn declaration(sql: &str) -> Result<Declaration> {
 }
 
 impl StatementParser<'_> {
-    /// `name FROM 'path.wasm' [SHA256 'hex']`.
+    /// `name FROM 'path.wasm' | X'bytes' [SHA256 'hex']`.
     pub(super) fn create_module(&mut self, replace: bool) -> Result<Statement> {
         let on_conflict = self.conflict(replace)?;
         let name = ident_of(&self.identifier()?);
         self.expect_word("FROM")?;
-        let path = self.string()?;
+        let code = match self.peek().token {
+            Token::HexStringLiteral(_) => CodeSource::Bytes(self.bytes()?),
+            _ => CodeSource::Path(self.string()?),
+        };
         let mut sha256 = None;
         if self.word("SHA256") {
             let token = self.peek();
@@ -65,7 +68,7 @@ impl StatementParser<'_> {
             })?;
             sha256 = Some(hash);
         }
-        Ok(Statement::CreateModule { name, path, sha256, on_conflict })
+        Ok(Statement::CreateModule { name, code, sha256, on_conflict })
     }
 
     /// The rest of DROP for schemas and for what came out of modules; `None` when something else is to be dropped.

@@ -50,6 +50,8 @@ fn what_is_left_out_has_defaults() {
     assert_eq!((declaration.cost, declaration.export.clone()), (None, None));
     assert_eq!((declaration.limits, declaration.returns), (Limits::default(), DataType::Utf8View));
     assert_eq!((code, language), (CodeSource::Path("f.WASM".into()), Language::Wasm));
+    let (_, code, language) = function("create function f (x bigint) returns bigint as X'00ff'");
+    assert_eq!((code, language), (CodeSource::Bytes(vec![0, 0xff]), Language::Wasm));
     let (_, code, language) = function("create function f(x int) returns int as module m export 'g'");
     assert_eq!((code, language), (CodeSource::Module("m".into()), Language::Wasm));
     let (_, _, language) = function("create function f(x int) returns int as 'f.wat' called on null input");
@@ -131,9 +133,15 @@ fn modules_and_what_drops_them() {
     let hash = "00".repeat(32);
     let sql = format!("create module if not exists text from 'text.wasm' sha256 '{hash}'");
     assert!(
-        matches!(ok(&sql), Statement::CreateModule { name, path, sha256: Some(sha256), on_conflict: OnConflict::Keep }
+        matches!(ok(&sql), Statement::CreateModule { name, code: CodeSource::Path(path), sha256: Some(sha256), on_conflict: OnConflict::Keep }
         if name == "text" && path == "text.wasm" && sha256.to_string() == hash)
     );
+    let bytes = |sql: &str| match ok(sql) {
+        Statement::CreateModule { code: CodeSource::Bytes(bytes), .. } => bytes,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(bytes("create module m from X'0061736D'"), b"\0asm");
+    assert_eq!(bytes("create module m from x''"), b"");
     let overload = |name: &str, arguments| Overload { name: name.to_owned(), arguments };
     let drop = |kind, overload, if_exists| Statement::DropFunction { kind, overload, if_exists };
     assert_eq!(ok("drop function f"), drop(None, overload("f", None), false));
@@ -230,6 +238,9 @@ fn mistakes_are_shown_where_they_are() {
         "create operator o (table t sorted) returns like input as 'o.wasm'",
         "create operator o (table t) returns bigint as 'o.wasm'",
         "create module m from 'm.wasm' sha256 'abc'",
+        "create module m from X'006'",
+        "create function f(x bigint) returns bigint as X'00 61'",
+        "create function f(x bigint) returns bigint language sql as X'00'",
         "alter function f add version",
         "alter function f set version x",
         "alter index i",

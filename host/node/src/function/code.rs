@@ -1,4 +1,4 @@
-//! The bytes behind AS: a file, a text, or a module that has a name.
+//! The bytes behind AS: a file, a text, a module that has a name, or themselves.
 
 use std::fs;
 use std::path::Path;
@@ -25,6 +25,7 @@ impl Code {
             CodeSource::Path(path) => Self::read(session, path, language),
             CodeSource::Text(text) => Self::assemble(session, text),
             CodeSource::Module(name) => Self::named(session, name),
+            CodeSource::Bytes(bytes) => Self::of(session, bytes.clone(), None),
         }
     }
 
@@ -32,9 +33,13 @@ impl Code {
     ///
     /// # Errors
     /// `FileAccess`, `InvalidModule`.
-    pub fn read(session: &Session, path: &str, language: Language) -> Result<Self> {
+    fn read(session: &Session, path: &str, language: Language) -> Result<Self> {
         let limit = session.engine.upload_limits().module_bytes_max;
-        let bytes = read_file(path, limit)?;
+        let hint = match session.engine.network() {
+            None => "paths are relative to the folder that nyala runs in",
+            Some(_) => "it is looked for where the node runs; `nyala plugin push` sends a file from here",
+        };
+        let bytes = read_file(path, limit, hint)?;
         let is_text = language == Language::Wat || Path::new(path).extension().is_some_and(|e| e == "wat");
         let made = if is_text {
             let text = String::from_utf8(bytes)
@@ -66,10 +71,10 @@ impl Code {
 }
 
 /// A file is refused before it is read when it is larger than any module may be.
-fn read_file(path: &str, limit: u64) -> Result<Vec<u8>> {
+fn read_file(path: &str, limit: u64, hint: &str) -> Result<Vec<u8>> {
     let failed = |error: std::io::Error| {
         Error::new(ErrorCode::FileAccess, format!("the module {path} cannot be read: {error}"))
-            .with_hint("paths are relative to the folder that nyala runs in")
+            .with_hint(hint)
     };
     let size = fs::metadata(path).map_err(failed)?.len();
     if size > limit {

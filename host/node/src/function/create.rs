@@ -64,24 +64,28 @@ pub fn operator(
 pub fn module(
     session: &Session,
     name: &str,
-    path: &str,
+    source: &CodeSource,
     sha256: Option<ModuleHash>,
     on_conflict: OnConflict,
 ) -> Result<Answer> {
     let in_use = session.engine.use_modules();
-    let code = Code::read(session, path, Language::Wasm)?;
+    let code = Code::get(session, source, Language::Wasm)?;
+    let what = match source {
+        CodeSource::Path(path) => path.clone(),
+        _ => format!("module \"{name}\""),
+    };
     if let Some(wanted) = sha256
         && wanted != code.info.hash
     {
         return Err(Error::new(
             ErrorCode::InvalidModule,
-            format!("{path} has the SHA-256 {}, not {wanted}", code.info.hash),
+            format!("{what} has the SHA-256 {}, not {wanted}", code.info.hash),
         )
         .with_hint("it is another file than the one that was meant; get it again, or correct the hash"));
     }
     let declarations = match &code.info.manifest {
         Some(manifest) => {
-            parse_manifest(manifest).map_err(|error| error.context(format!("the manifest of {path}")))?
+            parse_manifest(manifest).map_err(|error| error.context(format!("the manifest of {what}")))?
         }
         None => Vec::new(),
     };

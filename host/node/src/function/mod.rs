@@ -28,8 +28,8 @@ pub fn run(session: &Session, statement: Statement) -> Result<Answer> {
         Statement::CreateOperator { declaration, code, language, on_conflict } => {
             create::operator(session, declaration, &code, language, on_conflict)
         }
-        Statement::CreateModule { name, path, sha256, on_conflict } => {
-            create::module(session, &name, &path, sha256, on_conflict)
+        Statement::CreateModule { name, code, sha256, on_conflict } => {
+            create::module(session, &name, &code, sha256, on_conflict)
         }
         Statement::AlterFunction { overload, change } => alter::function(session, overload, change),
         Statement::DropFunction { kind, overload, if_exists } => {
