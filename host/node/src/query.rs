@@ -118,6 +118,8 @@ pub fn run(session: &Session, sql: &str, query: &Query) -> Result<Answer> {
 }
 
 pub fn start(session: &Session, planned: &Planned) -> Result<RunningQuery> {
+    // On a cluster, waiting for admission is part of it.
+    let start = Instant::now();
     let (engine, run) = (&session.engine, session.running());
     let running: Box<dyn Running> = match (engine.network(), &planned.pipelines) {
         (Some(network), _) => network.start(session, run.as_deref(), planned)?,
@@ -134,7 +136,7 @@ pub fn start(session: &Session, planned: &Planned) -> Result<RunningQuery> {
         running,
         sight: planned.sight.clone(),
         planning: planned.planning,
-        start: Instant::now(),
+        start,
         rows: 0,
         finished: None,
         fragments: planned.fragments.clone(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nyala_schema::cluster::QueryId;
-use nyala_schema::{Error, Result};
+use nyala_schema::{Error, ErrorCode, Result};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -58,6 +58,7 @@ pub struct Statement {
     started_ms: i64,
     has_query: AtomicBool,
     is_cancelled: AtomicBool,
+    is_killed: AtomicBool,
     /// The query that runs for it, or the last one.
     query: Mutex<Option<Arc<dyn Control>>>,
     end: Mutex<End>,
@@ -147,6 +148,7 @@ impl Statements {
             started_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
             has_query: AtomicBool::new(false),
             is_cancelled: AtomicBool::new(false),
+            is_killed: AtomicBool::new(false),
             query: Mutex::default(),
             end: Mutex::default(),
         });
@@ -158,7 +160,7 @@ impl Statements {
     pub fn finish(&self, statement: &Statement, rows: u64, progress: Progress, error: Option<&Error>) {
         let state = match error {
             None => State::Done,
-            Some(error) if error.code() == nyala_schema::ErrorCode::Cancelled => State::Cancelled,
+            Some(error) if error.code() == ErrorCode::Cancelled => State::Cancelled,
             Some(_) => State::Failed,
         };
         let mut known = self.known();
@@ -189,10 +191,12 @@ impl Statements {
         all.iter().map(|statement| statement.row()).collect()
     }
 
-    /// Whether it runs here.
+    /// Ends it for somebody else than its session. Whether it runs here.
     pub fn kill(&self, id: QueryId) -> bool {
-        let found = self.known().running.get(&id).cloned();
-        found.inspect(|statement| statement.cancel()).is_some()
+        let Some(statement) = self.known().running.get(&id).cloned() else { return false };
+        statement.is_killed.store(true, Ordering::Release);
+        statement.cancel();
+        true
     }
 
     /// Returns when none runs.
@@ -255,6 +259,15 @@ impl Statement {
     /// `Cancelled` when that was asked for.
     pub fn check_cancelled(&self) -> Result<()> {
         if self.is_cancelled.load(Ordering::Acquire) { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    /// How its end is told to its session, which need not know why it was cancelled.
+    pub fn told(&self, error: Error) -> Error {
+        if error.code() == ErrorCode::Cancelled && self.is_killed.load(Ordering::Acquire) {
+            return Error::new(ErrorCode::Cancelled, "the query was killed")
+                .with_hint("somebody ended it with KILL QUERY");
+        }
+        error
     }
 
     /// What the next of its queries is called: the first, as the statement.

@@ -45,6 +45,7 @@ impl Watched {
                 Ok(done)
             }
             Err(error) => {
+                let error = self.run.told(error);
                 self.finish(0, Progress::default(), Some(&error));
                 Err(error)
             }
@@ -71,7 +72,7 @@ impl RowSource for WatchedRows {
     }
 
     fn next(&mut self, wait: Duration) -> Option<Result<Option<RecordBatch>>> {
-        let next = self.rows.next_within(wait)?;
+        let next = self.rows.next_within(wait)?.map_err(|error| self.watched.run.told(error));
         match &next {
             Ok(Some(batch)) => self.given += batch.num_rows() as u64,
             Ok(None) => self.watched.finish(self.given, self.rows.progress(), None),

@@ -55,6 +55,7 @@ pub(crate) struct Core {
     cancelled: Option<Error>,
     pub(crate) result: Option<Result<()>>,
     pub(crate) rows_given: u64,
+    /// When it gave its last row, or failed before.
     pub(crate) ended: Option<Instant>,
 }
 
@@ -297,6 +298,8 @@ impl RunningQuery {
                 let is_current = core.attempt.as_ref().is_some_and(|current| current.attempt == attempt);
                 if is_current && core.failure.is_none() {
                     core.root_ended = true;
+                    // What nodes still report is not what the client waits for.
+                    core.ended.get_or_insert(Instant::now());
                     core.held.flow();
                     drop(core);
                     self.has_changed();

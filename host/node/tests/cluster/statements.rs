@@ -43,7 +43,7 @@ fn a_query_is_seen_and_killed_from_another_node() {
         answer.try_recv().ok()
     });
     let error = answered.unwrap_err();
-    assert_eq!(error.code(), ErrorCode::Cancelled);
+    assert_eq!((error.code(), error.message()), (ErrorCode::Cancelled, "the query was killed"));
     until(|| run(&mut other, &find).iter().any(|row| row.ends_with("|cancelled")));
     let error = rows(&mut other, &kill).unwrap_err();
     assert_eq!(error.code(), ErrorCode::UndefinedObject);
