@@ -139,8 +139,11 @@ fn found_file(path: &Path, below: &str) -> Result<FoundFile> {
 }
 
 fn nothing_matches(location: &str) -> Error {
-    let error = Error::new(ErrorCode::FileAccess, format!("no file matches '{location}'"));
     let path = Path::new(location);
+    // Who asks a node may be in another folder than it is.
+    let here = std::env::current_dir().ok().filter(|_| path.is_relative());
+    let place = here.map_or_else(String::new, |folder| format!(" in {}", folder.display()));
+    let error = Error::new(ErrorCode::FileAccess, format!("no file matches '{location}'{place}"));
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let wanted = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     if !location.contains('*') && !directory.is_dir() {

@@ -87,6 +87,9 @@ fn globs_find_files_and_misses_name_the_near() {
     assert_eq!(error.code(), ErrorCode::FileAccess);
     assert!(error.message().contains("no file matches"), "{error}");
     assert!(error.hint().unwrap().contains("sales_1.parquet"), "{error:?}");
+    let error = resolve(Path::new("no_such_file.parquet")).unwrap_err();
+    let here = std::env::current_dir().unwrap().display().to_string();
+    assert!(error.message().ends_with(&here), "{error}");
     assert!(resolve(&root.join("c/x.parquet")).unwrap_err().hint().unwrap().contains("no directory"));
     assert!(resolve(&root.join("a/notes.txt")).unwrap_err().message().contains("format"));
 }
