@@ -24,7 +24,7 @@ pub fn run(root: &Path, _arguments: &[String]) -> Result<()> {
         let text = std::fs::read_to_string(root.join(format!("tests/tpch/queries/{name}.sql")))?;
         sql(text.trim())?;
     }
-    println!("\nHow the last query is planned, and what running it takes:");
+    println!("\nHow the third of them, shipping priority, is planned, and what running it takes:");
     let text = std::fs::read_to_string(root.join("tests/tpch/queries/q03.sql"))?;
     sql(&format!("EXPLAIN {}", text.trim()))?;
     sql(&format!("EXPLAIN ANALYZE {}", text.trim()))?;

@@ -12,10 +12,8 @@ use crate::{guests, peers};
 pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
     if arguments.is_empty() {
         succeed(&mut cargo(root, &["fmt", "--all", "--check"]))?;
-        succeed(&mut cargo(
-            root,
-            &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"],
-        ))?;
+        eprintln!("looking for lints (the first time takes minutes: libraries are checked, too)");
+        succeed(&mut cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     }
     let counts = run_tests(root, arguments, false)?;
     println!("{} passed, {} failed", counts.passed, counts.failed);
