@@ -120,10 +120,53 @@ fn three_nodes_a_query_a_kill_and_the_same_answer() {
     assert!(stderr(&output).contains("went away; the session goes on at"), "{}", stderr(&output));
     assert_eq!(cluster.command("status", &[]).status.code(), Some(3), "one is stopped");
 
-    succeeds(&cluster.command("restart", &["1"]));
+    succeeds(&cluster.command("restart", &["n1"]));
     cluster.becomes_ready();
     assert_eq!(succeeds(&cluster.sql(query)).lines().count(), 6);
     assert!(succeeds(&cluster.command("logs", &["1"])).contains("node"));
+}
+
+#[test]
+fn a_cluster_in_the_folder_where_one_is_need_not_be_named() {
+    let here = tempfile::tempdir().unwrap();
+    let nodes = || {
+        let mut command = Command::new(program());
+        command.args(["cluster", "nodes"]).env_remove("NYALA_CONNECT").current_dir(here.path());
+        command.output().unwrap()
+    };
+    let unnamed = nodes();
+    assert_eq!(unnamed.status.code(), Some(1), "{}", stdout(&unnamed));
+    assert!(stderr(&unnamed).contains("nyala cluster start"), "{}", stderr(&unnamed));
+
+    let cluster = Cluster::start("1");
+    std::os::unix::fs::symlink(cluster.path(), here.path().join("nyala-cluster")).unwrap();
+    assert!(succeeds(&nodes()).contains("n1"));
+}
+
+#[test]
+fn whose_query_is_killed_is_told() {
+    let cluster = Cluster::start("2");
+    let endless = "SELECT count(*) FROM generate_series(1, 3000000) a(x), generate_series(1, 3000000) b(y) WHERE x * y % 7 = 3";
+    let victim = Command::new(program())
+        .args(["sql", "--connect", &cluster.addresses, "-c", endless])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let find = "SELECT id FROM system.queries WHERE state = 'running' AND sql LIKE '%3000000) b(y)%' AND sql NOT LIKE '%system.queries%';";
+    let until = Instant::now() + PATIENCE;
+    let id = loop {
+        let found = succeeds(&cluster.sql(find));
+        if let Some(id) = found.lines().nth(1) {
+            break id.to_owned();
+        }
+        assert!(Instant::now() < until, "the query is not seen");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    succeeds(&cluster.sql(&format!("KILL QUERY '{id}';")));
+    let output = victim.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("the query was killed"), "{}", stderr(&output));
 }
 
 #[test]
@@ -138,6 +181,8 @@ fn commands_and_errors_are_as_embedded() {
     };
     let nodes = succeeds(&with(&["nodes"], ""));
     assert!(nodes.contains("n1") && nodes.contains("n2") && nodes.contains("active"), "{nodes}");
+    let by_folder = succeeds(&cluster.command("nodes", &[]));
+    assert!(by_folder.contains("n2"), "its folder names a cluster as well: {by_folder}");
     assert!(succeeds(&with(&["upgrade-check"], "")).contains("all nodes run the same version"));
     assert!(stderr(&with(&["drain", "nobody"], "")).contains("nobody"));
 

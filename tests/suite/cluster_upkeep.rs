@@ -54,6 +54,10 @@ fn nodes_are_drained_come_back_and_are_taken_out() {
 
     cluster.kill(3);
     become_states(&addresses, "n1,active n2,active n3,down");
+    let log = succeeds(&nyala(&["cluster", "logs", "1", "--dir", &folder.path().display().to_string()]));
+    assert!(log.contains("a node leads the catalog") && log.contains("a node is down name=\"n3\""), "{log}");
+    // By then it has been tried dozens of times.
+    assert!(log.matches("could not connect").count() < 10, "{log}");
     succeeds(&nyala(&["cluster", "remove", "n3", "--connect", &addresses]));
     become_states(&addresses, "n1,active n2,active");
     let again = nyala(&["cluster", "restart", "3", "--dir", &folder.path().display().to_string()]);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nyala_node::{Error, ErrorCode, Session};
+use nyala_node::{Error, Session};
 use nyala_schema::client::StatementSummary;
 use nyala_schema::option::format_bytes;
 use serde::Serialize;
@@ -80,7 +80,7 @@ pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
         bar.tick();
         let timing = match time(&client, script, arguments) {
             Ok(measured) => Timing { query, measured: Some(measured), error: None },
-            Err(error) if error.code() == ErrorCode::Cancelled || interrupt::requested() => {
+            Err(_) if interrupt::requested() => {
                 bar.finish_and_clear();
                 return Err(Failure::Interrupted);
             }
@@ -156,7 +156,7 @@ fn natural_key(text: &str) -> Vec<(String, u64)> {
 fn set_up(client: &Client, script: &Script) -> Result<(), Failure> {
     for (_, sql) in Session::split(&script.text) {
         if let Err(error) = statement::drain(client, &sql) {
-            if error.code() == ErrorCode::Cancelled {
+            if interrupt::requested() {
                 return Err(Failure::Interrupted);
             }
             terminal::print_error(&error, &sql, script.origin.as_deref());

@@ -26,9 +26,31 @@ pub struct Client {
 }
 
 /// A session with the engine of this process, or with a cluster.
-enum Held {
+pub enum Held {
     Local(Box<Session>),
     Remote(RemoteSession),
+}
+
+impl Held {
+    pub fn execute(&mut self, sql: &str) -> Result<Answer> {
+        match self {
+            Self::Local(session) => session.execute(sql).map(Answer::from),
+            Self::Remote(session) => session.execute(sql).map(Answer::from),
+        }
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        match self {
+            Self::Local(session) => session.set(name, value),
+            Self::Remote(session) => session.set(name, value),
+        }
+    }
+}
+
+impl From<Session> for Held {
+    fn from(session: Session) -> Self {
+        Self::Local(Box::new(session))
+    }
 }
 
 impl Client {
@@ -45,7 +67,7 @@ impl Client {
         let (held, running) = if addresses.is_empty() {
             let session = open_here(arguments, options)?;
             let running = Running::Local(session.cancel_handle());
-            (Held::Local(Box::new(session)), running)
+            (Held::from(session), running)
         } else {
             let session = arguments.cluster.open(addresses, settings(arguments))?;
             let running = Running::Remote(session.cancel_handle());
@@ -68,17 +90,11 @@ impl Client {
     /// Shows how far the statement is when it takes long to answer, as those do that write.
     pub fn execute(&self, sql: &str) -> Result<Answer> {
         *lock(&self.names) = None;
-        progress::shown(&self.running, || match &mut *lock(&self.session) {
-            Held::Local(session) => session.execute(sql).map(Answer::from),
-            Held::Remote(session) => session.execute(sql).map(Answer::from),
-        })
+        progress::shown(&self.running, || lock(&self.session).execute(sql))
     }
 
     pub fn set(&self, name: &str, value: &str) -> Result<()> {
-        match &mut *lock(&self.session) {
-            Held::Local(session) => session.set(name, value),
-            Held::Remote(session) => session.set(name, value),
-        }
+        lock(&self.session).set(name, value)
     }
 
     /// Every option with its value.

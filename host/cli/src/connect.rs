@@ -16,15 +16,25 @@ use crate::terminal;
 /// Addresses of nodes when none is given on the command line.
 const VARIABLE: &str = "NYALA_CONNECT";
 
+/// How to name a cluster.
+pub const NAME_ONE: &str =
+    "give --connect HOST:PORT, or set NYALA_CONNECT; `nyala cluster start` makes a cluster to try out";
+
 /// Who says nothing of himself, where the system does not either.
 const NOBODY: &str = "nobody";
 
 #[derive(Args, Clone, Default)]
 pub struct ConnectArguments {
     /// Use a cluster: addresses of some of its nodes, or the folder of one on this machine [default: $NYALA_CONNECT]
-    #[arg(long, value_name = "HOST:PORT,…|DIR", value_delimiter = ',', help_heading = "Cluster")]
+    #[arg(
+        long,
+        alias = "dir",
+        value_name = "HOST:PORT,…|DIR",
+        value_delimiter = ',',
+        help_heading = "Cluster"
+    )]
     pub connect: Vec<String>,
-    /// Who to be for the cluster [default: $USER]; a certificate goes before it
+    /// Who to be for the cluster [default: the user of the certificate, else $USER]
     #[arg(long, value_name = "NAME", help_heading = "Cluster")]
     pub user: Option<String>,
     /// Speak to this cluster only
@@ -80,11 +90,13 @@ impl ConnectArguments {
             check(address)?;
         }
         let login = std::env::var("USER").ok().filter(|name| !name.is_empty());
-        let user = self.user.clone().or(login).unwrap_or_else(|| NOBODY.to_owned());
+        let tls = self.tls.read()?;
+        let certified = tls.as_ref().and_then(Tls::user).map(str::to_owned);
+        let user = self.user.clone().or(certified).or(login).unwrap_or_else(|| NOBODY.to_owned());
         let settings = ClientSettings {
             user,
             cluster: self.cluster.clone(),
-            tls: self.tls.read()?,
+            tls,
             options,
             notice: Some(Arc::new(|text| terminal::tell_faintly(&format!("({text})")))),
             ..ClientSettings::default()
@@ -95,15 +107,18 @@ impl ConnectArguments {
         })
     }
 
-    /// As [`open`](Self::open), for commands that are about a cluster.
+    /// As [`open`](Self::open), for commands that are about a cluster: where none is named, it is the one that
+    /// `nyala cluster start` makes in this folder.
     ///
     /// # Errors
-    /// As [`open`](Self::open); `Usage` when no address is given.
-    pub fn required(&self) -> Result<RemoteSession, Failure> {
-        let addresses = self.addresses();
+    /// As [`open`](Self::open); `Usage` with `hint` when no cluster is named and none is here.
+    pub fn required(&self, hint: &str) -> Result<RemoteSession, Failure> {
+        let mut addresses = self.addresses();
+        if addresses.is_empty() {
+            addresses = plan::addresses(Path::new(plan::FOLDER)).unwrap_or_default();
+        }
         if addresses.is_empty() {
             let error = Error::new(ErrorCode::InvalidParameter, "no node of a cluster is named");
-            let hint = format!("give --connect HOST:PORT, or set {VARIABLE}");
             return Err(Failure::Usage(error.with_hint(hint)));
         }
         self.open(addresses, Vec::new())

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use nyala_node::{Error, ErrorCode};
 
-use crate::terminal;
+use crate::{interrupt, terminal};
 
 pub const FINE: u8 = 0;
 pub const USAGE: u8 = 1;
@@ -63,11 +63,11 @@ pub fn write_failure(what: &str, error: &io::Error) -> Failure {
     Failure::Sql(Error::new(ErrorCode::FileAccess, format!("cannot write to {what}: {error}")))
 }
 
-/// Errors of running SQL; a cancelled query is an interruption.
+/// Errors of running SQL. A query that the user cancelled is an interruption; that somebody else did is news to the user.
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error.code() {
-            ErrorCode::Cancelled => Self::Interrupted,
+            ErrorCode::Cancelled if interrupt::requested() => Self::Interrupted,
             _ => Self::Sql(error),
         }
     }
@@ -103,7 +103,8 @@ mod tests {
         assert_eq!(Failure::Sql(error()).status(), 3);
         assert_eq!(Failure::Reported.status(), 3);
         assert_eq!(Failure::PluginFailed.status(), 1);
-        assert_eq!(Failure::from(Error::cancelled()).status(), 130);
+        assert_eq!(Failure::Interrupted.status(), 130);
+        assert_eq!(Failure::from(Error::cancelled()).status(), 3, "nobody pressed Ctrl-C");
         assert_eq!(Failure::PipeClosed.status(), 0);
     }
 

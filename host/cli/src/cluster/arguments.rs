@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::plan::FOLDER;
 use crate::connect::{ConnectArguments, TlsArguments};
 
 pub const NODE_EXAMPLES: &str = "\
@@ -29,7 +30,8 @@ When the node takes work it writes one line to standard output; all else goes to
 takes no new work, waits for the old and leaves. SIGINT (Ctrl-C) does the same; a second one stops it at once.
 
 Environment:
-  NYALA_LOG   what is logged, such as info (the default), debug, or info,nyala_cluster=debug";
+  NYALA_LOG   what is logged, such as info (the default), debug, or info,nyala_cluster=debug; info,openraft=info
+              adds what replication does";
 
 pub const CLUSTER_EXAMPLES: &str = "\
 Examples:
@@ -40,8 +42,8 @@ Examples:
   nyala cluster restart 2
   nyala cluster logs 2 -f
   nyala cluster stop
+  nyala cluster drain n2
   nyala cluster nodes --connect localhost:7420    the nodes of any cluster
-  nyala cluster drain n2 --connect localhost:7420
   nyala cluster certs --dir ./certs --names db1.example,db2.example";
 
 #[derive(Args, Default)]
@@ -138,7 +140,7 @@ pub enum ClusterCommand {
 #[derive(Args)]
 pub struct PlaceArguments {
     /// Where `start` put them
-    #[arg(long, value_name = "DIR", default_value = "nyala-cluster")]
+    #[arg(long, value_name = "DIR", default_value = FOLDER)]
     pub dir: PathBuf,
 }
 
@@ -165,8 +167,8 @@ pub struct StartArguments {
 
 #[derive(Args)]
 pub struct NumberArguments {
-    /// Its number, from 1
-    #[arg(value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    /// Its number, from 1, or its name, such as n1
+    #[arg(value_name = "N", value_parser = number)]
     pub node: u16,
     #[command(flatten)]
     pub place: PlaceArguments,
@@ -215,6 +217,13 @@ pub struct CertsArguments {
     pub users: Vec<String>,
 }
 
+/// `2` or `n2`.
+fn number(text: &str) -> Result<u16, String> {
+    let digits = text.strip_prefix('n').unwrap_or(text);
+    let number = digits.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "nodes are 1, 2, …, or n1, n2, …, as `nyala cluster status` lists them".to_owned())
+}
+
 /// `500ms`, `30s`, `5min`, `1h`; a number alone is seconds.
 ///
 /// # Errors
@@ -243,6 +252,14 @@ mod tests {
         assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
         for bad in ["", "s", "3 weeks", "-1s", "99999999999999999999h"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn nodes_have_numbers_and_names() {
+        assert_eq!((number("2"), number("n2")), (Ok(2), Ok(2)));
+        for bad in ["", "0", "n0", "n", "-1", "node 1", "70000"] {
+            assert!(number(bad).is_err(), "{bad}");
         }
     }
 }

@@ -8,7 +8,7 @@ use nyala_schema::cluster::NodeId;
 
 use super::arguments::{DrainArguments, RemoveArguments};
 use crate::client::Client;
-use crate::connect::ConnectArguments;
+use crate::connect::{ConnectArguments, NAME_ONE};
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::settings::Settings;
@@ -18,7 +18,7 @@ use crate::terminal;
 /// # Errors
 /// `Usage`, `Connection`, `Sql`.
 pub fn nodes(arguments: &ConnectArguments) -> Result<(), Failure> {
-    let client = Client::remote(arguments.required()?);
+    let client = Client::remote(arguments.required(NAME_ONE)?);
     let settings = Settings { quiet: true, ..Settings::default() };
     let mut runner = Runner::new(client, settings, Output::stdout(), false);
     runner.run("SHOW NODES")?;
@@ -28,7 +28,7 @@ pub fn nodes(arguments: &ConnectArguments) -> Result<(), Failure> {
 /// # Errors
 /// `Usage`, `Connection`; `Sql` when the node refuses.
 pub fn drain(arguments: &DrainArguments) -> Result<(), Failure> {
-    arguments.connect.required()?.drain(&arguments.node, arguments.within).map_err(Failure::Sql)?;
+    arguments.connect.required(NAME_ONE)?.drain(&arguments.node, arguments.within).map_err(Failure::Sql)?;
     terminal::tell(&format!("{} is drained: it may be stopped", arguments.node));
     Ok(())
 }
@@ -36,7 +36,7 @@ pub fn drain(arguments: &DrainArguments) -> Result<(), Failure> {
 /// # Errors
 /// `Usage`, `Connection`; `Sql` when the cluster refuses.
 pub fn remove(arguments: &RemoveArguments) -> Result<(), Failure> {
-    arguments.connect.required()?.remove(&arguments.node).map_err(Failure::Sql)?;
+    arguments.connect.required(NAME_ONE)?.remove(&arguments.node).map_err(Failure::Sql)?;
     terminal::tell(&format!("{} is not a node of the cluster any more", arguments.node));
     Ok(())
 }
@@ -44,7 +44,7 @@ pub fn remove(arguments: &RemoveArguments) -> Result<(), Failure> {
 /// # Errors
 /// `Usage`, `Connection`; `Reported` when two nodes do not understand each other.
 pub fn upgrade_check(arguments: &ConnectArguments) -> Result<(), Failure> {
-    let mut session = arguments.required()?;
+    let mut session = arguments.required(NAME_ONE)?;
     let leader = leader(&mut session).map_err(Failure::Sql)?;
     let nodes = session.nodes().map_err(Failure::Sql)?;
     let leader = nodes.iter().find(|node| leader.as_ref() == Some(&node.name)).map(|node| node.peer.id);

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::arguments::StartArguments;
 use crate::exit::Failure;
 
+/// Where a cluster on this machine is unless it is said.
+pub const FOLDER: &str = "nyala-cluster";
 const FILE: &str = "cluster.json";
 /// Below the same folder: the files of tables, which all nodes share.
 pub const WAREHOUSE: &str = "warehouse";

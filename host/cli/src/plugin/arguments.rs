@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::connect::ConnectArguments;
+
 #[derive(Subcommand)]
 pub enum PluginCommand {
     /// Write a project to start from
@@ -17,10 +19,15 @@ pub enum PluginCommand {
     /// Build a project and check it in an engine of its own: its examples, NULLs, batches, extreme values, laws
     #[command(after_long_help = TEST_HELP)]
     Test(ProjectArguments),
-    /// Build a project and make its functions and operators known in a data directory
-    #[command(after_help = "Example:\n  nyala plugin push ./initials --data ./warehouse")]
+    /// Build a project and make its functions and operators known in a data directory, or on all nodes of a cluster
+    #[command(after_help = PUSH_EXAMPLES)]
     Push(PushArguments),
 }
+
+const PUSH_EXAMPLES: &str = "\
+Examples:
+  nyala plugin push ./initials --data ./warehouse
+  nyala plugin push ./initials --connect localhost:7420";
 
 const BUILD_HELP: &str = "\
 A project with Cargo.toml is Rust, with package.json AssemblyScript, with *.c C, with *.wat WebAssembly as text.
@@ -89,12 +96,11 @@ pub struct PushArguments {
     /// What the module is called [default: the project's name]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// The data directory, which no other process may have open
-    #[arg(long, value_name = "DIR", required_unless_present = "connect", conflicts_with = "connect")]
+    /// Into a data directory, which no other process may have open
+    #[arg(long, value_name = "DIR", conflicts_with = "connect")]
     pub data: Option<PathBuf>,
-    /// A server, in a later version
-    #[arg(long, value_name = "HOST:PORT")]
-    pub connect: Option<String>,
+    #[command(flatten)]
+    pub cluster: ConnectArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

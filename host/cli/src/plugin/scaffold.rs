@@ -104,7 +104,7 @@ fn readme(arguments: &NewArguments) -> String {
         "# {name}\n\nThe {kind} `{name}` for Nyala. Its code is in {sources}.\n\n\
          \x20   nyala plugin build             # to target/{name}.wasm\n\
          \x20   nyala plugin test              # the examples of plugin.test, and checks of every kind\n\
-         \x20   nyala plugin push --data DIR   # makes it known in a data directory\n\n\
+         \x20   nyala plugin push --data DIR   # makes it known in a data directory; --connect HOST:PORT, on a cluster\n\n\
          In SQL it becomes known by `CREATE MODULE {name} FROM 'target/{name}.wasm'`. `nyala plugin test --help` says what\n\
          can be in plugin.test.\n"
     )

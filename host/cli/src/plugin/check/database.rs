@@ -1,15 +1,17 @@
 //! SQL in, rows of text out; and what SHOW says of a module.
 
-use nyala_node::{Answer, Error, Result, Session};
+use nyala_node::{Error, Result};
 
 use super::declared::{Function, Operator};
+use crate::answer::Answer;
+use crate::client::Held;
 use crate::output::Cells;
 
 /// A row; NULL is `None`.
 pub type Row = Vec<Option<String>>;
 
 pub struct Database {
-    session: Session,
+    session: Held,
 }
 
 /// What a module has declared.
@@ -20,8 +22,8 @@ pub struct Declared {
 }
 
 impl Database {
-    pub fn new(session: Session) -> Self {
-        Self { session }
+    pub fn new(session: impl Into<Held>) -> Self {
+        Self { session: session.into() }
     }
 
     /// The rows of a statement; none when it gives none.
