@@ -1,5 +1,6 @@
 //! Running cargo, always with one set of features so that dependencies are built once.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,7 +12,16 @@ pub const FEATURES: &[&str] = &["--package", "nyala-features"];
 pub fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root).args(arguments);
+    std::env::vars_os().map(|(name, _)| name).filter(|name| is_of_xtask(name)).for_each(|name| {
+        command.env_remove(name);
+    });
     command
+}
+
+/// What cargo says of xtask itself while it runs it. The build script of `ring` looks at such variables: with them, it and
+/// all that uses it would be built anew whenever `cargo xtask` follows a plain `cargo`.
+fn is_of_xtask(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
 }
 
 /// Fails when the command does.
