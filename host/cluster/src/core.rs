@@ -159,16 +159,16 @@ impl Core {
     /// Shows what is known, if it has changed.
     pub fn publish(&self) {
         self.forget_removed();
-        let nodes = self.roster().look(Instant::now());
+        let nodes = Arc::new(self.roster().look(Instant::now()));
         let mut before = None;
         self.known.nodes.send_if_modified(|shown| {
-            if **shown != nodes {
-                before = Some(std::mem::replace(shown, Arc::new(nodes)));
+            if *shown != nodes {
+                before = Some(std::mem::replace(shown, Arc::clone(&nodes)));
             }
             before.is_some()
         });
         if let Some(before) = before {
-            tell_states(&before, &self.known.nodes());
+            tell_states(&before, &nodes);
             self.concerns.notify_one();
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nyala_schema::cluster::QueryId;
@@ -57,8 +57,8 @@ pub struct Statement {
     started: Instant,
     started_ms: i64,
     has_query: AtomicBool,
-    is_cancelled: AtomicBool,
-    is_killed: AtomicBool,
+    /// Why it ends before its time.
+    cancelled: OnceLock<Error>,
     /// The query that runs for it, or the last one.
     query: Mutex<Option<Arc<dyn Control>>>,
     end: Mutex<End>,
@@ -147,8 +147,7 @@ impl Statements {
             started: Instant::now(),
             started_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
             has_query: AtomicBool::new(false),
-            is_cancelled: AtomicBool::new(false),
-            is_killed: AtomicBool::new(false),
+            cancelled: OnceLock::new(),
             query: Mutex::default(),
             end: Mutex::default(),
         });
@@ -194,8 +193,8 @@ impl Statements {
     /// Ends it for somebody else than its session. Whether it runs here.
     pub fn kill(&self, id: QueryId) -> bool {
         let Some(statement) = self.known().running.get(&id).cloned() else { return false };
-        statement.is_killed.store(true, Ordering::Release);
-        statement.cancel();
+        let reason = Error::new(ErrorCode::Cancelled, "the query was killed");
+        statement.end_for(reason.with_hint("somebody ended it with KILL QUERY"));
         true
     }
 
@@ -249,7 +248,12 @@ impl Statements {
 impl Statement {
     /// Ends the query that runs, and those that would come.
     pub fn cancel(&self) {
-        self.is_cancelled.store(true, Ordering::Release);
+        self.end_for(Error::cancelled());
+    }
+
+    /// The first reason counts.
+    fn end_for(&self, reason: Error) {
+        self.cancelled.get_or_init(|| reason);
         if let Some(query) = &*self.query() {
             query.cancel();
         }
@@ -258,16 +262,15 @@ impl Statement {
     /// # Errors
     /// `Cancelled` when that was asked for.
     pub fn check_cancelled(&self) -> Result<()> {
-        if self.is_cancelled.load(Ordering::Acquire) { Err(Error::cancelled()) } else { Ok(()) }
+        self.cancelled.get().cloned().map_or(Ok(()), Err)
     }
 
-    /// How its end is told to its session, which need not know why it was cancelled.
+    /// How its end is told to its session: what ran for it may only know that it was cancelled.
     pub fn told(&self, error: Error) -> Error {
-        if error.code() == ErrorCode::Cancelled && self.is_killed.load(Ordering::Acquire) {
-            return Error::new(ErrorCode::Cancelled, "the query was killed")
-                .with_hint("somebody ended it with KILL QUERY");
+        match self.cancelled.get() {
+            Some(reason) if error.code() == ErrorCode::Cancelled => reason.clone(),
+            _ => error,
         }
-        error
     }
 
     /// What the next of its queries is called: the first, as the statement.

@@ -1,9 +1,9 @@
 //! Calls and streams between nodes over Cap'n Proto: one connection per pair of hosts.
 //!
 //! Reading order: [`transport`] is what a node has, [`client`] what other programs have; `hub`, `reactor` and `carrier` are the threads;
-//! `accept` and `dial` are how connections come about, `complaints` what the log hears of those that do not, `links` which of them stay; `session` is the life of one, `serve` what the
-//! other side may ask; `outgoing`, `streams`, `turns`, `window` and `arriving` are the way of a batch; `wire` are the messages on the
-//! socket.
+//! `accept` and `dial` are how connections come about, `complaints` what the log hears of those that do not, `links` which of them stay;
+//! `session` is the life of one, `serve` what the other side may ask; `outgoing`, `streams`, `turns`, `window` and `arriving` are the
+//! way of a batch; `wire` are the messages on the socket.
 
 mod accept;
 mod arriving;

@@ -12,8 +12,8 @@ use crate::terminal;
 /// What is logged.
 const VARIABLE: &str = "NYALA_LOG";
 const LEVEL: &str = "info";
-/// Before what is said, which may take it back. It tells of each try to reach a node that is down, twice a second; what
-/// matters of it, we tell.
+/// Before what is said, which may take it back. openraft tells of each try to reach a node that is down, twice a second;
+/// what matters of that, we tell.
 const QUIET: &str = "openraft=off";
 
 /// From here on lines have a time, a level, and fields such as `query`.
