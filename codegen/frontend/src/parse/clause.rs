@@ -154,12 +154,14 @@ impl StatementParser<'_> {
         if self.word("MODULE") {
             return Ok(CodeSource::Module(ident_of(&self.identifier()?)));
         }
+        if let Some(bytes) = self.bytes()? {
+            return Ok(CodeSource::Bytes(bytes));
+        }
         match self.peek().token {
             Token::DollarQuotedString(_) => Ok(CodeSource::Text(self.string()?)),
             Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_) => {
                 Ok(CodeSource::Path(self.string()?))
             }
-            Token::HexStringLiteral(_) => Ok(CodeSource::Bytes(self.bytes()?)),
             _ => Err(self.expected("'path', $$ source $$, X'bytes' or MODULE name")),
         }
     }

@@ -538,19 +538,17 @@ impl StatementParser<'_> {
         }
     }
 
-    /// `X'00ff'`.
-    fn bytes(&mut self) -> Result<Vec<u8>> {
+    /// `X'00ff'`; `None` when something else is there.
+    fn bytes(&mut self) -> Result<Option<Vec<u8>>> {
         let token = self.peek();
-        let Token::HexStringLiteral(digits) = &token.token else {
-            return Err(self.expected("bytes as X'…'"));
-        };
+        let Token::HexStringLiteral(digits) = &token.token else { return Ok(None) };
         let bytes = hex::decode(digits).map_err(|error| {
             let message = format!("X'…' does not hold bytes: {error}");
             let hint = "each byte is two hexadecimal digits";
             at_token(Error::new(ErrorCode::Syntax, message).with_hint(hint), &token)
         })?;
         self.parser.advance_token();
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 
     /// A word, a text in quotes or a number, as text.

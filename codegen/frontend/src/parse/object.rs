@@ -54,9 +54,9 @@ impl StatementParser<'_> {
         let on_conflict = self.conflict(replace)?;
         let name = ident_of(&self.identifier()?);
         self.expect_word("FROM")?;
-        let code = match self.peek().token {
-            Token::HexStringLiteral(_) => CodeSource::Bytes(self.bytes()?),
-            _ => CodeSource::Path(self.string()?),
+        let code = match self.bytes()? {
+            Some(bytes) => CodeSource::Bytes(bytes),
+            None => CodeSource::Path(self.string()?),
         };
         let mut sha256 = None;
         if self.word("SHA256") {
