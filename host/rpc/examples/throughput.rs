@@ -131,6 +131,9 @@ fn identity(folder: &str) -> Identity {
 async fn raw_client(address: &str, folder: Option<&str>) -> Box<dyn Both> {
     let stream = TcpStream::connect(address).await.expect("connects");
     stream.set_nodelay(true).expect("set");
+    // As ours does within one machine.
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&stream).set_tcp_congestion(b"reno").expect("set");
     let Some(folder) = folder else { return Box::new(stream) };
     let mut roots = rustls::RootCertStore::empty();
     let authority = rustls::pki_types::CertificateDer::from_pem_file(format!("{folder}/ca.pem"));

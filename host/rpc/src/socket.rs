@@ -31,6 +31,24 @@ fn encrypted(stream: tokio_rustls::TlsStream<TcpStream>) -> Socket {
     Socket { reader: Box::new(reader), writer: Box::new(writer), certificate, is_encrypted: true }
 }
 
+/// The plainest control of congestion, which every Linux has and lets everybody choose.
+#[cfg(target_os = "linux")]
+const UNPACED: &[u8] = b"reno";
+
+/// Small messages leave at once. Within one machine nothing can be congested, but a system that is set to BBR paces there,
+/// too: by a timer for every few segments, which takes more time than the bytes do.
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    if stream.peer_addr()?.ip() == stream.local_addr()?.ip()
+        && let Err(error) = socket2::SockRef::from(stream).set_tcp_congestion(UNPACED)
+    {
+        // It is slower without, no more.
+        tracing::debug!(%error, "the control of congestion stays as the system has it");
+    }
+    Ok(())
+}
+
 /// What a failed handshake means.
 fn unsafe_handshake(error: &io::Error) -> Error {
     let is_certificate =
@@ -43,7 +61,7 @@ fn unsafe_handshake(error: &io::Error) -> Error {
 }
 
 pub(crate) async fn accept(stream: TcpStream, tls: Option<&Tls>) -> Result<Socket> {
-    stream.set_nodelay(true).map_err(|error| refused(error.to_string()))?;
+    tune(&stream).map_err(|error| refused(error.to_string()))?;
     let Some(tls) = tls else { return Ok(plain(stream)) };
     let stream = TlsAcceptor::from(tls.server.clone()).accept(stream).await;
     stream.map(|stream| encrypted(stream.into())).map_err(|error| unsafe_handshake(&error))
@@ -53,8 +71,26 @@ pub(crate) async fn connect(address: &str, tls: Option<&Tls>) -> Result<Socket> 
     let stream = TcpStream::connect(address).await.map_err(|error| {
         refused(error.to_string()).with_hint("is that a node's address, and does the node run?")
     })?;
-    stream.set_nodelay(true).map_err(|error| refused(error.to_string()))?;
+    tune(&stream).map_err(|error| refused(error.to_string()))?;
     let Some(tls) = tls else { return Ok(plain(stream)) };
     let stream = TlsConnector::from(tls.client.clone()).connect(Tls::node_name()?, stream).await;
     stream.map(|stream| encrypted(stream.into())).map_err(|error| unsafe_handshake(&error))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn within_one_machine_nothing_is_paced() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        for stream in [near.unwrap(), far.unwrap().0] {
+            socket2::SockRef::from(&stream).set_tcp_congestion(b"bbr").ok();
+            tune(&stream).unwrap();
+            let chosen = socket2::SockRef::from(&stream).tcp_congestion().unwrap();
+            assert_eq!(chosen.split(|byte| *byte == 0).next().unwrap(), UNPACED);
+            assert!(stream.nodelay().unwrap());
+        }
+    }
 }
