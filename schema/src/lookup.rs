@@ -10,6 +10,7 @@ use crate::function::{FunctionDefinition, OperatorDefinition};
 use crate::guest::GuestFunction;
 use crate::scan::ScanSource;
 use crate::statistics::TableStatistics;
+use crate::table::MAIN_SCHEMA;
 
 /// A table as a query sees it, resolved once per query.
 #[derive(Debug, Clone)]
@@ -54,6 +55,16 @@ pub trait TableLookup: Send + Sync {
 
     /// All names, for near-misses and completion.
     fn table_names(&self) -> Vec<String>;
+
+    /// Where names without a schema are looked up first.
+    fn current_schema(&self) -> &str {
+        MAIN_SCHEMA
+    }
+
+    /// Who asks; empty when nobody in particular does.
+    fn current_user(&self) -> &str {
+        ""
+    }
 }
 
 /// The user-defined functions and operators of the same snapshot.

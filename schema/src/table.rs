@@ -11,6 +11,9 @@ pub type TableName = String;
 /// The schema that is always there.
 pub const MAIN_SCHEMA: &str = "main";
 
+/// What the standard calls a catalog: there is one.
+pub const CATALOG: &str = "nyala";
+
 /// Schema and table of a name.
 pub fn split_name(name: &str) -> (&str, &str) {
     name.split_once('.').unwrap_or((MAIN_SCHEMA, name))

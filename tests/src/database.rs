@@ -47,7 +47,7 @@ impl Database {
     }
 
     pub(crate) fn of(engine: Arc<Engine>) -> Self {
-        let session = engine.session();
+        let session = engine.session().for_user("tester");
         Self { engine, session }
     }
 

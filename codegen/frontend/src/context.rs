@@ -35,6 +35,7 @@ use crate::parse::parse;
 use crate::registry::{Registry, TABLE_FUNCTIONS};
 use crate::relation::{Relations, call};
 use crate::series::SeriesHandle;
+use crate::session_function::SessionFunction;
 use crate::shape::Shape;
 use crate::statement::Statement;
 use crate::suggest::{did_you_mean, nearest, quoted};
@@ -446,7 +447,8 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.registry.scalar.get(name).cloned().or_else(|| {
+        let of_session = || SessionFunction::named(name, self.world).map(Arc::new);
+        self.registry.scalar.get(name).cloned().or_else(of_session).or_else(|| {
             let overloads = self.of_kind(name, FunctionKind::Scalar)?;
             Some(Arc::new(GuestUdf::named(name, overloads)))
         })

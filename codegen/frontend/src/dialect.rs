@@ -7,6 +7,7 @@ use sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use crate::session_function::parse_current_schema;
 use crate::table_argument::parse_table_argument;
 
 /// What is off would be accepted by the parser and then ignored by the planner, or would take words away from names.
@@ -29,7 +30,7 @@ impl Dialect for NyalaDialect {
     }
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        parse_table_argument(self, parser)
+        parse_table_argument(self, parser).or_else(|| parse_current_schema(parser))
     }
 
     /// `||` binds less than arithmetic and more than comparisons, as in PostgreSQL.

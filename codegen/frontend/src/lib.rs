@@ -39,6 +39,7 @@ mod resolve;
 mod same_name;
 mod script;
 mod series;
+mod session_function;
 mod shape;
 mod statement;
 mod suggest;

@@ -137,6 +137,7 @@ fn signatures(candidates: &str) -> String {
     let mut forms: Vec<String> = Vec::new();
     for line in candidates.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let form = plain(line)
+            .replace("NullAry()", "")
             .replace("String", "text")
             .replace("Numeric(1)", "number")
             .replace("Numeric", "number");

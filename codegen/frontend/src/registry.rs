@@ -7,6 +7,7 @@ use datafusion_expr::planner::ExprPlanner;
 use datafusion_expr::{AggregateUDF, Documentation, HigherOrderUDF, ScalarUDF, WindowUDF};
 
 use crate::normalize::part_of_date;
+use crate::session_function::SESSION_FUNCTIONS;
 
 /// Built on first use, once in a process.
 pub(crate) struct Registry {
@@ -126,6 +127,7 @@ impl Registry {
         const NONE: &[(&str, &str)] = &[];
         let mut scalar = datafusion_functions::all_default_functions();
         scalar.extend(datafusion_functions_nested::all_default_nested_functions());
+        scalar.retain(|function| SESSION_FUNCTIONS.iter().all(|(name, ..)| *name != function.name()));
         Self {
             scalar: by_name!(scalar, SCALAR_ALIASES),
             aggregate: by_name!(
@@ -157,6 +159,7 @@ impl Registry {
         names.extend(sorted(&self.scalar));
         names.extend(sorted(&self.window));
         names.extend(sorted(&self.higher_order));
+        names.extend(SESSION_FUNCTIONS.iter().map(|(name, ..)| *name));
         names
     }
 
@@ -174,16 +177,26 @@ impl Registry {
         let aggregate =
             self.aggregate.iter().map(|(n, f)| info(n, FunctionKind::Aggregate, f.documentation()));
         let window = self.window.iter().map(|(n, f)| info(n, FunctionKind::Window, f.documentation()));
-        let table = TABLE_FUNCTIONS.iter().map(|(name, syntax, description)| FunctionInfo {
-            name: (*name).to_owned(),
-            kind: FunctionKind::Table,
-            syntax: (*syntax).to_owned(),
-            description: (*description).to_owned(),
-        });
-        let mut functions: Vec<FunctionInfo> = scalar.chain(aggregate).chain(window).chain(table).collect();
+        let table = described(TABLE_FUNCTIONS, FunctionKind::Table);
+        let session = described(SESSION_FUNCTIONS, FunctionKind::Scalar);
+        let mut functions: Vec<FunctionInfo> =
+            scalar.chain(aggregate).chain(window).chain(table).chain(session).collect();
         functions.sort_by(|a, b| (&a.name, a.kind).cmp(&(&b.name, b.kind)));
         functions
     }
+}
+
+/// Functions of our own: name, syntax, description.
+fn described(
+    functions: &'static [(&str, &str, &str)],
+    kind: FunctionKind,
+) -> impl Iterator<Item = FunctionInfo> {
+    functions.iter().map(move |(name, syntax, description)| FunctionInfo {
+        name: (*name).to_owned(),
+        kind,
+        syntax: (*syntax).to_owned(),
+        description: (*description).to_owned(),
+    })
 }
 
 fn info(name: &str, kind: FunctionKind, documentation: Option<&Documentation>) -> FunctionInfo {
@@ -192,6 +205,12 @@ fn info(name: &str, kind: FunctionKind, documentation: Option<&Documentation>) -
         name: name.to_owned(),
         kind,
         syntax: text(|documentation| &documentation.syntax_example),
-        description: text(|documentation| &documentation.description),
+        description: first_paragraph(&text(|documentation| &documentation.description)),
     }
+}
+
+/// What comes after it is meant for a page of its own.
+fn first_paragraph(text: &str) -> String {
+    let paragraph = text.trim().split("\n\n").next().unwrap_or_default();
+    paragraph.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -9,6 +9,7 @@ use nyala_schema::option::{OPTIONS, OptionInfo, Options};
 
 use crate::answer::Answer;
 use crate::arguments::EngineArguments;
+use crate::connect::login;
 use crate::exit::Failure;
 use crate::running::Running;
 use crate::{interrupt, progress};
@@ -170,7 +171,7 @@ fn open_here(arguments: &EngineArguments, options: Options) -> Result<Session, F
         allow_faults: arguments.allow_faults,
         ..Config::of_program()
     };
-    Ok(Engine::open(config).map_err(Failure::Connection)?.session())
+    Ok(Engine::open(config).map_err(Failure::Connection)?.session().for_user(login()))
 }
 
 /// A panic while the lock was held has been reported by then; the session itself checks what it does.

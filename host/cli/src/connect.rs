@@ -23,6 +23,11 @@ pub const NAME_ONE: &str =
 /// Who says nothing of himself, where the system does not either.
 const NOBODY: &str = "nobody";
 
+/// Who runs the program.
+pub fn login() -> String {
+    std::env::var("USER").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| NOBODY.to_owned())
+}
+
 #[derive(Args, Clone, Default)]
 pub struct ConnectArguments {
     /// Use a cluster: addresses of some of its nodes, or the folder of one on this machine [default: $NYALA_CONNECT]
@@ -89,10 +94,9 @@ impl ConnectArguments {
         for address in &addresses {
             check(address)?;
         }
-        let login = std::env::var("USER").ok().filter(|name| !name.is_empty());
         let tls = self.tls.read()?;
         let certified = tls.as_ref().and_then(Tls::user).map(str::to_owned);
-        let user = self.user.clone().or(certified).or(login).unwrap_or_else(|| NOBODY.to_owned());
+        let user = self.user.clone().or(certified).unwrap_or_else(login);
         let settings = ClientSettings {
             user,
             cluster: self.cluster.clone(),

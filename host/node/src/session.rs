@@ -267,7 +267,7 @@ impl Session {
 
     /// The tables that the statement sees.
     pub(crate) fn tables(&self) -> Tables {
-        Tables::new(&self.engine, self.sight())
+        Tables::new(&self.engine, self.sight(), &self.user)
     }
 
     pub(crate) fn watch(&self, running: Arc<dyn Control>) {

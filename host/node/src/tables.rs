@@ -29,6 +29,7 @@ use crate::{faults, information, qualify, search_path};
 pub struct Tables {
     sight: Sight,
     engine: Arc<Engine>,
+    user: String,
     /// The catalog's name of the table whose rows are told apart by two more columns.
     identified: Option<TableName>,
     resolved: Mutex<HashMap<String, Option<Arc<ResolvedTable>>>>,
@@ -38,8 +39,9 @@ pub struct Tables {
 pub const ROW_IDENTITY: [&str; 2] = ["$file", "$row"];
 
 impl Tables {
-    pub fn new(engine: &Arc<Engine>, sight: Sight) -> Self {
-        Self { sight, engine: Arc::clone(engine), identified: None, resolved: Mutex::default() }
+    pub fn new(engine: &Arc<Engine>, sight: Sight, user: &str) -> Self {
+        let (engine, user) = (Arc::clone(engine), user.to_owned());
+        Self { sight, engine, user, identified: None, resolved: Mutex::default() }
     }
 
     /// As they are, but the managed table of that name, as the catalog has it, has the columns of [`ROW_IDENTITY`] behind its
@@ -200,6 +202,14 @@ impl TableLookup for Tables {
             return Vec::new();
         }
         search_path::names(&self.sight.snapshot, &self.sight.schema).collect()
+    }
+
+    fn current_schema(&self) -> &str {
+        &self.sight.schema
+    }
+
+    fn current_user(&self) -> &str {
+        &self.user
     }
 }
 

@@ -21,8 +21,6 @@ pub const INFORMATION_SCHEMA: &str = "information_schema";
 pub const SYSTEM_SCHEMA: &str = "system";
 /// Schemas whose tables nobody can change.
 pub const SCHEMAS: [&str; 2] = [INFORMATION_SCHEMA, SYSTEM_SCHEMA];
-/// What the standard's columns for catalogs say.
-pub const CATALOG: &str = "nyala";
 
 fn tables() -> impl Iterator<Item = (&'static str, &'static MadeTable)> {
     let standard = standard::TABLES.iter().map(|table| (INFORMATION_SCHEMA, table));

@@ -4,11 +4,11 @@ use arrow::datatypes::{DataType, TimeUnit};
 use nyala_schema::expr::Volatility;
 use nyala_schema::function::{FunctionBody, FunctionKind};
 use nyala_schema::managed::{CheckConstraint, TableShape};
-use nyala_schema::table::{TableDefinition, split_name};
+use nyala_schema::table::{CATALOG, TableDefinition, split_name};
 use nyala_schema::type_name::{sql_signature, sql_type_name};
 
+use super::SCHEMAS;
 use super::rows::{Cell, Kind, MadeTable, Source};
-use super::{CATALOG, SCHEMAS};
 
 use Kind::{Number, Text};
 

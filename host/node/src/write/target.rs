@@ -104,6 +104,14 @@ impl TableLookup for WithTable<'_> {
     fn table_names(&self) -> Vec<String> {
         self.world.table_names()
     }
+
+    fn current_schema(&self) -> &str {
+        self.world.current_schema()
+    }
+
+    fn current_user(&self) -> &str {
+        self.world.current_user()
+    }
 }
 
 impl FunctionLookup for WithTable<'_> {
