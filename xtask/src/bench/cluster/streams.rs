@@ -36,6 +36,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
         for (clients, rates) in pair {
             rates.push(rate(clients)?);
         }
+        eprintln!("turn {}: {:.1} a second by {MANY}, {:.1} by {FEW}", turn + 1, many[turn], few[turn]);
     }
     let ratios: Vec<f64> = many.iter().zip(&few).map(|(many, few)| many / few).collect();
     let (few, many) = (median(&few), median(&many));
