@@ -198,6 +198,10 @@ fn commands_and_errors_are_as_embedded() {
         "BEGIN;\nCREATE TABLE t AS SELECT 1 AS a;\nROLLBACK;\nSHOW batch_rows;\nCREATE TABLE t AS SELECT 2 AS a;\nSELECT * FROM t;",
     ));
     assert!(said.contains("100") && said.ends_with("a\n2\n"), "{said}");
+    let whose = "SELECT current_user, bool_or(user_name = current_user) AS seen FROM system.queries";
+    let arguments =
+        ["--connect", cluster.addresses.as_str(), "--user", "ann", "--format", "csv", "-c", whose];
+    assert_eq!(succeeds(&run(&arguments, "")), "current_user,seen\nann,true\n");
     let metrics = cluster.http(1, "/metrics");
     for name in dashboard_metrics() {
         assert!(metrics.contains(&format!("\n{name}")), "{name} is not told:\n{metrics}");
