@@ -2,9 +2,9 @@
 //!
 //! `script` cuts text into statements, `shape` and `expansion` refuse what is too large, `dialect` and `parse` turn it into a
 //! [`Statement`], and `normalize` and `names` put its queries into the words that the planner knows. [`Frontend`] plans
-//! queries: `registry` knows the functions, `context` resolves names, `table`, `view` and `series` are what scans read,
-//! `relation` handles what stands in FROM, and `optimize` runs DataFusion's rules. `syntax`, `diagnose` and `message` make
-//! of every failure an error with position and hint; [`render()`] shows it.
+//! queries: `registry` knows the functions, `session_function` has those that tell of the session, `context` resolves names,
+//! `table`, `view` and `series` are what scans read, `relation` handles what stands in FROM, and `optimize` runs DataFusion's
+//! rules. `syntax`, `diagnose` and `message` make of every failure an error with position and hint; [`render()`] shows it.
 
 mod assignment;
 mod balance;
