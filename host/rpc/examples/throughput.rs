@@ -84,7 +84,7 @@ async fn serve(kind: &str, folder: Option<&str>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     println!("{}", listener.local_addr().expect("bound"));
     let (stream, _) = listener.accept().await.expect("accepts");
-    stream.set_nodelay(true).expect("set");
+    tune(&stream);
     match folder {
         None => take_raw(stream).await,
         Some(folder) => {
@@ -92,6 +92,13 @@ async fn serve(kind: &str, folder: Option<&str>) {
             take_raw(acceptor.accept(stream).await.expect("handshake")).await;
         }
     }
+}
+
+/// Both ends of raw TCP are as ours are within one machine.
+fn tune(stream: &TcpStream) {
+    stream.set_nodelay(true).expect("set");
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(stream).set_tcp_congestion(b"reno").expect("set");
 }
 
 /// Reads frames into fresh memory, and answers each.
@@ -130,10 +137,7 @@ fn identity(folder: &str) -> Identity {
 
 async fn raw_client(address: &str, folder: Option<&str>) -> Box<dyn Both> {
     let stream = TcpStream::connect(address).await.expect("connects");
-    stream.set_nodelay(true).expect("set");
-    // As ours does within one machine.
-    #[cfg(target_os = "linux")]
-    socket2::SockRef::from(&stream).set_tcp_congestion(b"reno").expect("set");
+    tune(&stream);
     let Some(folder) = folder else { return Box::new(stream) };
     let mut roots = rustls::RootCertStore::empty();
     let authority = rustls::pki_types::CertificateDer::from_pem_file(format!("{folder}/ca.pem"));
